@@ -1,0 +1,104 @@
+"""The figures and their targets: a table for people, a JSON file for whoever compares runs.
+
+Rule: CPU per unit of work and ratios within one run are gates; requests per second and latencies
+are reported, since they move with the machine (docs/explanation/performance.md).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+Unit = Literal["ms", "/s", "MiB", "×", "%", "rows"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure; `target` is a bound (None: reported only), `at_least` turns it around.
+
+    `gate` says whether missing it counts: absolute times and rates never do.
+    """
+
+    group: str
+    name: str
+    value: float
+    unit: Unit
+    target: float | None = None
+    at_least: bool = False
+    gate: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met, or None where there is none."""
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+
+def find_missed(figures: list[Figure]) -> list[Figure]:
+    """Return the gates that are not met."""
+    return [figure for figure in figures if figure.gate and figure.met is False]
+
+
+def print_figures(figures: list[Figure]) -> None:
+    """Print the table."""
+    table = Table(title="What it costs")
+    for name, side in (("Work", "left"), ("Figure", "left"), ("Measured", "right")):
+        table.add_column(name, justify="right" if side == "right" else "left")
+    table.add_column("Target", justify="right")
+    table.add_column("")
+    group = ""
+    for figure in figures:
+        shown = figure.group if figure.group != group else ""
+        group = figure.group
+        table.add_row(
+            shown,
+            figure.name,
+            f"{_write(figure.value)} {figure.unit}",
+            _write_target(figure),
+            _write_verdict(figure),
+        )
+    Console().print(table)
+
+
+def write_figures(figures: list[Figure], path: Path, **about: str | float) -> None:
+    """Write the figures, and on what they were measured, as JSON."""
+    machine = {
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "load": os.getloadavg()[0],
+    }
+    rows = [asdict(figure) | {"met": figure.met} for figure in figures]
+    document = {"v": 1, "machine": machine, "about": about, "figures": rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _write(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"  # noqa: PLR2004 - digits shown
+
+
+def _write_target(figure: Figure) -> str:
+    if figure.target is None:
+        return ""
+    return f"{'≥' if figure.at_least else '≤'} {_write(figure.target)}"
+
+
+def _write_verdict(figure: Figure) -> str:
+    match figure.met, figure.gate:
+        case None, _:
+            return ""
+        case True, _:
+            return "[green]met[/]"
+        case _, True:
+            return "[red]not met[/]"
+        case _:
+            return "[yellow]not met (no gate)[/]"

@@ -1,0 +1,171 @@
+"""The load generator: prepared bodies over raw keep-alive connections, to 127.0.0.1 only.
+
+Rule: nothing is signed, parsed or built while the clock runs. Closed loop: each connection sends
+the next body as soon as it has its answer (capacity). Open loop: bodies arrive at random moments
+at a fixed mean rate, and a latency counts from the moment of arrival, so that a slow answer cannot
+hold back the next question (no coordinated omission).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import statistics
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+HOST = "127.0.0.1"
+CONNECTIONS = 16
+_MOST_CONNECTIONS = 200
+_SECONDS = 30.0
+_OK = 200
+_SEED = 20_260_302
+
+
+@dataclass
+class Run:
+    """What a run gave: latencies in seconds, answers in the order of the bodies, statuses."""
+
+    seconds: float
+    latencies: list[float]
+    answers: list[bytes] = field(repr=False)
+    statuses: list[int]
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return len(self.latencies) / self.seconds
+
+    def quantile(self, share: float) -> float:
+        """Return the latency that this share of the answers does not pass, in milliseconds."""
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1_000
+
+    @property
+    def median(self) -> float:
+        """The median latency in milliseconds."""
+        return statistics.median(self.latencies) * 1_000
+
+    @property
+    def refused(self) -> list[int]:
+        """The places of the bodies that were not answered with 200."""
+        return [place for place, status in enumerate(self.statuses) if status != _OK]
+
+    def require_ok(self) -> Run:
+        """Return the run; raise RuntimeError, with the first problem, unless all were answered."""
+        for place in self.refused:
+            message = f"an answer was {self.statuses[place]}: {self.answers[place][:300]!r}"
+            raise RuntimeError(message)
+        return self
+
+
+class Connection:
+    """One keep-alive connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, port: int) -> Connection:
+        """Connect to a port of this machine."""
+        return cls(*await asyncio.open_connection(HOST, port, limit=2**20))
+
+    async def send(self, request: bytes) -> tuple[int, bytes]:
+        """Send a whole request; return status and body of its answer."""
+        self._writer.write(request)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = 0
+        for line in head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        return int(head[9:12]), await self._reader.readexactly(length)
+
+    def close(self) -> None:
+        """Close it."""
+        self._writer.close()
+
+
+def build_request(path: str, body: bytes) -> bytes:
+    """Return the bytes of one POST request."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+        f"Accept: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def run_closed(port: int, requests: Sequence[bytes], connections: int = CONNECTIONS) -> Run:
+    """Send every request, as fast as `connections` at once are answered."""
+    pool = [await Connection.open(port) for _ in range(min(connections, len(requests)))]
+    found = _Found(len(requests))
+    waiting = deque(range(len(requests)))
+
+    async def work(connection: Connection) -> None:
+        while waiting:
+            number = waiting.popleft()
+            began = time.perf_counter()
+            found.note(number, began, *await connection.send(requests[number]))
+
+    try:
+        async with asyncio.timeout(_SECONDS * 4):
+            gc.collect()
+            found.began = time.perf_counter()
+            await asyncio.gather(*map(work, pool))
+        return found.build()
+    finally:
+        for connection in pool:
+            connection.close()
+
+
+async def run_open(port: int, requests: Sequence[bytes], rate: float) -> Run:
+    """Send every request at a random moment of its own, `rate` a second on average."""
+    pool = [await Connection.open(port) for _ in range(CONNECTIONS)]
+    opened = list(pool)
+    found = _Found(len(requests))
+
+    async def ask(number: int, due: float) -> None:
+        if not pool and len(opened) < _MOST_CONNECTIONS:
+            fresh = await Connection.open(port)
+            opened.append(fresh)
+            pool.append(fresh)
+        connection = pool.pop()
+        found.note(number, due, *await connection.send(requests[number]))
+        pool.append(connection)
+
+    gaps = random.Random(_SEED)  # noqa: S311 - arrivals, no secret; the same in each run
+    try:
+        async with asyncio.timeout(_SECONDS * 4), asyncio.TaskGroup() as group:
+            gc.collect()
+            found.began = due = time.perf_counter()
+            for number in range(len(requests)):
+                due += gaps.expovariate(rate)
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                group.create_task(ask(number, due))
+        return found.build()
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+class _Found:
+    """Gathers the answers of a run."""
+
+    def __init__(self, count: int) -> None:
+        self.began = 0.0
+        self._latencies = [0.0] * count
+        self._answers = [b""] * count
+        self._statuses = [0] * count
+
+    def note(self, number: int, began: float, status: int, answer: bytes) -> None:
+        self._latencies[number] = time.perf_counter() - began
+        self._answers[number] = answer
+        self._statuses[number] = status
+
+    def build(self) -> Run:
+        seconds = time.perf_counter() - self.began
+        return Run(seconds, self._latencies, self._answers, self._statuses)

@@ -1,0 +1,222 @@
+"""The work beside the broker's own answers: the yardstick, the key holder, a release, the log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bench.figures import Figure
+from bench.load import Connection, build_request, run_closed
+from bench.meter import measure, measure_sync, read_memory
+from bench.partner import Case, Partner, find_pointer
+from bench.works import Bench, check, prepare_all, send
+from bench.world import SOURCE, open_hello
+from broker.adapters.database import migrate, open_engine
+from broker.adapters.kek_file import FileKek
+from broker.adapters.log_store import SqlLogStore
+from broker.audit.log import Log, create_log
+from broker.audit.records import ChainRef, EntryDraft, Job, SubjectKeys
+from broker.audit.sealing import Sealing
+from connectors.client.lookup import build_blinded
+from connectors.client.outgoing import build_envelope_members, draw_rid
+from connectors.client.verification import VerifiedAnswer
+from datwat.party import clock
+from datwat.party.admin import call_running
+from datwat.party.ratchet import Ratchet
+from datwat.protocol.answers import ReleasePart
+from datwat.protocol.checkpoint import CheckpointSigner
+from datwat.protocol.signing import build_message
+from datwat.protocol.values import encode_bytes
+
+_HELLO = b'{"name":"somebody","numbers":[1,2,3,4,5,6,7,8]}'
+_CLIENTS = 16
+_BATCH = 100
+_SLOW_SYNC = 0.3
+_START_SECONDS = 60.0
+_POLL_SECONDS = 0.1
+_TRIES = 5
+_ORIGIN = "bench.example/log/1"
+
+
+async def measure_hello(bench: Bench) -> None:
+    """Measure the plain FastAPI that ratios are taken to."""
+    with open_hello() as (port, pid):
+        requests = [build_request("/hello", _HELLO)] * bench.count(8_000)
+        await _wait_for(port)
+        await run_closed(port, requests[:200])
+        with measure({"hello": pid}) as usage:
+            run = await run_closed(port, requests)
+    bench.hello_rate = run.rate
+    name = "plain FastAPI, Pydantic in and out"
+    bench.add(Figure(name, "CPU", usage.per("hello", len(requests)), "ms"))
+    bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
+
+
+async def _wait_for(port: int) -> None:
+    async with asyncio.timeout(_START_SECONDS):
+        while True:
+            try:
+                (await Connection.open(port)).close()
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+async def measure_evaluations(bench: Bench) -> None:
+    """Ask the key holder for one element at a time, and for batches of a hundred."""
+    name = "key holder, evaluate with proof"
+    for size, number, target in ((1, 1_000, 0.7), (_BATCH, 30, None)):
+        bodies = [
+            _build_evaluate(bench.team, bench.bsns[:size]) for _ in range(bench.count(number))
+        ]
+        requests = [build_request("/v1/evaluations", body) for body in bodies]
+        with measure(bench.world.pids) as usage:
+            run = await run_closed(bench.world.key_holder_port, requests)
+        run.require_ok()
+        cpu = usage.per("key holder", len(requests) * size)
+        if target is not None:
+            bench.add(Figure(name, "CPU, single", cpu, "ms", target, gate=True))
+            bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
+        else:
+            bench.add(Figure(name, "CPU per element, batch of 100", cpu, "ms", 0.2))
+
+
+def _build_evaluate(partner: Partner, bsns: Sequence[str]) -> bytes:
+    blinded = build_blinded("inquire", draw_rid(), bsns)
+    holder = partner.exchange.directory.trust.key_holder.id
+    members = {
+        **build_envelope_members("evaluate", partner.id, holder, clock.now(), draw_rid()),
+        "has_statement": False,
+        "has_ticket": False,
+        "request_class": "inquire",
+        "for_rid": encode_bytes(blinded.for_rid),
+        "elements": [encode_bytes(element) for element in blinded.elements],
+    }
+    return build_message(members, (), partner.key).to_bytes()
+
+
+def sync_source(bench: Bench) -> None:
+    """Let the source's real connector register its own clients, and measure that."""
+    home, rows = str(bench.world.covenant.partners[SOURCE].home), 0
+    with measure(bench.world.pids) as usage:
+        for _ in range(_TRIES):
+            state = call_running(Path(home), "sync_start", by="bench")
+            while state["finished_at"] is None:
+                time.sleep(_POLL_SECONDS)
+                state = call_running(Path(home), "sync_status")["run"]
+            # What a message that failed had registered before, is reconfirmed by the next.
+            rows = state["registered"] + state["reconfirmed"]
+            if rows == len(bench.bsns):
+                break
+    if rows != len(bench.bsns):
+        message = f"the sync registered {rows} rows: {state['failures']}"
+        raise RuntimeError(message)
+    name = "sync of a connector"
+    bench.add(Figure(name, "broker CPU per row", usage.per("broker", rows), "ms"))
+    bench.add(Figure(name, "connector CPU per row", usage.per("gateway", rows), "ms"))
+    bench.add(Figure(name, "rows", rows / usage.seconds, "/s"))
+
+
+async def measure_releases(bench: Bench, cases: Sequence[Case]) -> None:
+    """Ask the source what it knows: order, gateway, envelope, outcome; the broker's part of it."""
+    source = bench.world.covenant.partners[SOURCE].id
+    cases = cases[: bench.count(300)]
+    inquiries = await prepare_all([bench.team.prepare_inquiry(case) for case in cases])
+    run, _ = await send(bench, inquiries)
+    pointers = [
+        find_pointer(bench.team.verify(answer, sent), source)
+        for answer, sent in zip(run.answers, inquiries, strict=True)
+    ]
+    messages = await prepare_all(
+        [
+            bench.team.prepare_release(case, pointer, source)
+            for case, pointer in zip(cases, pointers, strict=True)
+        ]
+    )
+    run, usage = await send(bench, messages)
+    check(bench.team, messages, run, _is_delivered)
+    name, count = "release, through a gateway", len(messages)
+    bench.add(Figure(name, "broker CPU", usage.per("broker", count), "ms", 2.5, gate=True))
+    bench.add(Figure(name, "OPA CPU", usage.per("opa", count), "ms"))
+    bench.add(Figure(name, "gateway CPU", usage.per("gateway", count), "ms"))
+    bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
+    ratio = run.rate / bench.hello_rate
+    bench.add(Figure(name, "capacity / plain FastAPI", ratio, "×"))
+
+
+def _is_delivered(answer: VerifiedAnswer) -> bool:
+    part = answer.persons[0].part
+    return isinstance(part, ReleasePart) and part.failure is None and answer.envelope is not None
+
+
+def measure_memory(bench: Bench) -> None:
+    """Read what broker and OPA hold after all this."""
+    held = {name: read_memory(bench.world.pids[name]) for name in ("broker", "opa")}
+    total = sum(held.values())
+    for name, value in held.items():
+        bench.add(Figure("memory", name, value, "MiB"))
+    bench.add(Figure("memory", "broker and OPA", total, "MiB", 400, gate=True))
+
+
+async def measure_log(bench: Bench, folder: Path) -> None:
+    """Append entries of sixteen clients to a log of its own, until each has its receipt."""
+    sync = measure_sync(folder)
+    count = bench.count(12_000) // _CLIENTS
+    taken: list[float] = []
+    with _open_log(folder) as (log, sealing), measure({}) as usage:
+        await asyncio.gather(*(_append(log, sealing, count, taken) for _ in range(_CLIENTS)))
+    _add_log(bench, len(taken) / usage.seconds, usage.per("load", len(taken)), sync, taken)
+
+
+@contextmanager
+def _open_log(folder: Path) -> Iterator[tuple[Log, Sealing]]:
+    (folder / "database").mkdir()
+    engine = open_engine(f"sqlite:///{folder / 'database' / 'log.db'}")
+    migrate(engine)
+    store = SqlLogStore(engine)
+    sealing = Sealing(FileKek.create(folder / "kek"), store)
+    create_log(store, sealing, _ORIGIN)
+    with Ratchet.open(folder / "ratchet") as ratchet:
+        log = Log(store, ratchet, CheckpointSigner(_ORIGIN, Ed25519PrivateKey.generate()))
+        log.start()
+        yield log, sealing
+        log.stop()
+    store.close()
+    engine.dispose()
+
+
+def _add_log(bench: Bench, rate: float, cpu: float, sync: float, taken: list[float]) -> None:
+    name = "append → receipt, 16 clients"
+    taken.sort()
+    # The rate is a gate only where the disk syncs as fast as the target takes for granted.
+    quick = sync <= _SLOW_SYNC
+    bench.add(Figure(name, "entries", rate, "/s", 4_000, at_least=True, gate=quick))
+    bench.add(Figure(name, "CPU per entry, sealing too", cpu, "ms", 0.25, gate=True))
+    bench.add(Figure(name, "p50", taken[len(taken) // 2] * 1_000, "ms"))
+    bench.add(Figure(name, "one sync of this disk", sync, "ms"))
+
+
+async def _append(log: Log, sealing: Sealing, count: int, taken: list[float]) -> None:
+    at = datetime.now(UTC)
+    minted = sealing.mint_subject(at)
+    keys: tuple[SubjectKeys, ...] = (minted,)
+    for _ in range(count):
+        began = time.perf_counter()
+        draft = EntryDraft(
+            chain=ChainRef(minted.subject_id, "open"),
+            core=bytes(300),
+            payload=bytes(600),
+            at=at,
+            retention_until=at + timedelta(days=365),
+        )
+        entry = sealing.prepare_entry(minted, draft)
+        await log.append(Job(lambda _, entry=entry: [entry], keys))  # type: ignore[misc]
+        keys = ()
+        taken.append(time.perf_counter() - began)

@@ -1,0 +1,164 @@
+"""The covenant that is measured: every party a process, set up by the commands that users type."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.meter import find_child
+from bench.seed import fill
+from datwat.party.settings import change_settings
+from tests.parties import POLICIES, Covenant, PartnerSpec, Party, find_free_ports, run_command
+
+REQUESTER = "social-team"
+SOURCE = "debt-counselling"
+INCOME = "income"
+WMO = "municipality-wmo"
+_PARTNERS = (
+    (REQUESTER, "care", "Wmo 2015 5.2.9;resident;register,inquire"),
+    (INCOME, "income", "Participatiewet 65;resident;register"),
+    (WMO, "care", "Wmo 2015 5.2.9;resident;register"),
+)
+_SOURCE_RIGHT = "Wgs 8;resident;register"
+_QUOTA = 1_000_000
+_RATE = 100_000
+_DECLARATION = """\
+v: 1
+source: sql
+url: "sqlite:///{database}"
+clients:
+  query: SELECT nr, bsn, naam, geboren, sinds FROM dossier
+  number: nr
+  bsn: bsn
+  family_name: naam
+  birth_date: {{read: geboren, type: date, format: "%Y%m%d"}}
+  kind: {{value: debt_counselling}}
+  contact: {{role: Front desk, phone: 020 000 0000}}
+  since: {{read: sinds, type: date, format: "%Y%m%d"}}
+products:
+  schuldregeling:
+    query: SELECT nr, bsn, fase, soort FROM dossier WHERE nr = :number
+    number: nr
+    bsn: bsn
+    fields:
+      regeling.status: {{read: fase, codes: {{AV: aanvraag, LP: lopend}}}}
+      regeling.soort: {{read: soort, codes: {{SB: schuldbemiddeling}}}}
+"""
+
+
+@dataclass
+class World:
+    """The running parties and where they are."""
+
+    covenant: Covenant
+    profile: Path | None = None
+    pids: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def broker_port(self) -> int:
+        """Where the broker listens."""
+        return self.covenant.broker.running.ports["api"]
+
+    @property
+    def key_holder_port(self) -> int:
+        """Where the key holder listens."""
+        return self.covenant.key_holder.running.ports["api"]
+
+
+@contextlib.contextmanager
+def open_world(
+    folder: Path,
+    cache: Path,
+    bsns: tuple[str, ...],
+    *,
+    pointers: int,
+    policies: Path = POLICIES,
+    profile: Path | None = None,
+) -> Iterator[World]:
+    """Yield the covenant, running, with so many pointers; `profile` is where a profile goes."""
+    declaration = _build_own_system(folder, bsns)
+    specs = [
+        PartnerSpec(function, domain, (right,), number=number)
+        for number, (function, domain, right) in enumerate(_PARTNERS, start=1)
+    ]
+    specs.append(PartnerSpec(SOURCE, "debt", (_SOURCE_RIGHT,), declaration, number=9))
+    covenant = Covenant(folder, specs, policies=policies)
+    change_settings(covenant.broker.home, {"rate_per_second": _RATE, "rate_burst": _RATE})
+    quotas = {"quota_register": _QUOTA, "quota_inquire": _QUOTA}
+    change_settings(covenant.key_holder.home, quotas)
+    fill(covenant.broker.home, cache, pointers)
+    world = World(covenant, profile)
+    try:
+        _start(world)
+        yield world
+    finally:
+        covenant.close()
+
+
+def _start(world: World) -> None:
+    covenant = world.covenant
+    source = covenant.partners[SOURCE]
+    running = (covenant.key_holder, covenant.broker, source)
+    for party in running:
+        if party is covenant.broker and world.profile is not None:
+            _begin_profiled(party, world.profile)
+        else:
+            party.begin()
+    for party in running:
+        party.await_ready()
+    home = str(covenant.key_holder.home)
+    for partner in covenant.partners.values():
+        run_command("keyholder", "enable", partner.id, "--home", home, "--first-load", str(_QUOTA))
+    broker = covenant.broker.running.pid
+    world.pids = {
+        "broker": broker,
+        "opa": find_child(broker, "opa"),
+        "key holder": covenant.key_holder.running.pid,
+        "gateway": source.running.pid,
+    }
+
+
+def _begin_profiled(party: Party, out: Path) -> None:
+    with party.log.open("ab") as log:
+        party.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "bench.profiled", str(out)),
+                *(party.command, "serve", "--home", str(party.home), "--with-parent"),
+            ],
+            stdout=log,
+            stderr=log,
+        )
+
+
+@contextlib.contextmanager
+def open_hello() -> Iterator[tuple[int, int]]:
+    """Yield port and process of the plain FastAPI that everything is compared with."""
+    (port,) = find_free_ports(1)
+    process = subprocess.Popen([sys.executable, "-m", "bench.hello", str(port)])
+    try:
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _build_own_system(folder: Path, bsns: tuple[str, ...]) -> Path:
+    """Write the source's own database, and its declaration; return where that is."""
+    folder.mkdir(parents=True)
+    database, declaration = folder / "dossiers.db", folder / "source.yaml"
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE dossier (nr TEXT PRIMARY KEY, bsn TEXT, naam TEXT, geboren TEXT,"
+            " sinds TEXT, fase TEXT, soort TEXT)"
+        )
+        connection.executemany(
+            "INSERT INTO dossier VALUES (?, ?, ?, '19800203', '20260105', 'LP', 'SB')",
+            [(f"D-{place}", bsn, f"Jansen{place}") for place, bsn in enumerate(bsns)],
+        )
+    declaration.write_text(_DECLARATION.format(database=database), encoding="utf-8")
+    return declaration

@@ -1,0 +1,1 @@
+"""The broker: keeps pointers, lets OPA weigh every question, writes every answer down first."""

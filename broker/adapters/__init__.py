@@ -1,0 +1,1 @@
+"""What the broker builds its ports on: database, OPA, gateways; built only by `broker/app.py`."""

@@ -1,0 +1,247 @@
+"""The store of the log: statements over the tables, for SQLite and PostgreSQL alike.
+
+Rule: the writer holds one connection of its own; on SQLite its transaction takes the write lock at
+once, on PostgreSQL it locks the head's row first, so that counters and tree never interleave.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    and_,
+    bindparam,
+    insert,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+
+from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING
+from broker.adapters.log_hot import HEAD_ID, HotStatements
+from broker.adapters.log_tables import (
+    DataSubject,
+    LogEntry,
+    LogHead,
+    LogNode,
+    QuarterKey,
+    table_of,
+)
+from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow, SealedKeys
+from datwat.protocol.entry import derive_leaf_hash
+
+_FATAL_SQLITE = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+_HEAD, _ENTRIES, _NODES = table_of(LogHead), table_of(LogEntry), table_of(LogNode)
+_SUBJECTS, _KEYS = table_of(DataSubject), table_of(QuarterKey)
+
+_ENTRY_COLUMNS = (
+    _ENTRIES.c.idx,
+    _ENTRIES.c.entry,
+    _ENTRIES.c.subject_id,
+    _ENTRIES.c.audience,
+    _ENTRIES.c.quarter,
+    _ENTRIES.c.number,
+    _ENTRIES.c.sealed,
+    _ENTRIES.c.input_sealed,
+    _ENTRIES.c.document,
+    _ENTRIES.c.at,
+    _ENTRIES.c.retention_until,
+)
+_INSERT_SUBJECT = insert(_SUBJECTS)
+_FETCH_KEYS = (
+    select(_SUBJECTS.c.subject_id, _SUBJECTS.c.chain_key_sealed, _KEYS.c.key_sealed)
+    .select_from(
+        _SUBJECTS.outerjoin(
+            _KEYS,
+            and_(
+                _KEYS.c.subject_id == _SUBJECTS.c.subject_id,
+                _KEYS.c.quarter == bindparam("quarter"),
+            ),
+        )
+    )
+    .where(_SUBJECTS.c.subject_id.in_(bindparam("ids", expanding=True)))
+)
+_FETCH_QUARTER_KEYS = (
+    select(_KEYS.c.quarter, _KEYS.c.key_sealed)
+    .where(_KEYS.c.subject_id == bindparam("subject_id"))
+    .where(_KEYS.c.quarter.in_(bindparam("quarters", expanding=True)))
+)
+_FETCH_LEAVES = select(_ENTRIES.c.idx, _ENTRIES.c.entry).where(
+    _ENTRIES.c.idx.in_(bindparam("indexes", expanding=True))
+)
+_FETCH_NODES = (
+    select(_NODES.c.idx, _NODES.c.hash)
+    .where(_NODES.c.level == bindparam("level"))
+    .where(_NODES.c.idx.in_(bindparam("indexes", expanding=True)))
+)
+
+
+class SqlLogStore:
+    """Implements `broker.audit.ports.LogStore`; `writing` is for one thread at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing_engine = engine.execution_options(**{BEGIN_OPTION: BEGIN_WRITING})
+        self._writer: Connection | None = None
+        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._hot = HotStatements(engine)
+        self._insert_key = dialect.insert(_KEYS).on_conflict_do_nothing().returning(_KEYS.c.quarter)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield the writer's connection in a transaction that commits durably, or not at all."""
+        connection = self._writer or self._writing_engine.connect()
+        self._writer = None
+        try:
+            with connection.begin():
+                yield connection
+        except BaseException:
+            # After an error the connection is not worth keeping, and may be the cause.
+            connection.invalidate()
+            connection.close()
+            raise
+        self._writer = connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection from the pool."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give the writer's connection back."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def is_fatal(self, error: BaseException) -> bool:
+        """Whether SQLite could not read or sync its file; PostgreSQL looks after itself."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        name = getattr(cause, "sqlite_errorname", "")
+        return isinstance(cause, sqlite3.Error) and str(name).startswith(_FATAL_SQLITE)
+
+    def is_broken(self, error: BaseException) -> bool:
+        """Whether the connection or the database failed, rather than one statement."""
+        return isinstance(error, (OperationalError, InterfaceError, InternalError))
+
+    def insert_head(self, connection: Connection, head: Head) -> None:
+        """Write the head of a log that has none."""
+        connection.execute(
+            insert(_HEAD),
+            {
+                "id": HEAD_ID,
+                "origin": head.origin,
+                "size": head.size,
+                "root": head.root,
+                "delayed_chain_key_sealed": head.delayed_chain_key_sealed,
+            },
+        )
+
+    def find_head(self, connection: Connection) -> Head | None:
+        """Return the head."""
+        columns = (_HEAD.c.origin, _HEAD.c.size, _HEAD.c.root, _HEAD.c.delayed_chain_key_sealed)
+        row = connection.execute(select(*columns).where(_HEAD.c.id == HEAD_ID)).first()
+        return None if row is None else Head(*row)
+
+    def lock_head(self, connection: Connection) -> tuple[int, bytes] | None:
+        """Return size and root, and make other writers wait (SQLite: `BEGIN IMMEDIATE` did)."""
+        return self._hot.lock_head(connection)
+
+    def update_head(self, connection: Connection, size: int, root: bytes) -> None:
+        """Move the head."""
+        self._hot.update_head(connection, size, root)
+
+    def insert_subject(
+        self, connection: Connection, subject_id: bytes, chain_key_sealed: bytes, at: datetime
+    ) -> None:
+        """Write a new data subject."""
+        connection.execute(
+            _INSERT_SUBJECT,
+            {"subject_id": subject_id, "chain_key_sealed": chain_key_sealed, "created_at": at},
+        )
+
+    def insert_quarter_key(
+        self, connection: Connection, subject_id: bytes, quarter: str, key_sealed: bytes
+    ) -> bool:
+        """Write a key; return False if that quarter has one already."""
+        values = {"subject_id": subject_id, "quarter": quarter, "key_sealed": key_sealed}
+        return connection.execute(self._insert_key, values).first() is not None
+
+    def fetch_keys(
+        self, connection: Connection, subject_ids: Collection[bytes], quarter: str
+    ) -> Sequence[SealedKeys]:
+        """Return the keys of the subjects that exist."""
+        rows = connection.execute(_FETCH_KEYS, {"ids": list(subject_ids), "quarter": quarter})
+        return [SealedKeys(*row) for row in rows]
+
+    def fetch_quarter_keys(
+        self, connection: Connection, subject_id: bytes, quarters: Collection[str]
+    ) -> Mapping[str, bytes]:
+        """Return the sealed key of each quarter that still has one."""
+        rows = connection.execute(
+            _FETCH_QUARTER_KEYS, {"subject_id": subject_id, "quarters": list(quarters)}
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def advance_counters(
+        self, connection: Connection, counts: Mapping[CounterKey, int]
+    ) -> Mapping[CounterKey, int]:
+        """Take that many places in each chain and quarter; return the first of each."""
+        return self._hot.advance_counters(connection, counts)
+
+    def insert_entries(self, connection: Connection, rows: Sequence[EntryRow]) -> None:
+        """Write entries."""
+        self._hot.insert_entries(connection, rows)
+
+    def insert_nodes(self, connection: Connection, rows: Sequence[NodeRow]) -> None:
+        """Write subtree hashes."""
+        self._hot.insert_nodes(connection, rows)
+
+    def fetch_nodes(
+        self, connection: Connection, level: int, indexes: Sequence[int]
+    ) -> Mapping[int, bytes]:
+        """Return the hashes that are there; at level 0 they are made from the entries."""
+        if level == 0:
+            rows = connection.execute(_FETCH_LEAVES, {"indexes": list(indexes)})
+            return {row[0]: derive_leaf_hash(row[1]) for row in rows}
+        rows = connection.execute(_FETCH_NODES, {"level": level, "indexes": list(indexes)})
+        return {row[0]: row[1] for row in rows}
+
+    def fetch_entries_of(
+        self,
+        connection: Connection,
+        subject_id: bytes,
+        audiences: Collection[str],
+        *,
+        limit: int,
+        before: int | None,
+    ) -> Sequence[EntryRow]:
+        """Return a subject's entries in these audiences, newest first, below index `before`."""
+        query = (
+            select(*_ENTRY_COLUMNS)
+            .where(_ENTRIES.c.subject_id == subject_id)
+            .where(_ENTRIES.c.audience.in_(list(audiences)))
+            .order_by(_ENTRIES.c.idx.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            query = query.where(_ENTRIES.c.idx < before)
+        return [_entry_row(tuple(row)) for row in connection.execute(query)]
+
+    def find_entry(self, connection: Connection, index: int) -> EntryRow | None:
+        """Return the entry at an index."""
+        query = select(*_ENTRY_COLUMNS).where(_ENTRIES.c.idx == index)
+        row = connection.execute(query).first()
+        return None if row is None else _entry_row(tuple(row))
+
+
+def _entry_row(row: Sequence[Any]) -> EntryRow:
+    return EntryRow(*row)

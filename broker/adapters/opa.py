@@ -1,0 +1,307 @@
+"""OPA as the policy engine: asked over HTTP, supervised beside the broker or somewhere else by URL.
+
+Rules enforced: one call per person; a deadline of our own; anything but a well-formed decision of
+the revision in force is `PolicyUnavailableError`; nothing that opa-python-client raises is shown or
+logged, for its text can hold the bearer token. Constant package paths only: the client does not
+escape them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from opa_client.opa_async import AsyncOpaClient
+
+from broker.adapters.opa_process import OpaProcess, OpaStartError
+from broker.policy.bundle import BUNDLE_NAME
+from broker.policy.decision import Decision, EntryPoint, entry_point_of
+from broker.policy.engine import (
+    Decisions,
+    PolicyUnavailableError,
+    parse_decision,
+    require_sound,
+)
+from broker.policy.evaluation import Evaluation
+from datwat.protocol.bundle import Bundle
+
+DEADLINE_SECONDS = 0.25
+AT_ONCE = 16
+_READY_SECONDS = 15.0
+_READY_INTERVAL = 0.02
+_FIRST_BACK_OFF = 0.1
+_LONGEST_BACK_OFF = 10.0
+_LIVED_LONG = 30.0
+_log = logging.getLogger(__name__)
+
+
+class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library ships no types
+    """The client, following no redirect: the token is for one address only."""
+
+    def _request(self, method: str, url: str, **kwargs: object) -> object:
+        return super()._request(method, url, allow_redirects=False, **kwargs)
+
+
+class OpaLink:
+    """One pooled HTTP client to one OPA; entered once, for as long as that OPA is asked."""
+
+    def __init__(self, host: str, port: int, *, token: str, tls: bool = False) -> None:
+        self._client = _Client(
+            host=host, port=port, token=token, ssl=tls, retries=0, timeout=DEADLINE_SECONDS
+        )
+
+    def __repr__(self) -> str:
+        """Show nothing: the client holds the token."""
+        return "OpaLink()"
+
+    async def open(self) -> None:
+        """Open the pool."""
+        await self._client.__aenter__()
+
+    async def close(self) -> None:
+        """Close the pool. Idempotent."""
+        await self._client.close_connection()
+
+    async def is_ready(self) -> bool:
+        """Tell whether OPA answers and its bundle is active."""
+        return bool(await self._client.check_health(query={"bundles": "true"}))
+
+    async def query(
+        self, entry_point: EntryPoint, document: dict[str, Any], revision: str
+    ) -> object:
+        """Return what OPA answers to one input, unread, within 250 ms and by this revision.
+
+        Raises PolicyUnavailableError for every other outcome.
+        """
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                answer: Any = await self._client.query_rule(
+                    input_data=document,
+                    package_path=f"datwat.{entry_point}",
+                    rule_name="decision",
+                    query_params={"provenance": "true"},
+                )
+            used = answer["provenance"]["bundles"][BUNDLE_NAME]["revision"]
+            result: object = answer["result"]  # absent where the rule is undefined
+        except Exception:  # noqa: BLE001 - whatever went wrong, it is no decision
+            # `from None` and no log line: the exceptions of the client can hold the token.
+            raise PolicyUnavailableError from None
+        if used != revision:
+            raise PolicyUnavailableError
+        return result
+
+    async def weigh(self, evaluation: Evaluation, revision: str) -> Decision:
+        """Return the sound decision on one evaluation; raise PolicyUnavailableError."""
+        entry_point = entry_point_of(evaluation.act)
+        document = await self.query(entry_point, evaluation.model_dump(mode="json"), revision)
+        return require_sound(evaluation, parse_decision(document))
+
+    async def weigh_all(self, evaluations: Sequence[Evaluation], revision: str) -> Decisions:
+        """Return all decisions, at most 16 calls at once; the first failure ends them all."""
+        if len(evaluations) == 1:  # without the cost of a task
+            return Decisions((await self.weigh(evaluations[0], revision),), revision)
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def weigh(evaluation: Evaluation) -> Decision:
+            async with gate:
+                return await self.weigh(evaluation, revision)
+
+        return Decisions(tuple(await _run_all([weigh(one) for one in evaluations])), revision)
+
+
+async def _run_all(calls: Sequence[Coroutine[Any, Any, Decision]]) -> list[Decision]:
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class ExternalOpa:
+    """An OPA that somebody else runs; believed only while it runs the revision in force here.
+
+    Its bundle must be named `datwat`; `datwat purpose sign --opa-key` makes an archive that it can
+    verify.
+    """
+
+    def __init__(self, url: str, token: str, bundle: Bundle) -> None:
+        parts = urlsplit(url)
+        tls = parts.scheme == "https"
+        self._link = OpaLink(
+            parts.hostname or "", parts.port or (443 if tls else 8181), token=token, tls=tls
+        )
+        self._bundle = bundle
+
+    async def __aenter__(self) -> Self:
+        await self._link.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._link.close()
+
+    @property
+    def revision(self) -> str:
+        """The revision that answers must come from."""
+        return self._bundle.revision
+
+    async def is_ready(self) -> bool:
+        """Tell whether OPA answers and has active bundles."""
+        return await self._link.is_ready()
+
+    async def activate(self, bundle: Bundle) -> None:
+        """Accept decisions by `bundle` only; until that OPA has loaded it, all is denied."""
+        self._bundle = bundle
+
+    async def evaluate(self, evaluations: Sequence[Evaluation]) -> Decisions:
+        """Return one decision per evaluation; raises PolicyUnavailableError."""
+        return await self._link.weigh_all(evaluations, self._bundle.revision)
+
+    async def query(self, entry_point: EntryPoint, document: dict[str, Any]) -> Decision:
+        """Return the decision on any document, as cases have them; no net is held under it."""
+        return parse_decision(await self._link.query(entry_point, document, self.revision))
+
+
+class SupervisedOpa:
+    """OPA as a child: started, kept alive with back-off, replaced whole for a new bundle, stopped.
+
+    Between a crash and the restart every question is denied. A new bundle gets an OPA of its own,
+    and takes over only when that one is ready: no question ever sees half of it, and a bundle that
+    OPA refuses leaves the old one in force.
+    """
+
+    def __init__(self, binary: Path, bundle: Bundle) -> None:
+        self._binary = binary
+        self._bundle = bundle
+        self._running: _Running | None = None
+        self._changing = asyncio.Lock()
+        self._supervisor: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start OPA and return when its bundle is active; raises OpaStartError."""
+        self._running = await _Running.start(self._binary, self._bundle)
+        self._supervisor = asyncio.create_task(self._supervise())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._supervisor
+        running, self._running = self._running, None
+        if running is not None:
+            await running.stop()
+
+    @property
+    def revision(self) -> str:
+        """The revision of the bundle in force."""
+        return self._bundle.revision
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of OPA, None while it is being restarted."""
+        return self._running.process.pid if self._running else None
+
+    async def is_ready(self) -> bool:
+        """Tell whether OPA answers and its bundle is active."""
+        return self._running is not None and await self._running.link.is_ready()
+
+    async def activate(self, bundle: Bundle) -> None:
+        """Put `bundle` in force, whole; after an OpaStartError the old one is still in force."""
+        async with self._changing:
+            new = await _Running.start(self._binary, bundle)
+            old, self._running, self._bundle = self._running, new, bundle
+        if old is not None:
+            await asyncio.sleep(DEADLINE_SECONDS)  # the questions it still has are answered first
+            await old.stop()
+
+    async def evaluate(self, evaluations: Sequence[Evaluation]) -> Decisions:
+        """Return one decision per evaluation; raises PolicyUnavailableError."""
+        running = self._require_running()
+        return await running.link.weigh_all(evaluations, running.revision)
+
+    async def query(self, entry_point: EntryPoint, document: dict[str, Any]) -> Decision:
+        """Return the decision on any document, as cases have them; no net is held under it."""
+        running = self._require_running()
+        return parse_decision(await running.link.query(entry_point, document, running.revision))
+
+    def _require_running(self) -> _Running:
+        # A child that has ended holds its port no longer: whoever answers there is not OPA.
+        if self._running is None or not self._running.process.is_running:
+            raise PolicyUnavailableError
+        return self._running
+
+    async def _supervise(self) -> None:
+        back_off = _FIRST_BACK_OFF
+        while (running := self._running) is not None:
+            await running.process.wait()
+            async with self._changing:
+                if self._running is not running:
+                    continue  # replaced by a new bundle's
+                self._running = None
+                await running.stop()
+                _log.error("opa ended; questions are denied until it runs again")
+                if time.monotonic() - running.started > _LIVED_LONG:
+                    back_off = _FIRST_BACK_OFF
+                while self._running is None:
+                    await asyncio.sleep(back_off)
+                    back_off = min(back_off * 2, _LONGEST_BACK_OFF)
+                    with contextlib.suppress(OpaStartError):
+                        self._running = await _Running.start(self._binary, self._bundle)
+
+
+class _Running:
+    """A ready OPA and the link to it."""
+
+    def __init__(self, process: OpaProcess, link: OpaLink, revision: str) -> None:
+        self.process = process
+        self.link = link
+        self.revision = revision
+        self.started = time.monotonic()
+
+    @classmethod
+    async def start(cls, binary: Path, bundle: Bundle) -> _Running:
+        """Return OPA when `bundle` is active in it; an OpaStartError leaves nothing behind."""
+        process = await OpaProcess.start(binary, bundle)
+        link = OpaLink("127.0.0.1", process.port, token=process.token)
+        running = cls(process, link, bundle.revision)
+        try:
+            await link.open()
+            await running._wait_until_ready()
+        except BaseException:
+            await running.stop()
+            raise
+        return running
+
+    async def stop(self) -> None:
+        """Close the link and end the process."""
+        await self.link.close()
+        await self.process.stop()
+
+    async def _wait_until_ready(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_READY_SECONDS):
+                while self.process.is_running and not self.process.has_refused:
+                    if await self.link.is_ready():
+                        self.process.remove_files()
+                        return
+                    await asyncio.sleep(_READY_INTERVAL)
+        raise OpaStartError

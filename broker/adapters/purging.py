@@ -1,0 +1,34 @@
+"""Destroys the rows whose end has come, in bounded batches (promise 6: nothing for ever).
+
+Rule: a row that is over is absent for every reader whether or not it was destroyed yet; this only
+makes it so on the disk. What must be told first (a pointer that expired, a special situation that
+opens) is listed and logged before its row's `until_at` comes. Source: AVG 5(1)(e).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Delete, Table, bindparam, delete, select, tuple_
+
+from broker.adapters.tables import REGISTER_MODELS, table_of
+
+BATCH = 500
+
+
+def _build_purge(table: Table) -> Delete:
+    keys = tuple(table.primary_key.columns)
+    due = select(*keys).where(table.c.until_at <= bindparam("b_now")).limit(bindparam("b_limit"))
+    return delete(table).where(tuple_(*keys).in_(due) if len(keys) > 1 else keys[0].in_(due))
+
+
+_PURGES = tuple(_build_purge(table_of(model)) for model in REGISTER_MODELS)
+
+
+def purge_ended(conn: Connection, now: datetime, limit: int = BATCH) -> int:
+    """Destroy at most `limit` rows of each table whose end has come; return how many those were.
+
+    Call it again, in a transaction of its own, until it returns 0. Idempotent.
+    """
+    given = {"b_now": now, "b_limit": limit}
+    return sum(conn.execute(purge, given).rowcount for purge in _PURGES)

@@ -1,0 +1,72 @@
+"""What the stores share: sealing the words of a row, and writes that somebody else may win.
+
+Rules: a sealed text opens only in the row that it was sealed for (aad = table ‖ ids), so a swapped
+row is an alarm; a write that finds the thing already there, or gone, raises RaceLost and leaves the
+decision to the life of the question. Source: NIST SP 800-38D; RFC 5869.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import Connection, Executable, Row, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from broker.pseudonyms.errors import RaceLost, RowMismatch
+from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
+
+# Without it SQLAlchemy does not say how many rows an INSERT wrote (on PostgreSQL: -1).
+COUNTED: dict[str, Any] = {"preserve_rowcount": True}
+AnyRow = Row[*tuple[Any, ...]]
+_Words = TypeVar("_Words", bound=BaseModel)
+
+
+class RowSealer:
+    """Seals the words of a row under a key of the row key; `ids` are 16 bytes each."""
+
+    def __init__(self, row_key: bytes) -> None:
+        """Derive the key from the broker's row key (32 bytes)."""
+        self._key = derive_key(row_key, b"row")
+
+    def seal(self, table: str, words: BaseModel, *ids: bytes) -> bytes:
+        """Return the words of one row, sealed."""
+        return seal(self._key, words.model_dump_json().encode(), _build_aad(table, ids))
+
+    def unseal(self, table: str, kind: type[_Words], sealed: bytes, *ids: bytes) -> _Words:
+        """Return the words of one row; raise RowMismatch where they were sealed for another."""
+        try:
+            return kind.model_validate_json(unseal(self._key, sealed, _build_aad(table, ids)))
+        except UnsealError:
+            raise RowMismatch from None
+
+
+def _build_aad(table: str, ids: tuple[bytes, ...]) -> bytes:
+    return table.encode() + b"\0" + b"".join(ids)
+
+
+def build_insert(table: Table) -> Mapping[str, Executable]:
+    """Return, by dialect, the insert that does nothing where the row is there already."""
+    return {
+        "sqlite": sqlite.insert(table).on_conflict_do_nothing().execution_options(**COUNTED),
+        "postgresql": postgresql.insert(table)
+        .on_conflict_do_nothing()
+        .execution_options(**COUNTED),
+    }
+
+
+def insert(conn: Connection, statement: Mapping[str, Executable], values: dict[str, Any]) -> None:
+    """Write one row by a statement of `build_insert`; raise RaceLost where it is there already."""
+    write(conn, statement[conn.dialect.name], values)
+
+
+def write(conn: Connection, statement: Executable, values: dict[str, Any]) -> None:
+    """Run a write that must change one row; raise RaceLost where it changes none."""
+    if not is_written(conn, statement, values):
+        raise RaceLost
+
+
+def is_written(conn: Connection, statement: Executable, values: dict[str, Any]) -> bool:
+    """Run a write and tell whether it changed anything."""
+    return conn.execute(statement, values).rowcount > 0

@@ -1,0 +1,1 @@
+"""The broker's HTTP: plain routes, each for one kind of message."""

@@ -1,0 +1,229 @@
+"""The composition of the broker's process: routes, commands, and what runs beside them.
+
+Rules: a round that failed is tried again and never stops the routes; the trust list and the bundle in
+force are stated in the log; a command answers in plain members, never anything of a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from broker.api.routes import INFO, Api, Wake, build_operations
+from broker.audit.records import Appendable, Job, Statement
+from broker.exchange.admission import RateLimiter
+from broker.exchange.errors import EXCHANGE_PROBLEMS
+from broker.exchange.handover import HandOver
+from broker.exchange.life import Life
+from broker.exchange.opening import derive_number
+from broker.exchange.portal import PortalDesk
+from broker.involvement.special_situations import SpecialSituationRow, derive_state
+from broker.settings import BrokerSettings
+from broker.wiring import Broker, open_broker, open_policy
+from datwat.party.admin import Command, build_admin_listener
+from datwat.party.gate import Limits
+from datwat.party.http_in import build_app
+from datwat.party.problems import register_problems
+from datwat.party.serve import Listener
+from datwat.party.telemetry import get_logger
+from datwat.protocol import blinding
+from datwat.protocol.acts import Professional
+from datwat.protocol.errors import DatwatError
+from datwat.protocol.values import decode_moment, encode_moment
+
+_OUTBOX_SECONDS = 5.0
+_ROUND_SECONDS = 2.0
+_POLICY_SECONDS = 30.0
+_log = get_logger("broker")
+
+
+@asynccontextmanager
+async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listener]]:
+    """Open everything the broker needs, in order, and close it in reverse.
+
+    Raises SelfTestError, SecretError, DatabaseError, RatchetError, TrustListError, NotListedError,
+    PublicationError, BundleError, ThresholdError, OpaMissingError, OpaStartError, LogError.
+    """
+    register_problems(EXCHANGE_PROBLEMS)
+    blinding.run_self_test()
+    async with AsyncExitStack() as stack:
+        broker = await open_broker(settings, stack)
+        await _state_documents(broker)
+        woken = asyncio.Event()
+        for task in (
+            broker.keeper.run(),
+            _deliver_for_ever(broker, woken),
+            _keep_house(broker),
+            _follow_policy(broker),
+        ):
+            running = asyncio.ensure_future(task)
+            stack.callback(running.cancel)
+        limits = Limits(
+            max_body_bytes=settings.max_body_bytes,
+            read_timeout=timedelta(seconds=settings.read_timeout_seconds),
+            max_requests=settings.max_requests,
+        )
+        api = build_app(INFO, build_operations(build_api(broker, woken.set)), limits=limits)
+        yield (
+            Listener("api", api, settings.host, settings.port),
+            build_admin_listener(settings.home, build_commands(broker)),
+        )
+
+
+def build_api(broker: Broker, wake_outbox: Wake) -> Api:
+    """Return what the routes work with."""
+    rooms, secrets, settings = broker.rooms, broker.secrets, broker.settings
+    hand_over = HandOver(
+        key=secrets.signing,
+        gateways=broker.gateways,
+        sealing=broker.sealing,
+        log=broker.log,
+        proofs=rooms.proofs,
+        ledger=rooms.ledger,
+        read_directory=lambda: broker.keeper.directory,
+        reading=rooms.reading,
+        clock=rooms.clock,
+    )
+    return Api(
+        party=settings.id,
+        rooms=rooms,
+        life=Life(rooms, hand_over),
+        portal=PortalDesk(rooms),
+        reader=broker.reader,
+        limiter=RateLimiter(settings.rate_per_second, settings.rate_burst),
+        proofs=rooms.proofs,
+        read_policy=lambda: broker.policy.files,
+        wake_outbox=wake_outbox,
+    )
+
+
+async def _state_documents(broker: Broker) -> None:
+    """State the trust list and the bundle in force in the log, each once (entry type 03)."""
+    accepted, bundle = broker.keeper.directory.accepted, broker.policy.bundle
+    now = broker.rooms.clock()
+    for name, number, digest, document in (
+        ("stated_trust_list", accepted.trust.seq, accepted.digest, accepted.document),
+        ("stated_bundle", bundle.seq, bytes.fromhex(bundle.digest), broker.policy.files.document),
+    ):
+        mark = broker.ratchet.value(name)
+        if mark is not None and mark.number >= number:
+            continue
+        statement = Statement(document, now)
+
+        def work(_conn: Connection, statement: Statement = statement) -> Sequence[Appendable]:
+            return [statement]
+
+        await broker.log.append(Job(work))
+        broker.ratchet.advance(name, number, digest)
+
+
+async def _deliver_for_ever(broker: Broker, woken: asyncio.Event) -> None:
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), _OUTBOX_SECONDS)
+        woken.clear()
+        try:
+            await broker.outbox.deliver_due()
+        except Exception as error:  # noqa: BLE001 - a failed round is tried again
+            _log.warning("outbox_round_failed", exception=type(error).__name__)
+
+
+async def _keep_house(broker: Broker) -> None:
+    while True:
+        await asyncio.sleep(_ROUND_SECONDS)
+        try:
+            await broker.housekeeper.run_round()
+        except Exception as error:  # noqa: BLE001 - a failed round is tried again
+            _log.warning("housekeeping_failed", exception=type(error).__name__)
+
+
+async def _follow_policy(broker: Broker) -> None:
+    """Take up a newer signed bundle, whole, when the officers publish one."""
+    while True:
+        await asyncio.sleep(_POLICY_SECONDS)
+        try:
+            found = open_policy(broker.settings.bundle, broker.keeper.directory, broker.ratchet)
+            if found.bundle.digest != broker.policy.bundle.digest:
+                await broker.engine.activate(found.bundle)
+                broker.policy = found
+            await _state_documents(broker)
+        except DatwatError as error:
+            _log.warning("policy_not_refreshed", code=error.code)
+
+
+def build_commands(broker: Broker) -> dict[str, Command]:
+    """Return what the broker's operators and officers can do while it runs."""
+
+    async def status(_members: dict[str, Any]) -> dict[str, Any]:
+        return await _build_status(broker)
+
+    async def suspend(members: dict[str, Any]) -> dict[str, Any]:
+        partner = str(members.get("partner"))
+        closed = broker.keeper.directory.closed
+        broker.keeper.close_partners(closed | {partner})
+        return {"partner": partner, "suspended": True}
+
+    async def resume(members: dict[str, Any]) -> dict[str, Any]:
+        partner = str(members.get("partner"))
+        broker.keeper.close_partners(broker.keeper.directory.closed - {partner})
+        return {"partner": partner, "suspended": False}
+
+    async def special_list(_members: dict[str, Any]) -> dict[str, Any]:
+        rows = broker.openings.list_waiting()
+        return {"special_situations": [_describe(broker, row) for row in rows]}
+
+    async def special_open(members: dict[str, Any]) -> dict[str, Any]:
+        row = broker.openings.require_waiting(str(members.get("number")))
+        by = Professional(id=str(members.get("by")), role=str(members.get("role")))
+        return {"number": derive_number(row), "opened": await broker.openings.open(row, by)}
+
+    async def special_renew(members: dict[str, Any]) -> dict[str, Any]:
+        row = broker.openings.require_waiting(str(members.get("number")))
+        until_at = decode_moment(str(members.get("until_at")))
+        await broker.openings.renew(row, until_at)
+        return {"number": derive_number(row), "until_at": encode_moment(until_at)}
+
+    return {
+        "status": status,
+        "suspend": suspend,
+        "resume": resume,
+        "special_list": special_list,
+        "special_open": special_open,
+        "special_renew": special_renew,
+    }
+
+
+def _describe(broker: Broker, row: SpecialSituationRow) -> dict[str, Any]:
+    return {
+        "number": derive_number(row),
+        "ground": row.stated.ground,
+        "state": derive_state(row, broker.rooms.clock()),
+        "until_at": encode_moment(row.stated.until_at),
+        "opening": row.stated.opening,
+        "decider": row.stated.decider.role,
+    }
+
+
+async def _build_status(broker: Broker) -> dict[str, Any]:
+    now, directory = broker.rooms.clock(), broker.keeper.directory
+    waiting = broker.openings.list_waiting()
+    head = broker.rooms.proofs.read_head()
+    return {
+        "id": broker.settings.id,
+        "list_seq": directory.trust.seq,
+        "list_expired": now > directory.trust.valid_until,
+        "policy_revision": broker.policy.bundle.revision,
+        "policy_seq": broker.policy.bundle.seq,
+        "policy_ready": await broker.engine.is_ready(),
+        "log_origin": broker.settings.log_origin,
+        "log_size": head.size,
+        "suspended": sorted(directory.closed),
+        "special_situations": len(waiting),
+        "special_overdue": sum(derive_state(row, now) == "overdue" for row in waiting),
+    }

@@ -1,0 +1,272 @@
+"""The log: hand over a job, get back the proof that it was written down.
+
+Rule: nobody gets an answer before the entries are durable, the ratchet holds the head above them,
+and that head is signed. Once the disk failed, the log stays stopped.
+Source: house reference "audit-log", Sequencing.
+
+Two threads, a stage each: the writer commits what waits (group commit), the signer states the
+newest commit while the writer is at the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from broker.audit.ports import Head, LogStore
+from broker.audit.records import (
+    Appended,
+    Job,
+    LogBusyError,
+    LogError,
+    LogMissingError,
+    LogStoppedError,
+)
+from broker.audit.sealing import Sealing
+from broker.audit.signer import Signed, Signer
+from broker.audit.tree import TreeReader
+from broker.audit.writer import Committed, Waiting, Writer
+from datwat.party.ratchet import Ratchet
+from datwat.protocol.checkpoint import CheckpointSigner
+from datwat.protocol.merkle import (
+    EMPTY_ROOT,
+    MerkleError,
+    build_consistency_proof,
+    derive_root_at,
+)
+
+MAX_BATCH = 256
+MAX_WAITING = 4_096
+
+_Answer = tuple[asyncio.Future[Appended], Appended | BaseException]
+
+
+class Log:
+    """One log of one origin, written by this process."""
+
+    def __init__(
+        self,
+        store: LogStore,
+        ratchet: Ratchet,
+        checkpoints: CheckpointSigner,
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """Wire the stages; `on_failure` is called, from a thread, if the log stops by itself."""
+        self._store = store
+        self._checkpoints = checkpoints
+        self._tree = TreeReader(store)
+        self._writer = Writer(store, self._tree)
+        self._signer = Signer(ratchet, checkpoints, self._tree)
+        self._on_failure = on_failure
+        self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._commits: queue.SimpleQueue[Committed | None] = queue.SimpleQueue()
+        self._signed: Signed | None = None
+        self._failure: BaseException | None = None
+        self._accepting = False
+        self._gate = threading.Lock()
+        self._threads = (
+            threading.Thread(target=self._write_loop, name="log-writer", daemon=True),
+            threading.Thread(target=self._sign_loop, name="log-signer", daemon=True),
+        )
+
+    def start(self) -> None:
+        """Check the database against the ratchet, sign the head, and take jobs.
+
+        Raises:
+            LogMissingError: no log of this origin.
+            LogBehindError: the database was put back to an older state.
+            LogForkedError: the database holds another log than was signed.
+            LogDamagedError: part of the tree is gone.
+        """
+        with self._store.reading() as connection:
+            head = self._store.find_head(connection)
+        if head is None or head.origin != self._checkpoints.origin:
+            raise LogMissingError
+        self._signed = self._signer.sign(head.size, head.root)
+        self._accepting = True
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Write and sign what waits, then stop; idempotent."""
+        with self._gate:
+            self._accepting = False
+        if self._threads[0].is_alive():
+            self._jobs.put(None)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    async def append(self, job: Job) -> Appended:
+        """Write a job and return its receipts once they are signed.
+
+        A caller that is cancelled meanwhile may still find the job written.
+
+        Raises:
+            LogBusyError: too many jobs wait.
+            LogStoppedError: the log has stopped.
+            LogError: nothing was written, as far as is known; the same may be tried again.
+            Exception: whatever `job.work` raised; nothing of the job was written.
+        """
+        waiting = Waiting(job, asyncio.get_running_loop().create_future())
+        with self._gate:
+            if not self._accepting:
+                raise LogStoppedError
+            if self._jobs.qsize() >= MAX_WAITING:
+                raise LogBusyError
+            self._jobs.put(waiting)
+        return await waiting.future
+
+    def checkpoint(self) -> str:
+        """Return the note of the last head that was signed."""
+        return self._require_signed().note
+
+    @property
+    def size(self) -> int:
+        """How many entries the last signed head covers."""
+        return self._require_signed().size
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What stopped the log, or None."""
+        return self._failure
+
+    def root_at(self, size: int) -> bytes:
+        """Return the root of the first `size` entries; raise MerkleError past the signed head."""
+        if not 0 <= size <= self.size:
+            raise MerkleError("The log is not that large.")
+        return derive_root_at(self._tree.node, size)
+
+    def build_consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """Return the proof from one size to another that was signed (see `size`).
+
+        Raises:
+            MerkleError: not 0 < `old_size` ≤ `new_size` ≤ the signed size.
+        """
+        if new_size > self.size:
+            raise MerkleError("The log is not that large.")
+        return tuple(build_consistency_proof(self._tree.node, old_size, new_size))
+
+    def _require_signed(self) -> Signed:
+        if self._signed is None:
+            raise LogStoppedError
+        return self._signed
+
+    def _write_loop(self) -> None:
+        ended = False
+        while not ended:
+            batch, ended = self._take_batch()
+            if self._failure is not None:
+                _answer_all([(waiting.future, LogStoppedError()) for waiting in batch])
+            elif batch:
+                self._write_batch(batch)
+        self._commits.put(None)
+
+    def _take_batch(self) -> tuple[list[Waiting], bool]:
+        """Wait for a job, then take all that wait; the second value says whether to end."""
+        batch: list[Waiting] = []
+        item = self._jobs.get()
+        while item is not None:
+            batch.append(item)
+            if len(batch) >= MAX_BATCH:
+                return batch, False
+            try:
+                item = self._jobs.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _write_batch(self, batch: Sequence[Waiting]) -> None:
+        try:
+            committed = self._writer.write(batch)
+        except Exception as error:  # noqa: BLE001 - everyone who waits must hear of it
+            refusal = error if isinstance(error, LogError) else LogError()
+            if isinstance(error, LogError) or self._store.is_fatal(error):
+                self._fail(error)
+                refusal = LogStoppedError()
+            refusal.__cause__ = error
+            _answer_all([(waiting.future, refusal) for waiting in batch])
+            return
+        failed = [(item.future, item.error) for item in batch if item.error is not None]
+        _answer_all(failed)
+        if committed.written:
+            self._commits.put(committed)
+
+    def _sign_loop(self) -> None:
+        ended = False
+        while not ended:
+            commits, ended = self._take_commits()
+            if not commits:
+                continue
+            waiting = [item for committed in commits for item in committed.written]
+            if self._failure is not None:
+                _answer_all([(item.future, LogStoppedError()) for item in waiting])
+                continue
+            try:
+                signed = self._signer.sign(commits[-1].size, commits[-1].root)
+                answers: list[_Answer] = [
+                    (item.future, self._signer.build_appended(item, signed)) for item in waiting
+                ]
+            except Exception as error:  # noqa: BLE001 - after this nothing may be signed
+                self._fail(error)
+                _answer_all([(item.future, LogStoppedError()) for item in waiting])
+                continue
+            self._signed = signed
+            _answer_all(answers)
+
+    def _take_commits(self) -> tuple[list[Committed], bool]:
+        commits: list[Committed] = []
+        item = self._commits.get()
+        while item is not None:
+            commits.append(item)
+            try:
+                item = self._commits.get_nowait()
+            except queue.Empty:
+                return commits, False
+        return commits, True
+
+    def _fail(self, error: BaseException) -> None:
+        """Stop for good; what waits is refused, in the database nothing more changes."""
+        with self._gate:
+            first = self._failure is None
+            self._failure = self._failure or error
+            self._accepting = False
+        if first and self._on_failure is not None:
+            self._on_failure(error)
+
+
+def create_log(store: LogStore, sealing: Sealing, origin: str) -> None:
+    """Write the head of an empty log into a database that has none.
+
+    Raises:
+        LogError: the database holds a log already.
+    """
+    with store.writing() as connection:
+        if store.find_head(connection) is not None:
+            raise LogError("This database holds a log already.")
+        key = sealing.mint_delayed_chain_key()
+        store.insert_head(connection, Head(origin, 0, EMPTY_ROOT, key))
+
+
+def _answer_all(answers: Sequence[_Answer]) -> None:
+    """Hand results to those who wait, with one wake-up per event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
+    for answer in answers:
+        by_loop.setdefault(answer[0].get_loop(), []).append(answer)
+    for loop, mine in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, mine)
+        except RuntimeError:
+            continue  # that loop has ended: nobody waits there any more
+
+
+def _settle(answers: Sequence[_Answer]) -> None:
+    for future, result in answers:
+        if future.done():
+            continue
+        if isinstance(result, BaseException):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

@@ -1,0 +1,174 @@
+"""What the log needs from outside: a store with transactions, and a keeper of the outermost key.
+
+Rule: every write that belongs to an entry happens in the one transaction that `writing` yields;
+what `writing` has committed survives a power cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+CounterKey = tuple[bytes, str, str]
+"""Chain id, audience, quarter."""
+
+
+class KekPort(Protocol):
+    """Seals keys under the outermost key, which may never leave the thing behind this port.
+
+    A file today; an adapter to an HSM or key service fits as well: two calls, no key is handed out.
+    """
+
+    def seal(self, plaintext: bytes, aad: bytes) -> bytes:
+        """Return `plaintext` sealed under the newest generation, bound to `aad`."""
+        ...
+
+    def unseal(self, sealed: bytes, aad: bytes) -> bytes:
+        """Return what was sealed under any living generation; raise ProtocolError otherwise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far the log got, as the database says."""
+
+    origin: str
+    size: int
+    root: bytes
+    delayed_chain_key_sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKeys:
+    """The keys of a subject and a quarter as they are stored."""
+
+    subject_id: bytes = field(repr=False)
+    chain_key_sealed: bytes = field(repr=False)
+    quarter_key_sealed: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One entry as it is stored; for a statement all between `entry` and `document` is None."""
+
+    index: int
+    entry: bytes
+    subject_id: bytes | None = field(repr=False)
+    audience: str | None
+    quarter: str | None
+    number: int | None
+    sealed: bytes | None = field(repr=False)
+    input_sealed: bytes | None = field(repr=False)
+    document: bytes | None
+    at: datetime
+    retention_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """The hash of a complete subtree of height `level` ≥ 1."""
+
+    level: int
+    index: int
+    hash: bytes
+
+
+class LogStore(Protocol):
+    """Durable store of the log; what writes needs the connection of `writing`."""
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """Yield a connection in a transaction that commits durably at the end, or not at all."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Yield a connection that sees what was committed."""
+        ...
+
+    def is_fatal(self, error: BaseException) -> bool:
+        """Whether after this error nothing is known about the disk: the process must stop."""
+        ...
+
+    def is_broken(self, error: BaseException) -> bool:
+        """Whether this error spoiled the whole transaction, not only one statement."""
+        ...
+
+    def insert_head(self, connection: Connection, head: Head) -> None:
+        """Write the head of a log that has none."""
+        ...
+
+    def find_head(self, connection: Connection) -> Head | None:
+        """Return the head."""
+        ...
+
+    def lock_head(self, connection: Connection) -> tuple[int, bytes] | None:
+        """Return size and root, and make other writers wait until the transaction ends."""
+        ...
+
+    def update_head(self, connection: Connection, size: int, root: bytes) -> None:
+        """Move the head."""
+        ...
+
+    def insert_subject(
+        self, connection: Connection, subject_id: bytes, chain_key_sealed: bytes, at: datetime
+    ) -> None:
+        """Write a new data subject."""
+        ...
+
+    def insert_quarter_key(
+        self, connection: Connection, subject_id: bytes, quarter: str, key_sealed: bytes
+    ) -> bool:
+        """Write a key; return False, and change nothing, if that quarter has one already."""
+        ...
+
+    def fetch_keys(
+        self, connection: Connection, subject_ids: Collection[bytes], quarter: str
+    ) -> Sequence[SealedKeys]:
+        """Return the keys of the subjects that exist."""
+        ...
+
+    def fetch_quarter_keys(
+        self, connection: Connection, subject_id: bytes, quarters: Collection[str]
+    ) -> Mapping[str, bytes]:
+        """Return the sealed key of each quarter that still has one."""
+        ...
+
+    def advance_counters(
+        self, connection: Connection, counts: Mapping[CounterKey, int]
+    ) -> Mapping[CounterKey, int]:
+        """Take that many places in each chain and quarter; return the first of each."""
+        ...
+
+    def insert_entries(self, connection: Connection, rows: Sequence[EntryRow]) -> None:
+        """Write entries."""
+        ...
+
+    def insert_nodes(self, connection: Connection, rows: Sequence[NodeRow]) -> None:
+        """Write subtree hashes."""
+        ...
+
+    def fetch_nodes(
+        self, connection: Connection, level: int, indexes: Sequence[int]
+    ) -> Mapping[int, bytes]:
+        """Return the hashes that are there; at level 0 they are made from the entries."""
+        ...
+
+    def fetch_entries_of(
+        self,
+        connection: Connection,
+        subject_id: bytes,
+        audiences: Collection[str],
+        *,
+        limit: int,
+        before: int | None,
+    ) -> Sequence[EntryRow]:
+        """Return a subject's entries in these audiences, newest first, below index `before`."""
+        ...
+
+    def find_entry(self, connection: Connection, index: int) -> EntryRow | None:
+        """Return the entry at an index."""
+        ...

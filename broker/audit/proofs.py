@@ -1,0 +1,46 @@
+"""Proofs from the log: where an entry lies, and that one head grew from another.
+
+Rule: a proof is made for a head that was signed, and leaves together with that head's note.
+Source: RFC 9162 sections 2.1.3 and 2.1.4; C2SP tlog-checkpoint.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from broker.audit.log import Log
+from broker.audit.ports import LogStore
+from broker.audit.tree import TreeReader
+from datwat.protocol.merkle import build_inclusion_proof
+from datwat.protocol.messages import ReceiptPath
+
+
+class SignedHead(NamedTuple):
+    """A signed note and the size that it states."""
+
+    note: str
+    size: int
+
+
+class Proofs:
+    """Makes proofs for the newest signed head, or an earlier one."""
+
+    def __init__(self, log: Log, store: LogStore) -> None:
+        self._log = log
+        self._tree = TreeReader(store)
+
+    def read_head(self) -> SignedHead:
+        """Return the newest signed checkpoint with its size."""
+        note = self._log.checkpoint()
+        return SignedHead(note, int(note.split("\n", 2)[1]))
+
+    def build_receipt(self, index: int, size: int) -> ReceiptPath:
+        """Return where an entry lies under the head of `size` entries; raise MerkleError past it."""
+        path = build_inclusion_proof(self._tree.node, index, size)
+        return ReceiptPath(index=index, path=tuple(path))
+
+    def build_consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """Return the proof between two sizes; empty from nothing or to the same size."""
+        if old_size in (0, new_size):
+            return ()
+        return self._log.build_consistency(old_size, new_size)

@@ -1,0 +1,85 @@
+"""The signer: states the newest committed head, once the ratchet holds it.
+
+Rule: nothing is signed that does not begin with what was signed before, and nothing is signed that
+a restart could forget: check, ratchet, sync, sign, in this order.
+Source: house reference "audit-log", Sequencing; C2SP tlog-checkpoint, Signatures.
+
+A crash after the ratchet and before the signature signs the same bytes at the next start.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from broker.audit.records import (
+    Appended,
+    AppendedEntry,
+    LogBehindError,
+    LogDamagedError,
+    LogForkedError,
+    PreparedEntry,
+)
+from broker.audit.tree import TreeReader
+from broker.audit.writer import Waiting
+from datwat.party.ratchet import Ratchet
+from datwat.protocol.checkpoint import CheckpointSigner
+from datwat.protocol.entry import TAG_PLACE
+from datwat.protocol.merkle import build_inclusion_proof, derive_root_at
+from datwat.protocol.messages import ReceiptPath
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A head that was signed, and its note."""
+
+    size: int
+    root: bytes
+    note: str
+
+
+class Signer:
+    """Signs heads of one log; used by one thread only, `tree` by several."""
+
+    def __init__(self, ratchet: Ratchet, checkpoints: CheckpointSigner, tree: TreeReader) -> None:
+        self._ratchet = ratchet
+        self._checkpoints = checkpoints
+        self._tree = tree
+        self._name = f"log:{checkpoints.origin}"
+
+    def sign(self, size: int, root: bytes) -> Signed:
+        """Sign a committed head.
+
+        Raises:
+            LogBehindError: more was signed before.
+            LogForkedError: what was signed before is not the beginning of this tree.
+            LogDamagedError: the tree does not have this root.
+            RatchetError: the ratchet refuses, or could not be synced.
+        """
+        mark = self._ratchet.value(self._name)
+        if mark is not None:
+            if size < mark.number:
+                raise LogBehindError
+            before = derive_root_at(self._tree.node, mark.number)
+            if not hmac.compare_digest(before, mark.digest):
+                raise LogForkedError
+        if not hmac.compare_digest(derive_root_at(self._tree.node, size), root):
+            raise LogDamagedError
+        self._ratchet.advance(self._name, size, root)
+        return Signed(size, root, self._checkpoints.sign(size, root))
+
+    def build_appended(self, waiting: Waiting, signed: Signed) -> Appended:
+        """Return the receipts of a job whose entries lie below a signed head."""
+        entries = []
+        for item, row in zip(waiting.items, waiting.rows, strict=True):
+            person = isinstance(item, PreparedEntry)
+            path = build_inclusion_proof(self._tree.node, row.index, signed.size)
+            entries.append(
+                AppendedEntry(
+                    index=row.index,
+                    tag=row.entry[TAG_PLACE] if person else None,
+                    payload_hash=item.payload_hash if isinstance(item, PreparedEntry) else None,
+                    receipt=ReceiptPath.model_construct(index=row.index, path=tuple(path)),
+                )
+            )
+        return Appended(entries=tuple(entries), checkpoint=signed.note)

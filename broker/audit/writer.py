@@ -1,0 +1,177 @@
+"""The writer: one thread that puts what many requests want to log into one transaction.
+
+Rule: rows, spent ids, entries, counters and the tree's head are committed together; what a job
+raises undoes only that job; an error of the disk stops the log for good.
+Source: house reference "audit-log", Sequencing.
+
+A crash before the commit loses requests that nobody was answered; a crash after it leaves entries
+whose answers never left. There is nothing between the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from broker.audit.ports import CounterKey, EntryRow, LogStore, NodeRow
+from broker.audit.records import (
+    Appendable,
+    Appended,
+    Job,
+    LogDamagedError,
+    LogMissingError,
+    LostRaceError,
+    PreparedEntry,
+)
+from broker.audit.sealing import store_keys
+from broker.audit.tree import Frontier, TreeReader, fetch_frontier
+from datwat.protocol.entry import (
+    build_person_entry,
+    build_statement_entry,
+    derive_leaf_hash,
+    derive_tag,
+)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A job with the one who waits for it."""
+
+    job: Job
+    future: asyncio.Future[Appended]
+    items: list[Appendable] = field(default_factory=list)
+    rows: list[EntryRow] = field(default_factory=list)
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A head that is durable, and the jobs whose entries lie below it."""
+
+    size: int
+    root: bytes
+    written: Sequence[Waiting]
+
+
+class Writer:
+    """Turns batches of jobs into committed entries; used by one thread only."""
+
+    def __init__(self, store: LogStore, tree: TreeReader) -> None:
+        self._store = store
+        self._tree = tree
+        self._frontier: Frontier | None = None
+
+    def write(self, batch: Sequence[Waiting]) -> Committed:
+        """Commit the jobs of a batch together; those that failed have their `error` set."""
+        frontier = self._frontier
+        # Whatever goes wrong below, the edge is read anew: another process may have moved on.
+        self._frontier = None
+        with self._store.writing() as connection:
+            frontier = self._require_frontier(connection, frontier)
+            written = []
+            for waiting in batch:
+                self._run(connection, waiting)
+                if waiting.error is None:
+                    written.append(waiting)
+            nodes = self._place(connection, written, frontier)
+        self._frontier = frontier
+        self._tree.remember(nodes)
+        return Committed(frontier.size, frontier.root, written)
+
+    def _require_frontier(self, connection: Connection, known: Frontier | None) -> Frontier:
+        """Lock the head and return the right edge that belongs to it."""
+        head = self._store.lock_head(connection)
+        if head is None:
+            raise LogMissingError
+        size, root = head
+        if known is not None and known.size == size and known.root == root:
+            return known
+        frontier = fetch_frontier(self._store, connection, size)
+        if frontier.root != root:
+            raise LogDamagedError
+        return frontier
+
+    def _run(self, connection: Connection, waiting: Waiting) -> None:
+        """Run one job under a savepoint; whatever it raises undoes this job only."""
+        # By the driver itself: SQLAlchemy's own savepoints cost as much as the rest of a job.
+        cursor = connection.connection.cursor()
+        cursor.execute("SAVEPOINT job")
+        try:
+            for keys in waiting.job.keys:
+                if not store_keys(self._store, connection, keys):
+                    raise LostRaceError  # noqa: TRY301 - undone like any other failure
+            waiting.items = list(waiting.job.work(connection))
+        except Exception as error:
+            if self._store.is_broken(error):
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT job")
+            waiting.error = error
+        cursor.execute("RELEASE SAVEPOINT job")
+        cursor.close()
+
+    def _place(
+        self, connection: Connection, written: Sequence[Waiting], frontier: Frontier
+    ) -> list[NodeRow]:
+        """Give every item its places in chain and tree, and write them."""
+        counts = Counter(
+            _counter_key(item)
+            for waiting in written
+            for item in waiting.items
+            if isinstance(item, PreparedEntry)
+        )
+        numbers = dict(self._store.advance_counters(connection, counts)) if counts else {}
+        nodes: list[NodeRow] = []
+        rows: list[EntryRow] = []
+        for waiting in written:
+            for item in waiting.items:
+                row = _build_row(item, frontier.size, numbers)
+                nodes += frontier.append(derive_leaf_hash(row.entry))
+                waiting.rows.append(row)
+                rows.append(row)
+        if rows:
+            self._store.insert_entries(connection, rows)
+            self._store.insert_nodes(connection, [node for node in nodes if node.level])
+            self._store.update_head(connection, frontier.size, frontier.root)
+        return nodes
+
+
+def _counter_key(item: PreparedEntry) -> CounterKey:
+    return item.chain.chain_id, item.chain.audience, item.quarter
+
+
+def _build_row(item: Appendable, index: int, numbers: dict[CounterKey, int]) -> EntryRow:
+    """Return the row of an item at `index`, taking the next number of its chain."""
+    if not isinstance(item, PreparedEntry):
+        return EntryRow(
+            index=index,
+            entry=build_statement_entry(item.document),
+            subject_id=None,
+            audience=None,
+            quarter=None,
+            number=None,
+            sealed=None,
+            input_sealed=None,
+            document=item.document,
+            at=item.at,
+            retention_until=None,
+        )
+    key = _counter_key(item)
+    number = numbers[key]
+    numbers[key] = number + 1
+    return EntryRow(
+        index=index,
+        entry=build_person_entry(derive_tag(item.tag_key, number), item.commit),
+        subject_id=item.chain.subject_id,
+        audience=item.chain.audience,
+        quarter=item.quarter,
+        number=number,
+        sealed=item.sealed,
+        input_sealed=item.input_sealed,
+        document=None,
+        at=item.at,
+        retention_until=item.retention_until,
+    )

@@ -1,0 +1,201 @@
+"""What the requester learns of a decision, and the bytes of its answer.
+
+Rules: findings on what the requester itself stated are explained; findings on facts of the person are
+never told in an inquiry or a contact request, and share one code elsewhere; internal ones stay in the
+log. An inquiry says *permitted* on the stated facts alone, so that *nobody*, *unknown* and *not for
+you to know* are one shape and one size.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal
+
+from broker.involvement.involvements import Involvement
+from broker.policy.decision import Decision, KindCap, WeighedFinding
+from datwat.protocol.acts import Contact
+from datwat.protocol.answers import (
+    ACT_SIZE,
+    INQUIRY_SIZE,
+    ActPart,
+    AnswerPart,
+    Finding,
+    InquiryPart,
+    Pointer,
+    Scope,
+    Weighing,
+)
+from datwat.protocol.messages import RUNGS, Blade, Core, Notice, Rung
+from datwat.protocol.trust import Partner
+
+SHARED_CODE = "person_facts"
+MOST_POINTERS = 64
+_LONGEST_CONTACT = 200
+
+
+def build_silent_weighing(decision: Decision) -> Weighing:
+    """Return what an inquiry or a contact request tells: the stated facts, and nothing else."""
+    permitted = decision.stated_permit
+    return Weighing(
+        permitted=permitted,
+        rung=decision.open_rung if permitted else "none",
+        open_rung=decision.open_rung,
+        findings=_build_stated(decision),
+        remedies=decision.remedies,
+        alternatives=decision.alternatives,
+        obligations=decision.obligations,
+    )
+
+
+def build_open_weighing(decision: Decision) -> Weighing:
+    """Return what an act or a release tells: the verdict; facts of the person as one shared code."""
+    person = [finding for finding in decision.findings if finding.about == "person"]
+    failed = [finding for finding in person if not finding.satisfied]
+    shared = (
+        (Finding(blade="purpose", code=SHARED_CODE, satisfied=False, params={}),) if failed else ()
+    )
+    return Weighing(
+        permitted=decision.permit,
+        rung=decision.rung,
+        open_rung=decision.open_rung,
+        findings=_build_stated(decision) + shared,
+        remedies=decision.remedies,
+        alternatives=decision.alternatives,
+        obligations=decision.obligations,
+    )
+
+
+def build_refused_weighing(decision: Decision) -> Weighing:
+    """Return what is told where the register, not the policy, has no ground: the shared code."""
+    finding = Finding(blade="purpose", code=SHARED_CODE, satisfied=False, params={})
+    told = build_open_weighing(decision)
+    findings = tuple(one for one in told.findings if one.code != SHARED_CODE)
+    return told.model_copy(
+        update={"permitted": False, "rung": "none", "findings": (*findings, finding)}
+    )
+
+
+def build_logged_findings(decision: Decision) -> tuple[Finding, ...]:
+    """Return what the resident reads of the weighing: everything but what is internal."""
+    return tuple(_tell(one) for one in decision.findings if one.about != "internal")
+
+
+def _build_stated(decision: Decision) -> tuple[Finding, ...]:
+    return tuple(_tell(one) for one in decision.findings if one.about == "stated")
+
+
+def _tell(one: WeighedFinding) -> Finding:
+    if one.params:
+        return _build_finding(one.blade, one.code, one.satisfied, one.params)
+    return _build_plain_finding(one.blade, one.code, one.satisfied)
+
+
+def _build_finding(
+    blade: Blade,
+    code: str,
+    satisfied: bool,
+    params: dict[str, Any],  # noqa: FBT001 - a member
+) -> Finding:
+    # The members were validated with the decision: doing it again costs 50 µs a question.
+    return Finding.model_construct(blade=blade, code=code, satisfied=satisfied, params=params)
+
+
+@lru_cache(maxsize=2_048)
+def _build_plain_finding(
+    blade: Blade,
+    code: str,
+    satisfied: bool,  # noqa: FBT001 - a member
+) -> Finding:
+    """Return a finding without parameters: there are a few hundred, and each is frozen."""
+    return _build_finding(blade, code, satisfied, {})
+
+
+def find_cap(caps: tuple[KindCap, ...], involvement: Involvement) -> Rung:
+    """Return the rung that the decision's table gives this involvement; none where it has no row."""
+    for cap in caps:
+        if cap.function == involvement.function and cap.kind == involvement.kind:
+            return cap.shielded if involvement.shielded else cap.plain
+    return "none"
+
+
+def lower(one: Rung, other: Rung) -> Rung:
+    """Return the lower of two rungs."""
+    return min(one, other, key=RUNGS.index)
+
+
+def select_shown(decision: Decision, found: list[Involvement]) -> list[tuple[Involvement, Rung]]:
+    """Return the involvements that this decision lets be shown, each with its rung, newest first."""
+    if not decision.permit:
+        return []
+    capped = [(held, lower(decision.rung, find_cap(decision.caps, held))) for held in found]
+    shown = [(held, lower(rung, "dat")) for held, rung in capped if rung != "none"]
+    shown.sort(key=lambda one: (one[0].since_at, one[0].source), reverse=True)
+    return shown[:MOST_POINTERS]
+
+
+def build_pointer(
+    involvement: Involvement, rung: Rung, reference: bytes, source: Partner | None
+) -> Pointer:
+    """Return an involvement as far as its rung lets it be seen.
+
+    Below *dat*, and wherever it is shielded, the contact is the organisation's public one: a role's
+    or a colleague's name would tell the kind of help.
+    """
+    full = rung == "dat"
+    plain = full and not involvement.shielded
+    central = source.contact[:_LONGEST_CONTACT] if source else ""
+    return Pointer(
+        rung=rung,
+        involvement=reference,
+        contact=involvement.contact if plain else Contact(role="central", phone=central or None),
+        domain=involvement.domain if rung != "contact" else None,
+        source=involvement.source if full else None,
+        source_name=source.name if full and source else None,
+        kind=involvement.kind if full else None,
+        since_at=involvement.since_at if full else None,
+        as_of=involvement.reconfirmed_at if full else None,
+    )
+
+
+def build_inquiry_part(
+    decision: Decision, handle: bytes, pointers: tuple[Pointer, ...], scope: Scope
+) -> InquiryPart:
+    """Return the answer to *who is involved*."""
+    return InquiryPart(
+        type="inquiry",
+        weighing=build_silent_weighing(decision),
+        handle=handle,
+        scope=scope,
+        pointers=pointers,
+    )
+
+
+def pad(part: AnswerPart) -> bytes:
+    """Return the bytes of a part in the size class of its type, as `build_part` pads them.
+
+    Members stand in the order of the model: sorting them costs more than all the rest.
+    """
+    size_class = ACT_SIZE if isinstance(part, ActPart) else INQUIRY_SIZE
+    raw = part.model_dump_json().encode()
+    return raw + b" " * (-len(raw) % size_class)
+
+
+def build_core(
+    kind: Literal["inquiry", "act", "refusal"],
+    *,
+    request_hash: bytes,
+    person_hash: bytes,
+    answer_hash: bytes,
+    revision: str,
+    notice: Notice,
+) -> Core:
+    """Return the partner's half of an entry that orders nothing."""
+    return Core(
+        v=1,
+        type=kind,
+        request_hash=request_hash,
+        person_hash=person_hash,
+        answer_hash=answer_hash,
+        revision=revision,
+        notice=notice,
+    )

@@ -1,0 +1,306 @@
+"""The life of every question, in six steps that nothing goes around.
+
+1. Admit (`admission.py`). 2. Gather: who, and raw facts. 3. Weigh: OPA, once per person, before any
+pointer is read. 4. Prepare: the act's own module. 5. Log: registers, spent id, exactly one entry per
+person, in one transaction. 6. Hand over: only what step 5 gave back can be answered or ordered.
+A crash between two steps leaves something logged that never left, never the reverse.
+Source: architecture.md, "One life for every question"; protocol.md section 6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from broker.audit.log import Log
+from broker.audit.proofs import Proofs
+from broker.audit.records import Appendable, Appended, Job, LostRaceError, SubjectKeys
+from broker.audit.sealing import Sealing
+from broker.exchange.acts import Act, Desk
+from broker.exchange.admission import split_chunks
+from broker.exchange.errors import TooManyRacesError
+from broker.exchange.facts import build_evaluation
+from broker.exchange.gather import Gatherer, TicketKeys
+from broker.exchange.handover import HandOver
+from broker.exchange.question import Gathered, MessageFacts, PreparedChunk, Question, Weighed
+from broker.exchange.recorded import (
+    Ledger,
+    Receipted,
+    Recorded,
+    build_answer,
+    build_person,
+)
+from broker.exchange.registers import Registers
+from broker.exchange.writing import Written, build_written
+from broker.policy.engine import PolicyEngine
+from broker.pseudonyms.errors import RaceLost
+from broker.pseudonyms.references import derive_handle_end
+from datwat.party.spent import RidReusedError
+from datwat.party.trust_list import Directory
+from datwat.protocol.errors import DatwatError
+from datwat.protocol.freshness import MAX_AGE, RESUME_AGE
+from datwat.protocol.ticket import OpenedTicket
+
+ATTEMPTS = 3
+Fresh = Callable[[], None]
+
+
+class TrustView(Protocol):
+    """What this process goes by at this moment."""
+
+    @property
+    def directory(self) -> Directory:
+        """Who is in force."""
+
+    @property
+    def ticket_keys(self) -> TicketKeys:
+        """What opens tickets."""
+
+
+class _SpentAlreadyError(Exception):
+    """Another process answered these very bytes in the meantime."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """Step 2 done: some persons of a message, and what they share."""
+
+    people: Sequence[Gathered]
+    shared: MessageFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything that the life of a question works with."""
+
+    registers: Registers
+    engine: PolicyEngine
+    sealing: Sealing
+    log: Log
+    proofs: Proofs
+    ledger: Ledger
+    trust: TrustView
+    acts: Mapping[str, Act]
+    reading: Callable[[], AbstractContextManager[Connection]]
+    write_known: Callable[[Connection, SubjectKeys, datetime], None]
+    clock: Callable[[], datetime]
+
+
+class Life:
+    """Answers questions; one object per process."""
+
+    def __init__(self, rooms: Rooms, hand_over: HandOver) -> None:
+        self._rooms = rooms
+        self._gatherer = Gatherer(rooms.registers, rooms.sealing)
+        self._hand_over = hand_over
+        self._running: dict[tuple[str, bytes], tuple[bytes, asyncio.Future[bytes]]] = {}
+
+    async def answer(self, question: Question, require_fresh: Fresh) -> bytes:
+        """Return the answer to an admitted question, once it is written down.
+
+        The same bytes at the same time wait for the one answer. `require_fresh` raises where these
+        bytes are too old to be admitted for the first time.
+
+        Raises:
+            RidReusedError, TicketError, MessageExpiredError, PolicyUnavailableError, LogError, and the
+            errors of `errors.py`.
+        """
+        running = self._running.get(question.key)
+        if running is not None:
+            if running[0] != question.request_hash:
+                raise RidReusedError
+            return await asyncio.shield(running[1])
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._running[question.key] = (question.request_hash, future)
+        try:
+            answer = await self._answer(question, require_fresh)
+        except BaseException as error:
+            if isinstance(error, DatwatError):
+                future.set_exception(error)
+                future.exception()  # nobody else may be waiting for it
+            else:
+                future.cancel()
+            raise
+        else:
+            future.set_result(answer)
+            return answer
+        finally:
+            del self._running[question.key]
+
+    async def _answer(self, question: Question, require_fresh: Fresh) -> bytes:
+        chunks = split_chunks(question)
+        done: list[Recorded] = []
+        fresh: tuple[Appended, list[Receipted]] | None = None
+        ticket: OpenedTicket | None = None
+        for number, persons in enumerate(chunks):
+            gathered: _Gathered | None = None
+            with self._rooms.reading() as conn:
+                found = self._rooms.ledger.find(conn, question, number, self._rooms.clock())
+                if found is None:
+                    if not done:
+                        require_fresh()
+                    ticket = ticket or self._open_ticket(question, resumed=bool(done))
+                    gathered = self._gather(conn, question, persons, ticket)
+            if gathered is not None:
+                found, fresh = await self._live(question, number, persons, ticket, gathered)
+            assert found is not None  # noqa: S101 - found, or lived just now
+            done.append(found)
+        if question.object.type == "release" and done[0].kind == "order":
+            done[0], fresh = await self._hand_over.deliver(question, done[0])
+        if len(done) == 1 and fresh is not None:
+            appended, receipted = fresh
+            return build_answer(
+                question.object.rid, appended.checkpoint, receipted, done[0].envelope
+            )
+        return self._answer_again(question, done)
+
+    def _answer_again(self, question: Question, done: Sequence[Recorded]) -> bytes:
+        """Return recorded answers under one new checkpoint."""
+        head = self._rooms.proofs.read_head()
+        persons = [person for recorded in done for person in recorded.persons]
+        with self._rooms.reading() as conn:
+            receipted = self._rooms.ledger.add_receipts(conn, persons, head.size)
+        return build_answer(question.object.rid, head.note, receipted, done[0].envelope)
+
+    def _open_ticket(self, question: Question, *, resumed: bool) -> OpenedTicket | None:
+        keys = self._rooms.trust.ticket_keys
+        max_age = RESUME_AGE if resumed else MAX_AGE
+        return self._gatherer.open_ticket(question, keys, max_age=max_age)
+
+    async def _live(
+        self,
+        question: Question,
+        number: int,
+        persons: range,
+        ticket: OpenedTicket | None,
+        gathered: _Gathered,
+    ) -> tuple[Recorded, tuple[Appended, list[Receipted]] | None]:
+        """Take gathered persons through steps 3 to 5; from step 2 anew where a race was lost."""
+        for attempt in range(ATTEMPTS):
+            try:
+                if attempt:
+                    with self._rooms.reading() as conn:
+                        gathered = self._gather(conn, question, persons, ticket)
+                weighed, revision = await self._weigh(question, gathered.people)
+                chunk = self._prepare(question, gathered.shared, weighed, revision)
+                return await self._log(question, number, chunk, revision)
+            except (RaceLost, LostRaceError):
+                continue
+            except _SpentAlreadyError:
+                with self._rooms.reading() as conn:
+                    found = self._rooms.ledger.find(conn, question, number, self._rooms.clock())
+                if found is not None:
+                    return found, None
+        raise TooManyRacesError
+
+    def _gather(
+        self, conn: Connection, question: Question, persons: range, ticket: OpenedTicket | None
+    ) -> _Gathered:
+        """Step 2."""
+        shared = self._gatherer.gather_message(conn, question, ticket)
+        people = self._gatherer.gather_persons(conn, question, shared, persons)
+        return _Gathered(people, shared)
+
+    async def _weigh(
+        self, question: Question, gathered: Sequence[Gathered]
+    ) -> tuple[list[Weighed], str]:
+        """Step 3: one call per person, whatever is known of them."""
+        evaluations = [
+            build_evaluation(
+                question.object,
+                question.statement,
+                one.part,
+                one.facts,
+                partner=question.partner,
+                now=question.now,
+            )
+            for one in gathered
+        ]
+        decisions = await self._rooms.engine.evaluate(evaluations)
+        weighed = [
+            Weighed(one, evaluation, decision)
+            for one, evaluation, decision in zip(gathered, evaluations, decisions, strict=True)
+        ]
+        return weighed, decisions.revision
+
+    def _prepare(
+        self,
+        question: Question,
+        shared: MessageFacts,
+        weighed: Sequence[Weighed],
+        revision: str,
+    ) -> PreparedChunk:
+        """Step 4: the first moment at which pointers are read."""
+        with self._rooms.reading() as conn:
+            return self._rooms.acts[question.object.type].prepare(
+                Desk(
+                    conn=conn,
+                    question=question,
+                    shared=shared,
+                    people=weighed,
+                    registers=self._rooms.registers,
+                    directory=self._rooms.trust.directory,
+                    revision=revision,
+                )
+            )
+
+    async def _log(
+        self, question: Question, number: int, chunk: PreparedChunk, revision: str
+    ) -> tuple[Recorded, tuple[Appended, list[Receipted]]]:
+        """Step 5: registers, spent id and entries, or nothing of it."""
+        directory = self._rooms.trust.directory
+        written = [
+            build_written(question, item, revision, directory, self._rooms.sealing)
+            for item in chunk.items
+        ]
+        persons = tuple(build_person(one) for one in written)
+        order = self._hand_over.build_pending(chunk.items[0])
+        recorded = Recorded("order" if order else "answer", persons, order=order)
+
+        def work(conn: Connection) -> Sequence[Appendable]:
+            if self._rooms.ledger.spend(conn, question, number, recorded) is not None:
+                raise _SpentAlreadyError
+            for one in written:
+                self._write_person(conn, question, one)
+            chunk.write(conn)
+            return [one.entry for one in written if one.entry is not None]
+
+        keys = [one.prepared.weighed.gathered.keys for one in written]
+        keys += [one.prepared.mints for one in written if one.prepared.mints is not None]
+        appended = await self._rooms.log.append(Job(work, keys))
+        return recorded, (appended, self._rooms.ledger.add_fresh(persons, appended.entries))
+
+    def _write_person(self, conn: Connection, question: Question, written: Written) -> None:
+        """Write the subject and the handle: the same statements for everybody."""
+        registers, now = self._rooms.registers, question.now
+        one = written.prepared.weighed.gathered
+        if one.is_new and one.pseudonym is not None:
+            registers.subjects.add_subject(conn, one.subject_id, one.pseudonym, one.epoch, now)
+        else:
+            registers.subjects.touch(conn, one.subject_id, now)
+            self._rooms.write_known(conn, one.keys, now)
+        if question.is_portal:
+            if one.part.person.by == "handle":
+                registers.references.touch_session(conn, question.partner.id, one.handle, now)
+            return
+        end = derive_handle_end(now)
+        if one.handle_is_new:
+            registers.references.add_reference(
+                conn,
+                question.partner.id,
+                "handle",
+                one.subject_id,
+                one.handle,
+                until_at=end,
+                now=now,
+            )
+        else:
+            registers.references.touch(
+                conn, question.partner.id, "handle", one.subject_id, until_at=end, now=now
+            )

@@ -1,0 +1,291 @@
+"""Opening a special situation: what waited becomes an ordinary entry, with when, who and why later.
+
+Rules: where the ground is safety only a named person opens; each delayed entry of the occasion is
+repeated in its person's own chain with a core that names the old place and commit, so that nothing
+can be left out unseen; the parties to it are told with a proof. Source: AVG 23, UAVG 41;
+audit-log.md ("Chains").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import orjson
+from sqlalchemy import Connection
+
+from broker.audit.payloads import (
+    Detail,
+    Organisation,
+    Record,
+    Reopened,
+    build_payload,
+    parse_payload,
+)
+from broker.audit.ports import EntryRow, LogStore
+from broker.audit.records import (
+    Appendable,
+    AppendedEntry,
+    ChainRef,
+    EntryDraft,
+    Job,
+    PreparedEntry,
+)
+from broker.exchange.life import Rooms
+from broker.exchange.outbox import Courier, build_relayed
+from broker.exchange.writing import build_occasion_mark
+from broker.involvement.special_situations import SpecialSituationRow, derive_state
+from datwat.party.errors import PartyError
+from datwat.party.telemetry import get_logger
+from datwat.protocol.acts import Professional
+from datwat.protocol.canonical import encode_canonical
+from datwat.protocol.deliveries import OpenedCore, OpenedNotice
+from datwat.protocol.entry import Audience, Content, parse_entry
+from datwat.protocol.errors import DatwatError
+from datwat.protocol.keys import SigningKey
+from datwat.protocol.values import encode_bytes
+
+_BATCH = 200
+_KEPT = timedelta(days=1_825)
+FindSubjects = Callable[[Connection, datetime], tuple[bytes, ...]]
+_log = get_logger("opening")
+
+
+class SituationUnknownError(PartyError):
+    """No special situation that waits under this number."""
+
+    code = "situation_unknown"
+    default_detail = "No special situation waits under this number: see `datwat special list`."
+
+
+class OpeningEarlyError(PartyError):
+    """Its term is not over."""
+
+    code = "opening_early"
+    default_detail = "The term of this special situation is not over."
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """One delayed entry with what it holds."""
+
+    row: EntryRow = field(repr=False)
+    content: Content = field(repr=False)
+    record: Record = field(repr=False)
+    audience: Audience
+
+
+class Openings:
+    """Lists, renews and opens special situations."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        store: LogStore,
+        courier: Courier,
+        key: SigningKey,
+        party: Organisation,
+        *,
+        find_subjects: FindSubjects,
+    ) -> None:
+        self._rooms = rooms
+        self._store = store
+        self._courier = courier
+        self._key = key
+        self._party = party
+        self._find_subjects = find_subjects
+
+    def list_waiting(self) -> list[SpecialSituationRow]:
+        """Return what is not opened, the earliest end first."""
+        with self._rooms.reading() as conn:
+            found = self._rooms.registers.special_situations.list_unopened(conn, 1_000)
+        return list(found)
+
+    def require_waiting(self, number: str) -> SpecialSituationRow:
+        """Return what waits under a number; raise SituationUnknownError."""
+        for row in self.list_waiting():
+            if derive_number(row) == number:
+                return row
+        raise SituationUnknownError
+
+    async def renew(self, row: SpecialSituationRow, until_at: datetime) -> None:
+        """Move the term, and write so for every person; raise RenewalRefusedError."""
+        now = self._rooms.clock().replace(microsecond=0)
+        detail = Detail(ground=row.stated.ground, until_at=until_at, opening=row.stated.opening)
+        with self._rooms.reading() as conn:
+            members = self._rooms.registers.occasions.list_members(conn, row.occasion_id, now)
+            entries = [self._prepare_renewed(conn, one, row, detail, now) for one in members]
+
+        def work(conn: Connection) -> Sequence[Appendable]:
+            self._rooms.registers.special_situations.renew(conn, row.occasion_id, until_at, now)
+            return entries
+
+        await self._rooms.log.append(Job(work))
+
+    async def open(self, row: SpecialSituationRow, by: Professional | None) -> int:
+        """Open it, by a person or (None) by its term; return how many entries can now be seen.
+
+        Raises OpeningEarlyError where nobody decides and it is not due.
+        """
+        now = self._rooms.clock().replace(microsecond=0)
+        if by is None and derive_state(row, now) != "due":
+            raise OpeningEarlyError
+        with self._rooms.reading() as conn:
+            subjects = self._find_subjects(conn, row.declared_at)
+            waiting = [one for each in subjects for one in self._list_entries(conn, each, row)]
+            entries = [self._prepare_opened(conn, one, row, by, now) for one in waiting]
+
+        def work(conn: Connection) -> Sequence[Appendable]:
+            self._rooms.registers.special_situations.mark_opened(conn, row.occasion_id, by, now)
+            return entries
+
+        appended = await self._rooms.log.append(Job(work))
+        for one, entry, prepared in zip(waiting, appended.entries, entries, strict=True):
+            await self._tell(one, entry, prepared, appended.checkpoint)
+        return len(waiting)
+
+    def _list_entries(
+        self, conn: Connection, subject_id: bytes, row: SpecialSituationRow
+    ) -> list[_Waiting]:
+        """Return the delayed entries of one person that rest on the occasion, the oldest first."""
+        wanted = encode_bytes(row.occasion_id)
+        found: list[_Waiting] = []
+        before: int | None = None
+        while True:
+            rows = self._store.fetch_entries_of(
+                conn, subject_id, ["delayed"], limit=_BATCH, before=before
+            )
+            contents = self._rooms.sealing.open_contents(conn, subject_id, rows)
+            for entry, content in zip(rows, contents, strict=True):
+                mark = self._rooms.sealing.open_replay_input(conn, entry)
+                if content is None or mark is None:
+                    continue
+                held = orjson.loads(mark)
+                if held.get("occasion") == wanted:
+                    audience: Audience = "own" if held.get("audience") == "own" else "open"
+                    record = parse_payload(content.payload)
+                    found.append(_Waiting(entry, content, record, audience))
+            if len(rows) < _BATCH:
+                return found[::-1]
+            before = rows[-1].index
+
+    def _prepare_opened(
+        self,
+        conn: Connection,
+        one: _Waiting,
+        row: SpecialSituationRow,
+        by: Professional | None,
+        now: datetime,
+    ) -> PreparedEntry:
+        reopened = Reopened(
+            index=one.row.index,
+            commit=parse_entry(one.row.entry).hash,
+            salt=one.content.salt,
+            core=one.content.core,
+            payload=one.content.payload,
+        )
+        detail = Detail(
+            ground=row.stated.ground,
+            until_at=row.stated.until_at,
+            opening=row.stated.opening,
+            decider_role=by.role if by else row.stated.decider.role,
+        )
+        record = Record(
+            v=1,
+            event="opened",
+            at=now,
+            rid=one.record.rid,
+            requester=one.record.requester,
+            notice="now",
+            detail=detail,
+            reopened=reopened,
+        )
+        assert one.row.subject_id is not None  # noqa: S101 - an entry about a person
+        return self._seal(
+            conn,
+            ChainRef(one.row.subject_id, one.audience),
+            build_opened_core(one.row),
+            record,
+            one.row.retention_until or now + _KEPT,
+        )
+
+    def _prepare_renewed(
+        self,
+        conn: Connection,
+        subject_id: bytes,
+        row: SpecialSituationRow,
+        detail: Detail,
+        now: datetime,
+    ) -> PreparedEntry:
+        record = Record(
+            v=1,
+            event="renewed",
+            at=now,
+            rid=os.urandom(16),
+            requester=self._party,
+            notice="later",
+            detail=detail,
+        )
+        mark = build_occasion_mark(row.occasion_id, "own")
+        chain = ChainRef(subject_id, "delayed")
+        return self._seal(conn, chain, b"", record, now + _KEPT, mark.encode())
+
+    def _seal(  # noqa: PLR0917 - what an entry is made of
+        self,
+        conn: Connection,
+        chain: ChainRef,
+        core: bytes,
+        record: Record,
+        retention_until: datetime,
+        mark: bytes | None = None,
+    ) -> PreparedEntry:
+        sealing = self._rooms.sealing
+        keys = sealing.fetch_keys(conn, [chain.subject_id], record.at)[chain.subject_id]
+        draft = EntryDraft(
+            chain=chain,
+            core=core,
+            payload=build_payload(record),
+            at=record.at,
+            retention_until=retention_until,
+            replay_input=mark,
+        )
+        return sealing.prepare_entry(keys, draft)
+
+    async def _tell(
+        self, one: _Waiting, entry: AppendedEntry, prepared: PreparedEntry, checkpoint: str
+    ) -> None:
+        """Tell the parties to an entry that it was opened; who is down finds it in the log."""
+        now = self._rooms.clock()
+        assert entry.tag is not None  # noqa: S101 - an entry about a person
+        notice = OpenedNotice(
+            core=build_opened_core(one.row),
+            payload_hash=prepared.payload_hash,
+            tag=entry.tag,
+            receipt=entry.receipt,
+            checkpoint=checkpoint,
+        )
+        source = one.record.asked.source if one.record.asked else None
+        for party in {one.record.requester.id, *([source.id] if source else [])}:
+            try:
+                partner = self._rooms.trust.directory.require_partner(party, now)
+                if partner.gateway_url is None:
+                    continue
+                message = build_relayed("opened", self._party.id, party, notice, now, key=self._key)
+                url = partner.gateway_url.rstrip("/") + "/v1/notices"
+                await self._courier.deliver(url, message)
+            except DatwatError as error:
+                _log.warning("notice_not_delivered", to=party, code=error.code)
+
+
+def build_opened_core(row: EntryRow) -> bytes:
+    """Return the core of the entry that opens an earlier one: its place and commit."""
+    core = OpenedCore(v=1, type="opened", index=row.index, commit=parse_entry(row.entry).hash)
+    return encode_canonical(core.model_dump(mode="json"))
+
+
+def derive_number(row: SpecialSituationRow) -> str:
+    """Return the number by which operators name a special situation: it tells nothing about it."""
+    return hashlib.sha256(b"dw-special/v1\0" + row.occasion_id).hexdigest()[:12]

@@ -1,0 +1,161 @@
+"""Step 5, the texts: both halves of the entry about each person, and what replay reads.
+
+Rule: the core ties the entry to what is answered; a core of type release is written for a permit
+only, for a refused one with its receipt would be an order. The internal reason goes where replay and
+the reviewing officer read, never into the resident's half. Source: "Entry: 66 bytes".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+import orjson
+from pydantic import BaseModel
+
+from broker.audit.payloads import Asked, Organisation, Record, Said, build_payload
+from broker.audit.records import ChainRef, EntryDraft, PreparedEntry
+from broker.audit.sealing import Sealing
+from broker.exchange.acts import name_party
+from broker.exchange.answers import build_core, build_logged_findings, pad
+from broker.exchange.question import Prepared, Question
+from datwat.party.trust_list import Directory
+from datwat.protocol.canonical import encode_canonical
+from datwat.protocol.entry import Audience
+from datwat.protocol.values import encode_bytes
+
+_KINDS: dict[str, Literal["inquiry", "act", "refusal"]] = {
+    "inquire": "inquiry",
+    "release": "refusal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One person's answer and entry, sealed and ready for the log; `entry` is None for no entry."""
+
+    prepared: Prepared
+    part: bytes = field(repr=False)
+    core: bytes = field(repr=False)
+    entry: PreparedEntry | None = field(repr=False)
+
+
+def build_written(
+    question: Question,
+    prepared: Prepared,
+    revision: str,
+    directory: Directory,
+    sealing: Sealing,
+) -> Written:
+    """Return the answer, both halves and the sealed entry about one person."""
+    part = pad(prepared.part)
+    if not prepared.logs:
+        return Written(prepared, part, b"", None)
+    core = _encode(prepared.orders) if prepared.orders else b""
+    if not core:
+        core = _encode(
+            build_core(
+                _KINDS.get(question.object.type, "act"),
+                request_hash=question.request_hash,
+                person_hash=prepared.weighed.gathered.person_hash,
+                answer_hash=hashlib.sha256(part).digest(),
+                revision=revision,
+                notice=prepared.notice,
+            )
+        )
+    decision = prepared.weighed.decision
+    draft = EntryDraft(
+        chain=ChainRef(prepared.weighed.subject_id, choose_audience(prepared)),
+        core=core,
+        payload=build_payload(_build_record(question, prepared, revision, directory)),
+        at=question.now,
+        retention_until=question.now + timedelta(days=decision.retention_days),
+        replay_input=_build_replay(question, prepared, revision),
+    )
+    entry = sealing.prepare_entry(prepared.weighed.gathered.keys, draft)
+    return Written(prepared, part, core, entry)
+
+
+def choose_audience(prepared: Prepared) -> Audience:
+    """Return the chain of an entry: the auditor's where it is told later, else as decided."""
+    return "delayed" if prepared.notice == "later" else prepared.weighed.decision.audience
+
+
+def _encode(core: BaseModel) -> bytes:
+    return encode_canonical(core.model_dump(mode="json"))
+
+
+def _build_record(
+    question: Question, prepared: Prepared, revision: str, directory: Directory
+) -> Record:
+    decision, message = prepared.weighed.decision, question.object
+    return Record.model_validate(
+        {
+            "v": 1,
+            "event": message.type,
+            "at": question.now,
+            "rid": message.rid,
+            "requester": Organisation(id=question.partner.id, name=question.partner.name),
+            "notice": prepared.notice,
+            "asked": _build_asked(question, prepared, directory),
+            "said": Said(
+                permit=decision.permit,
+                rung=decision.rung,
+                findings=build_logged_findings(decision),
+                withheld=decision.withheld,
+                obligations=decision.obligations,
+                legal_basis=decision.legal_basis,
+                revision=revision,
+            ),
+            "pointers": prepared.pointers,
+            "fields": prepared.fields,
+            "detail": prepared.detail,
+        }
+    )
+
+
+def _build_asked(question: Question, prepared: Prepared, directory: Directory) -> Asked:
+    ask = prepared.weighed.evaluation.ask
+    evaluation, statement = prepared.weighed.evaluation, question.statement
+    return Asked(
+        role=statement.professional.role if statement else None,
+        purpose=evaluation.purpose,
+        purpose_digest=evaluation.purpose_digest,
+        occasion_kind=evaluation.occasion.kind if evaluation.occasion else None,
+        rung=ask.rung if ask.rung != "none" else None,
+        source=name_party(directory, ask.source) if ask.source else None,
+        product=ask.product,
+        fields=ask.fields,
+        motivation=statement.motivation if statement else None,
+    )
+
+
+def _build_replay(question: Question, prepared: Prepared, revision: str) -> bytes:
+    """Return what replay and a reviewing officer read: question, decision, internal reasons."""
+    statement = question.statement
+    occasion_id = prepared.occasion_id
+    special = None
+    if statement is not None:
+        special = statement.special_situation or (
+            statement.opens.special_situation if statement.opens else None
+        )
+    return orjson.dumps(
+        {
+            "v": 1,
+            "revision": revision,
+            "evaluation": orjson.Fragment(prepared.weighed.evaluation.model_dump_json()),
+            "decision": orjson.Fragment(prepared.weighed.decision.model_dump_json()),
+            "occasion": encode_bytes(occasion_id) if occasion_id else None,
+            "audience": prepared.weighed.decision.audience,
+            "internal_reason": statement.internal_reason if statement else None,
+            "special_reason": special.reason if special else None,
+        }
+    )
+
+
+def build_occasion_mark(occasion_id: bytes | None, audience: str) -> str:
+    """Return what the replay half of a later entry says: its occasion, and the chain it opens in."""
+    occasion = encode_bytes(occasion_id) if occasion_id else None
+    return orjson.dumps({"v": 1, "occasion": occasion, "audience": audience}).decode()

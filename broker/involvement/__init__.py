@@ -1,0 +1,1 @@
+"""Who is there and why: occasions, involvements, introductions, contact requests, authority."""

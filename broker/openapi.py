@@ -1,0 +1,20 @@
+"""Prints the OpenAPI document of the broker without starting anything: `python -m broker.openapi`."""
+
+from __future__ import annotations
+
+import sys
+
+import orjson
+
+from broker.api.routes import INFO, describe_operations
+from datwat.party.openapi import build_openapi
+
+
+def main() -> None:
+    """Write the document to standard output."""
+    document = build_openapi(INFO, describe_operations())
+    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

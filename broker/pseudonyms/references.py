@@ -1,0 +1,284 @@
+"""References: 128 random bits that the broker gives one partner for one thing, and ends with it.
+
+Rules: nothing that two partners see is equal; a reference means something only together with the
+partner that it was given to; an introduction code is redeemed once, by the partner named in it. The
+table holds a keyed hash of partner and reference, and a sealed copy, so that the partner is given
+the same reference again; the copy is bound to partner, kind and target, so that a changed row is an
+alarm. Source: docs/reference/protocol.md sections 5 and 10; RFC 2104, NIST SP 800-38D.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from sqlalchemy import Connection
+
+from broker.pseudonyms.errors import RaceLost, ReferenceMismatch
+from broker.pseudonyms.subjects import SubjectId, draw_id
+from datwat.protocol.messages import Rung
+from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
+
+# `session` and `represented` are the portal's handles: bound to one session, so a person may have
+# several at once. `represented` opens only what whoever represents the person may see.
+Kind = Literal["handle", "session", "represented", "involvement", "occasion", "contact_request"]
+Audience = Literal["open", "own"]
+SESSION_KINDS: frozenset[Kind] = frozenset({"session", "represented"})
+HANDLE_KINDS: frozenset[Kind] = SESSION_KINDS | {"handle"}
+HANDLE_KEPT_FOR = timedelta(days=365)
+SESSION_IDLE = timedelta(minutes=15)
+SESSION_LONGEST = timedelta(minutes=60)
+
+
+def derive_handle_end(now: datetime) -> datetime:
+    """Return until when a handle lasts that is used at `now`: a year after its last use."""
+    return now + HANDLE_KEPT_FOR
+
+
+def derive_session_end(given_at: datetime, now: datetime) -> datetime:
+    """Return until when a session's handle lasts: 15 minutes after its last use, 60 at most."""
+    return min(now + SESSION_IDLE, given_at + SESSION_LONGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a reference stands for; `shown_…` is when and how far an involvement was last shown."""
+
+    kind: Kind
+    target: bytes = field(repr=False)
+    given_at: datetime
+    until_at: datetime
+    shown_at: datetime | None = None
+    shown_rung: Rung | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRow:
+    """A reference as it is kept."""
+
+    lookup: bytes = field(repr=False)
+    partner: str
+    sealed: bytes = field(repr=False)
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """A person handed from one partner to another; what is opened with it inherits `audience`."""
+
+    subject_id: SubjectId = field(repr=False)
+    introduced_by: str
+    audience: Audience
+    occasion_id: bytes | None = field(repr=False)
+    until_at: datetime
+    redeemed_at: datetime | None = None
+
+
+class ReferenceStore(Protocol):
+    """Where references and introductions lie."""
+
+    def find_row(self, conn: Connection, lookup: bytes) -> ReferenceRow | None:
+        """Return the row of a keyed hash, ended or not."""
+
+    def find_row_of(
+        self, conn: Connection, partner: str, kind: Kind, target: bytes
+    ) -> ReferenceRow | None:
+        """Return what this partner was given for this thing, ended or not; never a session's."""
+
+    def insert_row(self, conn: Connection, row: ReferenceRow) -> None:
+        """Add a row, in place of an ended one; raise RaceLost where one is in force."""
+
+    def touch_row(
+        self,
+        conn: Connection,
+        partner: str,
+        kind: Kind,
+        target: bytes,
+        *,
+        until_at: datetime,
+        now: datetime,
+        shown_rung: Rung | None,
+    ) -> bool:
+        """Write the end, and the showing if any, of what is in force; tell whether it was."""
+
+    def update_end(self, conn: Connection, lookup: bytes, until_at: datetime) -> None:
+        """Write the end of one row."""
+
+    def delete_row(self, conn: Connection, lookup: bytes) -> None:
+        """Delete a row, if it is there."""
+
+    def delete_target(self, conn: Connection, target: bytes) -> None:
+        """Delete every partner's references to a thing."""
+
+    def find_introduction(self, conn: Connection, lookup: bytes) -> Introduction | None:
+        """Return the introduction of a keyed hash, ended or not."""
+
+    def insert_introduction(
+        self, conn: Connection, lookup: bytes, to_partner: str, introduction: Introduction
+    ) -> None:
+        """Add an introduction."""
+
+    def redeem(self, conn: Connection, lookup: bytes, rid: bytes, now: datetime) -> bool:
+        """Mark an introduction redeemed; tell whether it was in force and not yet redeemed."""
+
+
+def _build_aad(partner: str, kind: Kind, target: bytes) -> bytes:
+    return b"\0".join((b"reference", partner.encode(), kind.encode(), target))
+
+
+class References:
+    """Gives, finds and ends what partners know things and persons by."""
+
+    def __init__(
+        self, store: ReferenceStore, row_key: bytes, draw: Callable[[], bytes] = draw_id
+    ) -> None:
+        """Derive the two keys of this room from the broker's row key (32 bytes)."""
+        self._store = store
+        self._lookup_key = derive_key(row_key, b"reference")
+        self._seal_key = derive_key(row_key, b"row")
+        self._draw = draw
+
+    def draw(self) -> bytes:
+        """Return a new reference: 16 random bytes."""
+        return self._draw()
+
+    def _derive_lookup(self, partner: str, reference: bytes) -> bytes:
+        return hmac.digest(self._lookup_key, partner.encode() + reference, "sha256")
+
+    def _open_copy(self, row: ReferenceRow) -> bytes:
+        aad = _build_aad(row.partner, row.target.kind, row.target.target)
+        try:
+            return unseal(self._seal_key, row.sealed, aad)
+        except UnsealError:
+            raise ReferenceMismatch from None
+
+    def _find_row(
+        self, conn: Connection, partner: str, reference: bytes, now: datetime
+    ) -> ReferenceRow | None:
+        row = self._store.find_row(conn, self._derive_lookup(partner, reference))
+        if row is None:
+            return None
+        if row.partner != partner or not hmac.compare_digest(self._open_copy(row), reference):
+            raise ReferenceMismatch
+        return row if row.target.until_at > now else None
+
+    def find_target(
+        self, conn: Connection, partner: str, kind: Kind, reference: bytes, now: datetime
+    ) -> Target | None:
+        """Return what `reference` stands for at this partner; None if not its own, or ended.
+
+        Raises ReferenceMismatch where the row was changed.
+        """
+        row = self._find_row(conn, partner, reference, now)
+        return row.target if row is not None and row.target.kind == kind else None
+
+    def find_handle(
+        self, conn: Connection, partner: str, reference: bytes, now: datetime
+    ) -> Target | None:
+        """Return the person that a handle of any of the three kinds stands for, or None."""
+        row = self._find_row(conn, partner, reference, now)
+        return row.target if row is not None and row.target.kind in HANDLE_KINDS else None
+
+    def find_reference(
+        self, conn: Connection, partner: str, kind: Kind, target: bytes, now: datetime
+    ) -> bytes | None:
+        """Return the reference that this partner already has for a thing, or None.
+
+        Never a session's: each session has its own. Raises ReferenceMismatch as `find_target` does.
+        """
+        row = self._store.find_row_of(conn, partner, kind, target)
+        return self._open_copy(row) if row is not None and row.target.until_at > now else None
+
+    def add_reference(
+        self,
+        conn: Connection,
+        partner: str,
+        kind: Kind,
+        target: bytes,
+        reference: bytes,
+        *,
+        until_at: datetime,
+        now: datetime,
+        shown_rung: Rung | None = None,
+    ) -> None:
+        """Keep a reference that was drawn for this partner, kind and target.
+
+        `shown_rung` is set where an involvement is shown, and marks it shown at `now`. Raises
+        RaceLost where the partner has one in force for this thing (sessions excepted).
+        """
+        shown_at = now if shown_rung is not None else None
+        row = ReferenceRow(
+            lookup=self._derive_lookup(partner, reference),
+            partner=partner,
+            sealed=seal(self._seal_key, reference, _build_aad(partner, kind, target)),
+            target=Target(kind, target, now, until_at, shown_at, shown_rung),
+        )
+        self._store.insert_row(conn, row)
+
+    def touch(
+        self,
+        conn: Connection,
+        partner: str,
+        kind: Kind,
+        target: bytes,
+        *,
+        until_at: datetime,
+        now: datetime,
+        shown_rung: Rung | None = None,
+    ) -> None:
+        """Move the end of what a partner has for a thing, and mark it shown where it was.
+
+        Raises RaceLost where it ended meanwhile.
+        """
+        if not self._store.touch_row(
+            conn, partner, kind, target, until_at=until_at, now=now, shown_rung=shown_rung
+        ):
+            raise RaceLost
+
+    def touch_session(
+        self, conn: Connection, partner: str, reference: bytes, now: datetime
+    ) -> None:
+        """Keep a session's handle for its idle time, at most for the session's longest.
+
+        Raises RaceLost where the session is over.
+        """
+        row = self._find_row(conn, partner, reference, now)
+        if row is None or row.target.kind not in SESSION_KINDS:
+            raise RaceLost
+        end = derive_session_end(row.target.given_at, now)
+        self._store.update_end(conn, row.lookup, end)
+
+    def end_reference(self, conn: Connection, partner: str, reference: bytes) -> None:
+        """End one reference of a partner, such as a session's handle; nothing where it is over."""
+        self._store.delete_row(conn, self._derive_lookup(partner, reference))
+
+    def end_target(self, conn: Connection, target: bytes) -> None:
+        """End every partner's references to a thing, because the thing itself ended."""
+        self._store.delete_target(conn, target)
+
+    def add_introduction(
+        self, conn: Connection, to_partner: str, code: bytes, introduction: Introduction
+    ) -> None:
+        """Keep an introduction under a code that was drawn for it; only `to_partner` can use it."""
+        lookup = self._derive_lookup(to_partner, code)
+        self._store.insert_introduction(conn, lookup, to_partner, introduction)
+
+    def find_introduction(
+        self, conn: Connection, to_partner: str, code: bytes, now: datetime
+    ) -> Introduction | None:
+        """Return the introduction that a code stands for at this partner, or None if over its time.
+
+        One that was redeemed is returned with `redeemed_at`: it opens nothing any more.
+        """
+        found = self._store.find_introduction(conn, self._derive_lookup(to_partner, code))
+        return found if found is not None and found.until_at > now else None
+
+    def redeem_introduction(
+        self, conn: Connection, to_partner: str, code: bytes, rid: bytes, now: datetime
+    ) -> None:
+        """Use up a code for the request `rid`; raise RaceLost where it is used or over its time."""
+        if not self._store.redeem(conn, self._derive_lookup(to_partner, code), rid, now):
+            raise RaceLost

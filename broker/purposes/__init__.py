@@ -1,0 +1,1 @@
+"""What may be asked for: purposes, products and kinds of involvement, as data of officers."""

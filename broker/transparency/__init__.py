@@ -1,0 +1,1 @@
+"""Being seen: the resident's own log, with proofs."""

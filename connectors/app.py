@@ -1,0 +1,242 @@
+"""The composition of a connector's process: what it opens, its three listeners, its commands.
+
+Rule: the gateway's routes are the broker's and lie on the public listener; the local API is the
+partner's own software's and lies on loopback; the admin listener is this machine's. Nothing that is
+on one of them can be reached through another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Engine
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connectors.client.applications import Applications
+from connectors.client.exchange import Exchange, LogMemory
+from connectors.client.local_api import Health, build_local_app
+from connectors.client.runs import RunStore
+from connectors.client.service import ClientService
+from connectors.client.store import ClientStore
+from connectors.client.sync import Sync
+from connectors.gateway.gateway import Gateway, build_gateway_operations
+from connectors.identity_key import load_signing_key
+from connectors.own_source import OwnSource
+from connectors.policy import PolicyKeeper
+from connectors.settings import ConnectorSettings
+from connectors.sources.checking import Finding, check_declaration, check_queries
+from connectors.sources.declaration import load_declaration
+from connectors.sources.opening import Sources
+from connectors.tables import MIGRATIONS
+from datwat.party import clock
+from datwat.party.admin import Command, build_admin_listener
+from datwat.party.database import migrate, open_engine
+from datwat.party.gate import Limits
+from datwat.party.http_in import build_app, build_json_response
+from datwat.party.http_out import HttpOut
+from datwat.party.openapi import ApiInfo, Operation
+from datwat.party.serve import Listener
+from datwat.party.settings import read_secret
+from datwat.party.trust_keeper import TrustKeeper, open_ratchet
+from datwat.protocol import blinding
+from datwat.protocol.acts import Professional
+from datwat.protocol.bundle import Bundle
+from datwat.protocol.values import encode_moment
+
+INFO = ApiInfo(
+    title="datwat gateway",
+    description="Takes orders that were written down, and answers with sealed fields.",
+)
+
+
+@dataclass(frozen=True)
+class Connector:
+    """Everything that a running connector holds."""
+
+    settings: ConnectorSettings
+    engine: Engine
+    keeper: TrustKeeper
+    policy: PolicyKeeper
+    gateway: Gateway
+    service: ClientService
+    sync: Sync
+    applications: Applications
+
+
+@asynccontextmanager
+async def open_party(settings: ConnectorSettings) -> AsyncIterator[Sequence[Listener]]:
+    """Open everything the connector needs, in order, and close it in reverse.
+
+    Raises SelfTestError, SecretError, DatabaseError, RatchetError, TrustListError.
+    """
+    blinding.run_self_test()
+    async with AsyncExitStack() as stack:
+        connector = await _open(settings, stack)
+        limits = Limits(
+            max_body_bytes=settings.max_body_bytes,
+            read_timeout=timedelta(seconds=settings.read_timeout_seconds),
+            max_requests=settings.max_requests,
+        )
+        local = build_local_app(connector.service, connector.sync, connector.applications, limits)
+        yield (
+            Listener(
+                "api",
+                build_app(INFO, build_operations(connector.gateway), limits=limits),
+                settings.host,
+                settings.port,
+            ),
+            Listener("local", local, settings.local_host, settings.local_port),
+            build_admin_listener(settings.home, build_commands(connector)),
+        )
+
+
+def build_operations(gateway: Gateway) -> tuple[Operation, ...]:
+    """Return the routes of the public listener."""
+
+    async def health(_request: Request) -> Response:
+        return build_json_response(Health(status="ok"))
+
+    return (
+        *build_gateway_operations(gateway),
+        Operation(
+            path="/v1/health",
+            operation_id="getHealth",
+            summary="Tell that the process answers.",
+            endpoint=health,
+            answer=Health,
+            method="GET",
+            tag="health",
+            statuses=(),
+        ),
+    )
+
+
+def build_commands(connector: Connector) -> dict[str, Command]:
+    """Return what the partner's own administrator can do while it runs."""
+
+    async def status(_members: dict[str, Any]) -> dict[str, Any]:
+        return _build_status(connector)
+
+    async def sync_start(members: dict[str, Any]) -> dict[str, Any]:
+        by = Professional(id=str(members.get("by", "administrator")), role="administrator")
+        return connector.sync.start(by).model_dump(mode="json")
+
+    async def sync_status(_members: dict[str, Any]) -> dict[str, Any]:
+        state = connector.sync.find_state()
+        return {"run": state.model_dump(mode="json") if state else None}
+
+    async def token(members: dict[str, Any]) -> dict[str, Any]:
+        name = str(members.get("name"))
+        return {"name": name, "token": connector.applications.add(name, clock.now())}
+
+    async def revoke(members: dict[str, Any]) -> dict[str, Any]:
+        name = str(members.get("name"))
+        return {"name": name, "revoked": connector.applications.revoke(name)}
+
+    async def check(_members: dict[str, Any]) -> dict[str, Any]:
+        bundle = await connector.policy.require_bundle()
+        findings = await asyncio.to_thread(_check, connector.settings, bundle)
+        return {"findings": [finding.model_dump(mode="json") for finding in findings]}
+
+    async def clear_alarm(members: dict[str, Any]) -> dict[str, Any]:
+        number, by = int(members["number"]), str(members["by"])
+        await asyncio.to_thread(connector.gateway.clear_alarm, number, by)
+        return {"cleared": number, "by": by}
+
+    return {
+        "status": status,
+        "clear_alarm": clear_alarm,
+        "check": check,
+        "sync_start": sync_start,
+        "sync_status": sync_status,
+        "token": token,
+        "revoke": revoke,
+    }
+
+
+async def _open(settings: ConnectorSettings, stack: AsyncExitStack) -> Connector:
+    key = load_signing_key(settings.home)
+    engine = open_engine(settings.database)
+    stack.callback(engine.dispose)
+    await asyncio.to_thread(migrate, engine, MIGRATIONS)
+    ratchet = stack.enter_context(open_ratchet(settings))
+    http = await stack.enter_async_context(HttpOut())
+    keeper = await TrustKeeper.open(settings, ratchet, http)
+    policy = PolicyKeeper(settings.home, lambda: keeper.directory, ratchet)
+    policy.load()
+    exchange = Exchange(
+        party_id=settings.id,
+        key=key,
+        directory=lambda: keeper.directory,
+        http=http,
+        memory=LogMemory(ratchet),
+        patience=timedelta(seconds=settings.patience_seconds),
+    )
+    sources = Sources.load(settings.home, settings.declaration_paths)
+    stack.callback(sources.close)
+    own = OwnSource(sources) if sources.has_clients else None
+    service = ClientService(exchange, ClientStore(engine), policy, own)
+    gateway = Gateway.build(
+        own=settings.id,
+        key=key,
+        directory=lambda: keeper.directory,
+        policy=policy,
+        engine=engine,
+        ratchet=ratchet,
+        sources=sources,
+        withheld=settings.withheld_path,
+    )
+    service.contact_book = gateway.contacts
+    sync = Sync(service, RunStore(engine))
+    stack.push_async_callback(sync.aclose)
+    for work in (keeper.run(), policy.run()):
+        stack.callback(asyncio.ensure_future(work).cancel)
+    return Connector(
+        settings=settings,
+        engine=engine,
+        keeper=keeper,
+        policy=policy,
+        gateway=gateway,
+        service=service,
+        sync=sync,
+        applications=Applications(engine),
+    )
+
+
+def _check(settings: ConnectorSettings, bundle: Bundle) -> list[Finding]:
+    """Hold the declarations, as their files are now, against the bundle and the own database."""
+    read = partial(read_secret, settings.home)
+    function = settings.id.partition(":")[2]
+    findings: list[Finding] = []
+    for path in settings.declaration_paths:
+        declaration = load_declaration(path)
+        findings += check_declaration(declaration, bundle, function=function)
+        findings += check_queries(declaration, read)
+    return findings
+
+
+def _build_status(connector: Connector) -> dict[str, Any]:
+    directory = connector.keeper.directory
+    partner = directory.partners.get(connector.settings.id)
+    bundle = connector.policy.bundle
+    run = connector.sync.find_state()
+    return {
+        "id": connector.settings.id,
+        "listed": partner is not None,
+        "covenant_until": encode_moment(partner.covenant_until) if partner else None,
+        "list_seq": directory.trust.seq,
+        "list_hash": directory.digest.hex(),
+        "list_expired": clock.now() > directory.trust.valid_until,
+        "policy_revision": bundle.revision if bundle else None,
+        "policy_seq": bundle.seq if bundle else None,
+        "applications": connector.applications.list_names(),
+        "sync": run.state if run else None,
+        **{f"gateway_{name}": value for name, value in connector.gateway.build_status().items()},
+    }

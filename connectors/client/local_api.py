@@ -1,0 +1,300 @@
+"""The local HTTP API of a partner's own software: one route per act, each with a token.
+
+Rules: nobody without a token; strict JSON in, typed results out; a refusal is a result (200), only
+what could not be done is a problem. The listener is loopback unless the settings say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from connectors.client import requests, results
+from connectors.client.applications import Applications
+from connectors.client.service import ClientService
+from connectors.client.sync import Sync
+from datwat.party.gate import Limits
+from datwat.party.http_in import build_app, build_json_response
+from datwat.party.openapi import ApiInfo, Operation
+from datwat.party.problems import InputInvalidError
+from datwat.protocol.canonical import decode_strict
+from datwat.protocol.values import Value
+
+PREFIX = "/local"
+INFO = ApiInfo(
+    title="datwat connector, local API",
+    description="What a partner's own software asks and says, by its own client numbers.",
+)
+_STATUSES = (401, 403, 404, 409, 429, 502, 504)
+
+
+class Health(Value):
+    """That the process answers."""
+
+    status: Literal["ok"]
+
+
+class SyncAnswer(Value):
+    """The newest run of a sync, if there ever was one."""
+
+    run: results.SyncState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A method of the service and its route: what comes in, what goes out."""
+
+    method: str
+    route: str
+    takes: type[BaseModel]
+    gives: type[BaseModel]
+    summary: str
+
+
+ACTS: tuple[Act, ...] = (
+    Act(
+        "register",
+        "registrations",
+        requests.Register,
+        results.BatchResults,
+        "Register or reconfirm involvements, a result per row.",
+    ),
+    Act("end", "endings", requests.End, results.BatchResults, "End involvements."),
+    Act(
+        "open_occasion",
+        "occasions",
+        requests.OpenOccasion,
+        results.ActResults,
+        "Open an occasion with its household.",
+    ),
+    Act(
+        "hand_over",
+        "hand-overs",
+        requests.HandOver,
+        results.ActResults,
+        "Give an occasion to other handlers.",
+    ),
+    Act(
+        "close_occasion",
+        "closings",
+        requests.Close,
+        results.ActResults,
+        "Close an occasion: the right to ask ends.",
+    ),
+    Act(
+        "record_conversation",
+        "conversations",
+        requests.RecordConversation,
+        results.ActResults,
+        "Record that members of an occasion were spoken with.",
+    ),
+    Act(
+        "record_consent",
+        "consents",
+        requests.RecordConsent,
+        results.ActResults,
+        "Record an explicit consent or written no-objection.",
+    ),
+    Act(
+        "record_objection",
+        "objections",
+        requests.RecordObjection,
+        results.ActResults,
+        "Record an objection.",
+    ),
+    Act(
+        "record_authority",
+        "authorities",
+        requests.RecordAuthority,
+        results.ActResults,
+        "Record who has authority over a client.",
+    ),
+    Act(
+        "declare_special_situation",
+        "special-situations",
+        requests.DeclareSpecialSituation,
+        results.ActResults,
+        "Say that the residents on an occasion are told later, and why.",
+    ),
+    Act(
+        "introduce",
+        "introductions",
+        requests.Introduce,
+        results.ActResults,
+        "Introduce clients to one other partner by one-time codes.",
+    ),
+    Act(
+        "redeem_introduction",
+        "redemptions",
+        requests.RedeemIntroduction,
+        results.ActResults,
+        "Redeem a one-time code, to register or to open an occasion.",
+    ),
+    Act(
+        "ask_who_is_involved",
+        "inquiries",
+        requests.Ask,
+        results.InquiryResults,
+        "Ask who is involved with clients.",
+    ),
+    Act(
+        "ask_what_is_known",
+        "releases",
+        requests.AskKnown,
+        results.ReleaseResult,
+        "Ask one source for fields about one client.",
+    ),
+    Act(
+        "request_contact",
+        "contact-requests",
+        requests.RequestContact,
+        results.ActResults,
+        "Ask to be called by one source.",
+    ),
+    Act(
+        "answer_contact",
+        "contact-answers",
+        requests.AnswerContact,
+        results.ActResults,
+        "Say that a delivered contact request was seen or answered.",
+    ),
+    Act(
+        "report_wrong_person",
+        "wrong-persons",
+        requests.ReportWrongPerson,
+        results.ActResults,
+        "Say that a client number stands for somebody else.",
+    ),
+)
+
+
+def build_local_app(
+    service: ClientService, sync: Sync, applications: Applications, limits: Limits
+) -> ASGIApp:
+    """Return the app of the local listener, under `/local`."""
+    operations = [*build_operations(service, sync, applications)]
+    return StripPrefix(build_app(INFO, operations, limits=limits))
+
+
+def build_operations(
+    service: ClientService, sync: Sync, applications: Applications
+) -> Sequence[Operation]:
+    """Return one operation per act, and those around them."""
+
+    async def start_sync(http: HttpRequest) -> Response:
+        request = await _read(http, requests.Sync, applications)
+        return build_json_response(SyncAnswer(run=sync.start(request.professional)))
+
+    async def find_sync(http: HttpRequest) -> Response:
+        applications.require_token(http.headers.get("authorization", ""))
+        return build_json_response(SyncAnswer(run=sync.find_state()))
+
+    async def list_purposes(http: HttpRequest) -> Response:
+        applications.require_token(http.headers.get("authorization", ""))
+        return build_json_response(await service.list_purposes())
+
+    async def list_contacts(http: HttpRequest) -> Response:
+        applications.require_token(http.headers.get("authorization", ""))
+        return build_json_response(service.list_contacts())
+
+    async def health(_http: HttpRequest) -> Response:
+        return build_json_response(Health(status="ok"))
+
+    return (
+        *(_build_operation(act, getattr(service, act.method), applications) for act in ACTS),
+        _get(
+            "/v1/purposes",
+            "listPurposes",
+            "The purposes in force.",
+            list_purposes,
+            results.PurposeList,
+        ),
+        _get(
+            "/v1/contacts",
+            "listContacts",
+            "The contact requests that wait for an answer.",
+            list_contacts,
+            results.ContactList,
+        ),
+        Operation(
+            path="/v1/syncs",
+            operation_id="startSync",
+            summary="Bring the broker's pointers in line with the source, in the background.",
+            endpoint=start_sync,
+            answer=SyncAnswer,
+            request=requests.Sync,
+            tag="acts",
+            statuses=_STATUSES,
+        ),
+        _get("/v1/syncs", "findSync", "The newest run of a sync.", find_sync, SyncAnswer),
+        _get("/v1/health", "getHealth", "Tell that the process answers.", health, Health),
+    )
+
+
+def _get(
+    path: str,
+    operation_id: str,
+    summary: str,
+    endpoint: Callable[[HttpRequest], Awaitable[Response]],
+    answer: type[BaseModel],
+) -> Operation:
+    return Operation(
+        path=path,
+        operation_id=operation_id,
+        summary=summary,
+        endpoint=endpoint,
+        answer=answer,
+        method="GET",
+        tag="state",
+        statuses=(401,),
+    )
+
+
+def _build_operation(
+    act: Act, method: Callable[[Any], Awaitable[BaseModel]], applications: Applications
+) -> Operation:
+    async def answer(http: HttpRequest) -> Response:
+        return build_json_response(await method(await _read(http, act.takes, applications)))
+
+    first, *rest = act.method.split("_")
+    return Operation(
+        path=f"/v1/{act.route}",
+        operation_id=first + "".join(word.capitalize() for word in rest),
+        summary=act.summary,
+        endpoint=answer,
+        answer=act.gives,
+        request=act.takes,
+        tag="acts",
+        statuses=_STATUSES,
+    )
+
+
+async def _read(http: HttpRequest, kind: type[Any], applications: Applications) -> Any:  # noqa: ANN401
+    """Return the request in a body of strict JSON, after the token; raise InputInvalidError."""
+    applications.require_token(http.headers.get("authorization", ""))
+    body = await http.body()
+    decode_strict(body)
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise InputInvalidError.from_validation(error) from None
+
+
+class StripPrefix:
+    """Takes `/local` off the path: the app inside is the same as every party's."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on without the prefix; one without it is passed on as it is."""
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
+            path = scope["path"].removeprefix(PREFIX)
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self._app(scope, receive, send)

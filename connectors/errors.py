@@ -1,0 +1,169 @@
+"""Errors of a connector: what stands between a partner's software and an answer.
+
+Each has its own code and one sentence; none repeats a client number, a BSN or any other value. The
+table at the end gives each its place in HTTP (`datwat/party/problems.py`).
+"""
+
+from __future__ import annotations
+
+from datwat.party.errors import PartyError
+from datwat.party.problems import register_problems
+from datwat.protocol.errors import ProtocolError
+
+
+class ConnectorError(PartyError):
+    """Something at this connector stands in the way."""
+
+    code = "connector_failed"
+    default_detail = "The connector cannot do this."
+
+
+class AnswerRefusedError(ProtocolError):
+    """The broker's answer does not hold: nothing of it is given on."""
+
+    code = "answer_refused"
+    default_detail = "The broker's answer does not hold: nothing of it was used."
+
+
+class AnswerFormError(AnswerRefusedError):
+    """Not an answer, or not to this act."""
+
+    code = "answer_form"
+    default_detail = "The broker's answer does not have the documented form."
+
+
+class AnswerMessageError(AnswerRefusedError):
+    """The answer to another message, or about another person."""
+
+    code = "answer_other_message"
+    default_detail = "The broker's answer belongs to another message or person."
+
+
+class AnswerHashError(AnswerRefusedError):
+    """What is said is not what was written down."""
+
+    code = "answer_hash"
+    default_detail = "The broker's answer is not the one that was written down."
+
+
+class AnswerUnprovedError(AnswerRefusedError):
+    """An answer that must stand in the log comes without its receipt."""
+
+    code = "answer_without_receipt"
+    default_detail = "The broker's answer has no proof that it was written down."
+
+
+class LogForkError(AnswerRefusedError):
+    """Two logs of one size with different contents: the broker shows different logs."""
+
+    code = "log_fork"
+    default_detail = "The log contradicts what it stated before: raise the alarm with the auditor."
+
+
+class LookupRefusedError(ProtocolError):
+    """The key holder's answer does not fit the look-up that was asked."""
+
+    code = "lookup_answer"
+    default_detail = "The key holder's answer does not fit this look-up."
+
+
+class IdentityMismatchError(ConnectorError):
+    """Name or date of birth differ from the record that the BSN belongs to: nothing was sent."""
+
+    code = "identity_mismatch"
+    default_detail = (
+        "Family name or date of birth differ from the record with this number: "
+        "nothing was sent. Check who it is."
+    )
+
+
+class IdentityMissingError(ConnectorError):
+    """Neither a handle nor a record with a BSN is at hand."""
+
+    code = "identity_missing"
+    default_detail = (
+        "This client is not known here yet: give the record with the BSN, family name and "
+        "date of birth, or an introduction code."
+    )
+
+
+class PurposeUnknownError(ConnectorError):
+    """Not a purpose of the signed bundle."""
+
+    code = "purpose_unknown"
+    default_detail = "The signed policy bundle knows no purpose with this id: nothing was sent."
+
+
+class PartnerUnknownError(ConnectorError):
+    """Not a partner of the trust list."""
+
+    code = "partner_unknown"
+    default_detail = "The trust list knows no partner with this id: nothing was sent."
+
+
+class SyncRunningError(ConnectorError):
+    """One sync at a time."""
+
+    code = "sync_running"
+    default_detail = "A sync is running: wait until it has finished."
+
+
+class ReferenceUnknownError(ConnectorError):
+    """The partner's own number leads to nothing here."""
+
+    code = "reference_unknown"
+    default_detail = "This number leads to nothing at this connector."
+
+
+class ReferenceTakenError(ConnectorError):
+    """The partner's own number is in use for another thing."""
+
+    code = "reference_taken"
+    default_detail = "This number is in use already: choose another one."
+
+
+class SourceMissingError(ConnectorError):
+    """No declaration with a `clients` query."""
+
+    code = "source_missing"
+    default_detail = "This connector has no source declaration with a clients query."
+
+
+class TokenRefusedError(ConnectorError):
+    """No token, or not one of this connector's applications."""
+
+    code = "token_refused"
+    default_detail = "Send a token of this connector: make one with `datwat connector token NAME`."
+
+
+class ApplicationExistsError(ConnectorError):
+    """An application with this name has a token."""
+
+    code = "application_exists"
+    default_detail = "An application with this name has a token already: revoke it first."
+
+
+_ANSWER = (502, "The broker's answer does not hold")
+_UNKNOWN = (404, "Not known here")
+register_problems(
+    {
+        "connector_failed": (500, "The connector has a fault"),
+        "answer_refused": _ANSWER,
+        "answer_form": _ANSWER,
+        "answer_other_message": _ANSWER,
+        "answer_hash": _ANSWER,
+        "answer_without_receipt": _ANSWER,
+        "log_fork": _ANSWER,
+        "lookup_answer": (502, "The key holder's answer does not hold"),
+        "identity_mismatch": (409, "The identity does not fit"),
+        "identity_missing": (409, "The identity is not known here"),
+        "purpose_unknown": _UNKNOWN,
+        "partner_unknown": _UNKNOWN,
+        "sync_running": (409, "A sync is running"),
+        "reference_unknown": _UNKNOWN,
+        "reference_taken": (409, "In use already"),
+        "source_missing": (409, "No source"),
+        "token_refused": (401, "Not an application of this connector"),
+        "application_exists": (409, "In use already"),
+    }
+)

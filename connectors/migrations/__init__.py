@@ -1,0 +1,1 @@
+"""The connector's schema, step by step (Alembic): the client's tables, then the gateway's."""

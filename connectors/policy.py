@@ -1,0 +1,145 @@
+"""The policy bundle as this connector holds it: fetched from the broker, believed from nobody.
+
+Rules: it counts only under the threshold of policy keys of the trust list, and its `seq` never goes
+back (ratchet); what is held stays in force while nothing newer can be had, over a restart too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from connectors.errors import PurposeUnknownError
+from datwat.party.http_out import PeerAnswerInvalidError, PeerTooSlowError, PeerUnreachableError
+from datwat.party.ratchet import Ratchet
+from datwat.party.settings import make_private_folder
+from datwat.party.telemetry import get_logger
+from datwat.party.trust_list import Directory, read_verify_keys
+from datwat.protocol.bundle import MAX_ARCHIVE_BYTES, Bundle, open_bundle
+from datwat.protocol.errors import DatwatError
+from datwat.protocol.messages import PurposeRef
+
+REFRESH_EVERY: Final = timedelta(minutes=1)
+# Parties that start together wait for one another.
+_FIRST_EVERY: Final = timedelta(seconds=1)
+_SECONDS: Final = 10.0
+_OK: Final = 200
+_MAX_SIGNATURE_BYTES: Final = 65_536
+_RATCHET_NAME: Final = "policy_bundle"
+_log = get_logger("policy")
+
+
+class PolicyKeeper:
+    """Holds the newest bundle; `bundle` is None until the first one was had."""
+
+    def __init__(self, home: Path, directory: Callable[[], Directory], ratchet: Ratchet) -> None:
+        self._folder = home / "policy"
+        self._directory = directory
+        self._ratchet = ratchet
+        self._refreshing = asyncio.Lock()
+        self.bundle: Bundle | None = None
+
+    def load(self) -> None:
+        """Take up what was held before a restart, if it still holds."""
+        try:
+            archive = (self._folder / "bundle.tar.gz").read_bytes()
+            document = (self._folder / "signature.json").read_bytes()
+            self.bundle = self._open(archive, document)
+        except (OSError, DatwatError):
+            self.bundle = None
+
+    async def refresh(self) -> Bundle:
+        """Fetch the bundle from the broker and return what is in force now.
+
+        Raises PeerError, BundleError, ThresholdError, RatchetError; what was held stays.
+        """
+        async with self._refreshing:
+            base = self._directory().trust.broker.url.rstrip("/") + "/v1/bundle"
+            archive = await _fetch(base, MAX_ARCHIVE_BYTES)
+            document = await _fetch(base + "/signature", _MAX_SIGNATURE_BYTES)
+            bundle = self._open(archive, document)
+            self._ratchet.advance(_RATCHET_NAME, bundle.seq, bytes.fromhex(bundle.digest))
+            if self.bundle is None or self.bundle.digest != bundle.digest:
+                await asyncio.to_thread(self._keep, archive, document)
+            self.bundle = bundle
+            return bundle
+
+    async def run(self, every: timedelta = REFRESH_EVERY) -> None:
+        """Refresh for ever; a failure is logged and what is held stays in force."""
+        while True:
+            try:
+                await self.refresh()
+            except DatwatError as error:
+                _log.warning("policy_bundle_not_refreshed", code=error.code)
+            pause = every if self.bundle is not None else _FIRST_EVERY
+            await asyncio.sleep(pause.total_seconds())
+
+    async def require_bundle(self) -> Bundle:
+        """Return the bundle in force, fetched now where none was held; raise PeerError."""
+        return self.bundle or await self.refresh()
+
+    async def require_purpose(self, purpose_id: str) -> PurposeRef:
+        """Return id and digest of a purpose, asking the broker once more where it is not known.
+
+        Raises PurposeUnknownError, PeerError.
+        """
+        for bundle in (self.bundle, None):
+            current = bundle or await self.refresh()
+            digest = find_digest(current, purpose_id)
+            if digest is not None:
+                return PurposeRef(id=purpose_id, digest=digest)
+        raise PurposeUnknownError
+
+    def _open(self, archive: bytes, document: bytes) -> Bundle:
+        policy = self._directory().trust.policy
+        mark = self._ratchet.value(_RATCHET_NAME)
+        return open_bundle(
+            archive,
+            document,
+            read_verify_keys(policy.keys).values(),
+            policy.threshold,
+            minimum_seq=mark.number if mark else 1,
+        )
+
+    def _keep(self, archive: bytes, document: bytes) -> None:
+        make_private_folder(self._folder)
+        for name, content in (("bundle.tar.gz", archive), ("signature.json", document)):
+            new = self._folder / f"{name}.new"
+            with new.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._folder / name)
+
+
+def find_digest(bundle: Bundle, purpose_id: str) -> str | None:
+    """Return the digest of a purpose in this bundle, if it has one."""
+    purpose = bundle.view.purposes.get(purpose_id)
+    return purpose.digest if purpose is not None else None
+
+
+async def _fetch(url: str, max_bytes: int) -> bytes:
+    """Return the bytes at `url`, of whatever media type: what counts is the signature over them."""
+    content = bytearray()
+    try:
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=_SECONDS) as client,
+            client.stream("GET", url, headers={"Accept": "*/*"}) as response,
+        ):
+            if response.status_code != _OK:
+                raise PeerAnswerInvalidError
+            async for part in response.aiter_bytes():
+                content += part
+                if len(content) > max_bytes:
+                    raise PeerAnswerInvalidError
+    except httpx.TimeoutException:
+        raise PeerTooSlowError from None
+    except httpx.HTTPError:
+        raise PeerUnreachableError from None
+    return bytes(content)

@@ -1,0 +1,109 @@
+"""The composition of the portal's process: what it opens, its listeners, its commands.
+
+Rule: it has no database, because it keeps nothing about anybody: sessions live in memory, and
+what must never go back (list and log accepted) lies in the ratchet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from connectors.client.exchange import Exchange, LogMemory
+from connectors.identity_key import load_signing_key
+from connectors.portal.api import PortalApi
+from connectors.portal.desk import PATIENCE, ResidentDesk
+from connectors.portal.login import Provider
+from connectors.portal.settings import CLIENT_SECRET_NAME, PortalSettings
+from datwat.party import clock
+from datwat.party.admin import Command, build_admin_listener
+from datwat.party.gate import Limits
+from datwat.party.http_in import build_app
+from datwat.party.http_out import HttpOut
+from datwat.party.openapi import ApiInfo
+from datwat.party.serve import Listener
+from datwat.party.settings import read_secret
+from datwat.party.trust_keeper import TrustKeeper, open_ratchet
+from datwat.protocol import blinding
+
+INFO = ApiInfo(
+    title="datwat portal",
+    description="Residents see their own log, with its proofs, and say what they want.",
+)
+_PURGE_EVERY: Final = timedelta(minutes=1)
+
+
+@asynccontextmanager
+async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listener]]:
+    """Open everything the portal needs, in order, and close it in reverse.
+
+    Raises SelfTestError, SecretError, RatchetError, TrustListError.
+    """
+    blinding.run_self_test()
+    key = load_signing_key(settings.home)
+    provider = Provider(settings, _find_client_secret(settings))
+    async with AsyncExitStack() as stack:
+        ratchet = stack.enter_context(open_ratchet(settings))
+        http = await stack.enter_async_context(HttpOut())
+        keeper = await TrustKeeper.open(settings, ratchet, http)
+        memory = LogMemory(ratchet)
+        exchange = Exchange(
+            party_id=settings.id,
+            key=key,
+            directory=lambda: keeper.directory,
+            http=http,
+            memory=memory,
+            patience=PATIENCE,
+        )
+        api = PortalApi(settings, provider, ResidentDesk(exchange, memory))
+        for work in (keeper.run(), _purge_for_ever(api)):
+            stack.callback(asyncio.ensure_future(work).cancel)
+        limits = Limits(
+            max_body_bytes=settings.max_body_bytes,
+            read_timeout=timedelta(seconds=settings.read_timeout_seconds),
+            max_requests=settings.max_requests,
+        )
+        app = build_app(INFO, api.build_operations(), limits=limits)
+        app.router.routes.extend(api.build_routes())
+        yield (
+            Listener("api", app, settings.host, settings.port),
+            build_admin_listener(settings.home, _build_commands(settings, keeper, api)),
+        )
+
+
+def _build_commands(
+    settings: PortalSettings, keeper: TrustKeeper, api: PortalApi
+) -> dict[str, Command]:
+    """Return what the portal's own administrator can ask while it runs."""
+
+    async def status(_members: dict[str, Any]) -> dict[str, Any]:
+        directory = keeper.directory
+        now = clock.now()
+        api.sessions.purge(now)
+        return {
+            "id": settings.id,
+            "listed": settings.id in directory.partners,
+            "issuer": settings.issuer,
+            "sessions": len(api.sessions),
+            "list_seq": directory.trust.seq,
+            "list_hash": directory.digest.hex(),
+            "list_expired": now > directory.trust.valid_until,
+        }
+
+    return {"status": status}
+
+
+def _find_client_secret(settings: PortalSettings) -> str | None:
+    """Return the secret that the provider gave this client, where there is one."""
+    if not (settings.home / "secrets" / CLIENT_SECRET_NAME).exists():
+        return None
+    return read_secret(settings.home, CLIENT_SECRET_NAME).decode("utf-8").strip()
+
+
+async def _purge_for_ever(api: PortalApi) -> None:
+    while True:
+        await asyncio.sleep(_PURGE_EVERY.total_seconds())
+        api.sessions.purge(clock.now())

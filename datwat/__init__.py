@@ -1,0 +1,1 @@
+"""datwat: a privacy-by-design data exchange broker for the social domain."""

@@ -1,0 +1,1 @@
+"""What every process has around it: settings, logging, database, HTTP, trust list, problems."""

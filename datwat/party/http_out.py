@@ -1,0 +1,171 @@
+"""Signed messages out: one pooled client, everything that comes back bounded.
+
+Rules: no redirects and no proxies from the environment (a message goes where the trust list says,
+nowhere else), one time-out for the whole exchange, at most so many bytes read, and a typed error
+for each way in which a peer can fail. Nothing of an answer is repeated in an error.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from datwat.party.errors import PartyError
+from datwat.party.problems import MEDIA_TYPE
+from datwat.protocol.canonical import CanonicalError, decode_strict
+
+_JSON = "application/json"
+_OK = 200
+_NO_CONTENT = 204
+_ERRORS_FROM = 400
+_LONGEST_CODE = 64
+
+
+class PeerError(PartyError):
+    """Another party did not do what was asked."""
+
+    code = "peer_failed"
+    default_detail = "Another party did not give a usable answer."
+
+
+class PeerUnreachableError(PeerError):
+    """No connection, or it broke."""
+
+    code = "peer_unreachable"
+    default_detail = "Another party cannot be reached: try again later."
+
+
+class PeerTooSlowError(PeerError):
+    """No whole answer within the time."""
+
+    code = "peer_too_slow"
+    default_detail = "Another party did not answer in time."
+
+
+class PeerAnswerInvalidError(PeerError):
+    """Not JSON, too long, or a redirect."""
+
+    code = "peer_answer_invalid"
+    default_detail = "Another party gave an answer that cannot be used."
+
+
+class PeerRefusedError(PeerError):
+    """A problem, with the peer's own `peer_code` (or "unknown") and HTTP `status`.
+
+    `answer` is the body where it is JSON and no problem, such as a gateway's `NeedProof`.
+    """
+
+    code = "peer_refused"
+    default_detail = "Another party refused."
+
+    def __init__(self, peer_code: str, status: int, answer: bytes = b"") -> None:
+        self.peer_code = peer_code
+        self.status = status
+        self.answer = answer
+        super().__init__(f"Another party refused: {peer_code}.")
+
+
+class HttpOut:
+    """A pooled client; make it inside the running loop, and close it there (`async with`)."""
+
+    def __init__(self, *, connections_per_host: int = 32) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, limit_per_host=connections_per_host),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,  # a small answer must not unfold into a large one
+            skip_auto_headers=("User-Agent",),
+            headers={"Accept": f"{_JSON}, {MEDIA_TYPE}", "Accept-Encoding": "identity"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def post_message(
+        self, url: str, message: bytes, *, seconds: float, max_bytes: int
+    ) -> bytes:
+        """Send JSON bytes and return the JSON bytes of the 200 answer, not yet parsed; none of 204.
+
+        `seconds` covers the whole exchange.
+
+        Raises:
+            PeerUnreachableError, PeerTooSlowError, PeerAnswerInvalidError, PeerRefusedError.
+        """
+        return await self._exchange("POST", url, message, seconds, max_bytes)
+
+    async def fetch(self, url: str, *, seconds: float, max_bytes: int) -> bytes:
+        """Return the JSON bytes at `url`; bounds and errors as `post_message`."""
+        return await self._exchange("GET", url, None, seconds, max_bytes)
+
+    async def _exchange(
+        self, method: str, url: str, body: bytes | None, seconds: float, max_bytes: int
+    ) -> bytes:
+        headers = {"Content-Type": _JSON} if body is not None else None
+        limits = aiohttp.ClientTimeout(total=seconds)
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=headers, timeout=limits, allow_redirects=False
+            ) as response:
+                answer = await _read_bounded(response, max_bytes)
+                return _require_answer(response.status, response.content_type, answer)
+        except TimeoutError:
+            raise PeerTooSlowError from None
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError):
+            raise PeerUnreachableError from None
+        except (aiohttp.ClientError, ValueError):
+            raise PeerAnswerInvalidError from None
+
+
+async def _read_bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    left = max_bytes
+    async for part in response.content.iter_any():
+        left -= len(part)
+        if left < 0:
+            raise PeerAnswerInvalidError
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _require_answer(status: int, media_type: str, answer: bytes) -> bytes:
+    if status == _OK and media_type == _JSON:
+        return answer
+    if status == _NO_CONTENT and not answer:
+        return b""
+    if status >= _ERRORS_FROM:
+        plain = answer if media_type == _JSON else b""
+        raise PeerRefusedError(_find_code(media_type, answer), status, plain)
+    raise PeerAnswerInvalidError
+
+
+def _find_code(media_type: str, answer: bytes) -> str:
+    """Return the code of a peer's problem if it is a plain word, else "unknown"."""
+    if media_type != MEDIA_TYPE:
+        return "unknown"
+    try:
+        problem = decode_strict(answer)
+    except CanonicalError:
+        return "unknown"
+    code = problem.get("code") if isinstance(problem, dict) else None
+    plain = (
+        isinstance(code, str)
+        and code.isascii()
+        and code.replace("_", "").isalpha()
+        and code.islower()
+        and len(code) <= _LONGEST_CODE
+    )
+    return str(code) if plain else "unknown"

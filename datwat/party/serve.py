@@ -1,0 +1,237 @@
+"""Runs a party: its listeners, one run file that says where they are, and a graceful end.
+
+Rules: one process per home folder (a lock, not a pid); what fails at the start is one sentence, not
+a traceback; a child of the demo or of a test dies with its parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from datwat.party.errors import PartyError
+from datwat.party.settings import make_private_folder
+from datwat.party.telemetry import get_logger
+
+_PR_SET_PDEATHSIG = 1
+_GRACE_SECONDS = 5
+_KEEP_ALIVE_SECONDS = 30
+_BACKLOG = 512
+_POLL_SECONDS = 0.05
+
+_log = get_logger("serve")
+
+
+class AlreadyRunningError(PartyError):
+    """A process serves from this home already."""
+
+    code = "already_running"
+    default_detail = "This party is already running from this home folder: stop it first."
+
+
+class NotRunningError(PartyError):
+    """No process serves from this home."""
+
+    code = "not_running"
+    default_detail = "This party is not running: start it with its `serve` command."
+
+
+class PortTakenError(PartyError):
+    """The address cannot be listened on."""
+
+    code = "port_taken"
+    default_detail = "The host and port cannot be listened on: choose others in settings.toml."
+
+
+class StartError(PartyError):
+    """The server did not start."""
+
+    code = "start_failed"
+    default_detail = "The party did not start: see its log."
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One address and the app behind it; port 0 takes a free one (see the run file)."""
+
+    name: str
+    app: ASGIApp
+    host: str
+    port: int
+
+
+class Running(NamedTuple):
+    """What the run file says: the process, and the port of each listener by its name."""
+
+    pid: int
+    ports: dict[str, int]
+
+
+OpenParty = Callable[[], AbstractAsyncContextManager[Sequence[Listener]]]
+
+
+def serve(open_party: OpenParty, *, home: Path, with_parent: bool = False) -> None:
+    """Open the party, serve until SIGTERM or SIGINT, close it; the errors of `open_party` come out.
+
+    Raises AlreadyRunningError, PortTakenError, StartError.
+    """
+    if with_parent:
+        die_with_parent()
+    with _hold_home(home), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(open_party, home))
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when the thread that started it ends (Linux only)."""
+    parent = os.getppid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
+        raise StartError("The process cannot be tied to its parent on this system.")
+    if os.getppid() != parent:  # it ended before the call
+        raise StartError("The parent process has ended.")
+
+
+def find_running(home: Path) -> Running | None:
+    """Return where the party of this home listens, or None if it is not (yet) running."""
+    try:
+        with (home / "run" / "lock").open("rb") as lock:
+            if _try_lock(lock):
+                return None
+        held = json.loads((home / "run" / "serve.json").read_text(encoding="utf-8"))
+        return Running(held["pid"], held["ports"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def require_running(home: Path) -> Running:
+    """Return where the party of this home listens; raise NotRunningError."""
+    running = find_running(home)
+    if running is None:
+        raise NotRunningError
+    return running
+
+
+def wait_until_ready(
+    home: Path, *, seconds: float = 20.0, is_alive: Callable[[], bool] | None = None
+) -> Running:
+    """Return as soon as the party listens; raise NotRunningError when that takes too long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        running = find_running(home)
+        if running is not None:
+            return running
+        if is_alive is not None and not is_alive():
+            break
+        time.sleep(_POLL_SECONDS)
+    raise NotRunningError
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to `_serve`, which has several of them to stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(open_party: OpenParty, home: Path) -> None:
+    async with open_party() as listeners:
+        with ExitStack() as stack:
+            servers = []
+            ports = {}
+            for listener in listeners:
+                sock = stack.enter_context(_open_socket(listener))
+                ports[listener.name] = sock.getsockname()[1]
+                servers.append((_Server(_build_config(listener)), sock))
+            await _run_servers(servers, home, ports)
+
+
+async def _run_servers(
+    servers: Sequence[tuple[_Server, socket.socket]], home: Path, ports: dict[str, int]
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for server, _ in servers:
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    running = [asyncio.ensure_future(server.serve([sock])) for server, sock in servers]
+    try:
+        while not all(server.started for server, _ in servers):
+            if any(task.done() for task in running):
+                stop()
+                await asyncio.gather(*running)
+                raise StartError
+            await asyncio.sleep(0.01)
+        _write_run_file(home, ports)
+        _log.info("serving", **{f"{name}_port": port for name, port in ports.items()})
+        await asyncio.gather(*running)
+    finally:
+        stop()
+        (home / "run" / "serve.json").unlink(missing_ok=True)
+        _log.info("stopped")
+
+
+def _build_config(listener: Listener) -> uvicorn.Config:
+    return uvicorn.Config(
+        listener.app,
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _open_socket(listener: Listener) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    try:
+        return socket.create_server((listener.host, listener.port), family=family, backlog=_BACKLOG)
+    except OSError:
+        raise PortTakenError from None
+
+
+def _write_run_file(home: Path, ports: dict[str, int]) -> None:
+    path = home / "run" / "serve.json"
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps({"pid": os.getpid(), "ports": ports}), encoding="utf-8")
+    new.replace(path)
+
+
+@contextmanager
+def _hold_home(home: Path) -> Iterator[None]:
+    """Hold the home folder's lock, which the kernel lets go of however the process ends."""
+    make_private_folder(home / "run")
+    with (home / "run" / "lock").open("wb") as lock:
+        if not _try_lock(lock):
+            raise AlreadyRunningError
+        (home / "run" / "serve.json").unlink(missing_ok=True)
+        yield
+
+
+def _try_lock(lock: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,203 @@
+"""A party's home folder: settings that may be read, secrets that may not, and where the rest lies.
+
+`<home>/settings.toml` is written by `init`; the environment (`DATWAT_PORT`, `DATWAT_DATABASE_URL`,
+…) wins over it. Secrets lie one per file in `<home>/secrets/` (folder 0700, files 0600) and are
+refused when others may read them. The ratchet lies in a folder of its own, never beside the
+database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from datwat.party.errors import PartyError
+from datwat.protocol.values import PartyId, ShortText
+
+SETTINGS_FILE = "settings.toml"
+HOME_VARIABLE = "DATWAT_HOME"
+_OTHERS = 0o077
+_MEBIBYTE = 1_048_576
+
+Plain = str | int | bool
+Hex32 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
+
+
+class SettingsError(PartyError):
+    """The home folder or a setting in it is missing or wrong."""
+
+    code = "settings_invalid"
+    default_detail = "The settings cannot be read."
+
+
+class HomeExistsError(SettingsError):
+    """`init` was asked for a folder that is already somebody's home."""
+
+    code = "home_exists"
+    default_detail = "This folder already holds settings.toml: choose another --home."
+
+
+class SecretError(PartyError):
+    """A secret is missing, or others than its owner may read it."""
+
+    code = "secret_unusable"
+    default_detail = "A secret cannot be used."
+
+
+class PartySettings(BaseSettings):
+    """What every party is told; each party derives its own model from this one.
+
+    `trust_list` is a path or URL of the party's own choice; `trust_pin` the SHA-256 (hex) of the
+    list that was typed in at install. `url` is the address at which others reach this party.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="DATWAT_", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    home: Path
+    id: PartyId
+    name: ShortText
+    url: str = Field(default="", max_length=256)
+    host: str = Field(default="127.0.0.1", max_length=253)
+    port: int = Field(default=0, ge=0, le=65_535)
+    database_url: str = Field(default="", repr=False)
+    trust_list: str = Field(default="", max_length=1_024)
+    trust_pin: Hex32 = ""
+    ratchet_folder: str = Field(default="", max_length=1_024)
+    max_body_bytes: int = Field(default=_MEBIBYTE, ge=1_024, le=16 * _MEBIBYTE)
+    max_requests: int = Field(default=256, ge=1, le=1_024)
+    read_timeout_seconds: int = Field(default=10, ge=1, le=60)
+    log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)$")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: what the caller says, the environment, the file in the home folder."""
+        del dotenv_settings, file_secret_settings
+        home = init_settings()["home"]
+        file = TomlConfigSettingsSource(settings_cls, toml_file=Path(home) / SETTINGS_FILE)
+        return init_settings, env_settings, file
+
+    @property
+    def database(self) -> str:
+        """The database URL: the given one, else an SQLite file in the home folder."""
+        return self.database_url or f"sqlite:///{self.home / 'database' / 'party.sqlite'}"
+
+    @property
+    def ratchet(self) -> Path:
+        """The folder of the ratchet, outside the database's own folder."""
+        return Path(self.ratchet_folder) if self.ratchet_folder else self.home / "ratchet"
+
+
+SettingsT = TypeVar("SettingsT", bound=PartySettings)
+
+
+def load_settings(kind: type[SettingsT], home: Path) -> SettingsT:
+    """Return the settings of the party that lives in `home`; raise SettingsError."""
+    if not (home / SETTINGS_FILE).is_file():
+        raise SettingsError(
+            "No settings.toml in the home folder: run `init` first, or name another --home."
+        )
+    try:
+        return kind(home=home.resolve())
+    except tomllib.TOMLDecodeError:
+        raise SettingsError("settings.toml is not TOML: correct it.") from None
+    except ValidationError as error:
+        raise SettingsError(_describe(error)) from None
+
+
+def write_settings(home: Path, values: Mapping[str, Plain]) -> None:
+    """Make `home` (0700) and write settings.toml; raise HomeExistsError where one stands."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(home / SETTINGS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise HomeExistsError from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(_build_toml(values))
+
+
+def change_settings(home: Path, values: Mapping[str, Plain]) -> None:
+    """Set some values in an existing settings.toml, whole or not at all; raise SettingsError."""
+    path = home / SETTINGS_FILE
+    try:
+        held: dict[str, Plain] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise SettingsError("No settings.toml in the home folder: run `init` first.") from None
+    except tomllib.TOMLDecodeError:
+        raise SettingsError("settings.toml is not TOML: correct it.") from None
+    new = path.with_suffix(".new")
+    new.write_text(_build_toml({**held, **values}), encoding="utf-8")
+    new.chmod(0o600)
+    new.replace(path)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make the folder, and let nobody but its owner in."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+
+
+def write_secret(home: Path, name: str, secret: bytes) -> None:
+    """Keep `secret` as `<home>/secrets/<name>` for its owner only; never over an existing one."""
+    folder = home / "secrets"
+    make_private_folder(folder)
+    try:
+        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise SecretError(f"The secret {name} exists already and is not replaced.") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_secret(home: Path, name: str) -> bytes:
+    """Return the secret `name`; raise SecretError where it is missing or others may read it."""
+    path = home / "secrets" / name
+    try:
+        if (path.stat().st_mode | path.parent.stat().st_mode) & _OTHERS:
+            raise SecretError(
+                f"Others may read the secret {name}: chmod 600 it, and 700 its folder."
+            )
+        secret = path.read_bytes()
+    except OSError:
+        raise SecretError(
+            f"The secret {name} is missing or unreadable: run `init`, or restore it."
+        ) from None
+    if not secret:
+        raise SecretError(f"The secret {name} is empty: restore it.")
+    return secret
+
+
+def _build_toml(values: Mapping[str, Plain]) -> str:
+    # A JSON string without control characters is a TOML basic string; numbers and booleans agree.
+    return "".join(
+        f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+        for key, value in sorted(values.items())
+    )
+
+
+def _describe(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    place = ".".join(str(step) for step in first["loc"]) or "settings"
+    return f"Setting {place}: {first['msg']}. Correct settings.toml or the environment."

@@ -1,0 +1,109 @@
+"""Logging: one JSON line per event, and nothing in it that says something of a person.
+
+Rule: an event has a name of ours and a few plain values. What looks like a BSN, a reference, a
+pseudonym, a key or a message is withheld, whoever logged it (AVG 25; BIO2 8.15: nothing that helps
+to break security). Exceptions are logged by class name: their text could repeat what came in.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, BinaryIO
+
+import orjson
+import structlog
+
+WITHHELD = "[withheld]"
+_LONGEST = 200
+# A run of eight or nine digits may be a BSN; the twenty of an OIN are not.
+_BSN_LIKE = re.compile(r"(?<![0-9])[0-9]{8,9}(?![0-9])")
+# 22 characters is the shortest base64url of sixteen bytes; lower-case words are no secret.
+_TOKEN_LIKE = re.compile(r"[A-Za-z0-9_+/=-]{22,}")
+_WORDS = re.compile(r"[a-z][a-z/_-]*")
+
+Event = MutableMapping[str, Any]
+
+
+def clean_value(value: object) -> object:
+    """Return `value` if it may stand in a log line, else WITHHELD; total."""
+    match value:
+        case None | bool() | float():
+            return value
+        case int():
+            return WITHHELD if _BSN_LIKE.fullmatch(str(abs(value))) else value
+        case str():
+            return WITHHELD if _is_suspicious(value) else value
+    return WITHHELD
+
+
+def configure_logging(level: str = "info", stream: BinaryIO | None = None) -> None:
+    """Send structlog's and the standard library's lines to `stream` (default stderr) as JSON."""
+    target = stream or sys.stderr.buffer
+    number = getattr(logging, level.upper())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _clean_event,
+            structlog.processors.JSONRenderer(serializer=_dumps),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.BytesLoggerFactory(file=target),
+        cache_logger_on_first_use=True,
+    )
+    handler = _JsonHandler(target)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(number, logging.INFO))
+    # Libraries log what they handle; only their warnings are of use here.
+    for name in ("uvicorn", "alembic", "asyncio", "aiohttp", "httpx", "httpcore", "sqlalchemy"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """Return the logger of a module; bind nothing about a person to it."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(room=name)
+    return logger
+
+
+class _JsonHandler(logging.Handler):
+    """Writes records of the standard library in the same form, their arguments left out."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record: the message's own text, never its arguments nor a traceback."""
+        failure = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        line = {
+            "event": clean_value(str(record.msg)[:_LONGEST].splitlines()[0] if record.msg else ""),
+            "level": record.levelname.lower(),
+            "room": record.name,
+            **({"exception": failure} if failure else {}),
+        }
+        self._stream.write(orjson.dumps(line) + b"\n")
+        self._stream.flush()
+
+
+def _is_suspicious(text: str) -> bool:
+    if len(text) > _LONGEST or not text.isprintable() or _BSN_LIKE.search(text):
+        return True
+    return any(not _WORDS.fullmatch(run) for run in _TOKEN_LIKE.findall(text))
+
+
+def _clean_event(_logger: object, _name: str, event: Event) -> Event:
+    failure = event.pop("exc_info", None)
+    if isinstance(failure, BaseException):
+        event["exception"] = type(failure).__name__
+    moment = event.pop("timestamp", None)
+    cleaned: Event = {key: clean_value(value) for key, value in event.items()}
+    cleaned["at"] = moment
+    return cleaned
+
+
+def _dumps(event: Event, **_options: object) -> bytes:
+    return orjson.dumps(event)

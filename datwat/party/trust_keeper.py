@@ -1,0 +1,168 @@
+"""Keeps a party's trust list: reads it at the start and again every minute, and holds the newest.
+
+Rules: source and pin are the party's own, never the broker's word; a list counts once the ratchet
+has it. The document lies in the home folder under its own hash, and is written before the ratchet
+moves: after a crash in between the ratchet still names a file that is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from datwat.party.database import find_sqlite_file
+from datwat.party.http_out import HttpOut
+from datwat.party.ratchet import Ratchet, RatchetBrokenError, require_apart
+from datwat.party.settings import PartySettings, make_private_folder
+from datwat.party.telemetry import get_logger
+from datwat.party.trust_list import (
+    MAX_LIST_BYTES,
+    AcceptedList,
+    Directory,
+    TrustListError,
+    TrustListPinError,
+    accept_first,
+    accept_next,
+)
+from datwat.protocol.errors import DatwatError
+
+REFRESH_EVERY = timedelta(minutes=1)
+RATCHET_NAME = "trust_list"
+_FETCH_SECONDS = 10.0
+
+_log = get_logger("trust")
+
+
+def open_ratchet(settings: PartySettings) -> Ratchet:
+    """Open the party's ratchet, in a folder of its own; raise RatchetError."""
+    make_private_folder(settings.ratchet)
+    path = settings.ratchet / "ratchet"
+    database = find_sqlite_file(settings.database)
+    if database is not None:
+        require_apart(path, database)
+    return Ratchet.open(path)
+
+
+class TrustKeeper:
+    """The list that this process goes by; `directory` is replaced whole, never changed."""
+
+    def __init__(
+        self, settings: PartySettings, ratchet: Ratchet, http: HttpOut, accepted: AcceptedList
+    ) -> None:
+        self._folder = settings.home / "trust"
+        self._source = settings.trust_list
+        self._ratchet = ratchet
+        self._http = http
+        self.directory = Directory(accepted)
+
+    @classmethod
+    async def open(cls, settings: PartySettings, ratchet: Ratchet, http: HttpOut) -> Self:
+        """Return a keeper that holds the newest list that may be accepted now.
+
+        Raises TrustListError where no list can be believed: no address, no pin, or other bytes.
+        """
+        if not settings.trust_list:
+            raise TrustListError("No trust list is set: `datwat trust pin` tells this home which.")
+        accepted = await _find_start(settings, ratchet, http)
+        keeper = cls(settings, ratchet, http, accepted)
+        keeper._hold(accepted)
+        try:
+            await keeper.refresh()
+        except RatchetBrokenError:
+            raise
+        except DatwatError as error:
+            _log.warning("trust_list_not_refreshed", code=error.code)
+        return keeper
+
+    def close_partners(self, closed: frozenset[str]) -> None:
+        """Close these partners here, and no others; takes effect with the next message."""
+        self.directory = self.directory.with_closed(closed)
+
+    async def refresh(self) -> bool:
+        """Read the source once; return whether another list is in use now.
+
+        Raises TrustListError, PeerError, ThresholdError or RatchetError; the held list stays.
+        """
+        document = await _fetch(self._source, self._http)
+        accepted = accept_next(document, self.directory.accepted)
+        if accepted is self.directory.accepted:
+            return False
+        directory = Directory(accepted)
+        await asyncio.to_thread(self._hold, accepted)
+        self.directory = directory.with_closed(self.directory.closed)
+        _log.info("trust_list_accepted", seq=accepted.trust.seq, partners=len(directory.partners))
+        return True
+
+    async def run(self, every: timedelta = REFRESH_EVERY) -> None:
+        """Refresh for ever; a failure is logged, a broken ratchet ends the party."""
+        while True:
+            await asyncio.sleep(every.total_seconds())
+            try:
+                await self.refresh()
+            except RatchetBrokenError:
+                _log.critical("ratchet_broken")
+                signal.raise_signal(signal.SIGTERM)
+                return
+            except DatwatError as error:
+                _log.warning("trust_list_not_refreshed", code=error.code)
+
+    def _hold(self, accepted: AcceptedList) -> None:
+        """Write the document, then move the ratchet, then let go of older documents."""
+        make_private_folder(self._folder)
+        path = self._folder / f"{accepted.digest.hex()}.json"
+        if not path.exists():
+            new = path.with_suffix(".new")
+            with new.open("wb") as file:
+                file.write(accepted.document)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        self._ratchet.advance(RATCHET_NAME, accepted.trust.seq, accepted.digest)
+        for other in self._folder.glob("*.json"):
+            if other != path:
+                other.unlink()
+
+
+async def _find_start(settings: PartySettings, ratchet: Ratchet, http: HttpOut) -> AcceptedList:
+    """Return the list accepted last, else the pinned one, from the home folder or the source.
+
+    A pin that was typed in later (after covenant keys were lost) counts too: the ratchet then
+    refuses a list that is older than the one accepted last.
+    """
+    mark = ratchet.value(RATCHET_NAME)
+    digests = [mark.digest] if mark else []
+    digests += [bytes.fromhex(settings.trust_pin)] if settings.trust_pin else []
+    if not digests:
+        raise TrustListPinError("No trust list is pinned: `datwat trust pin` takes its hash.")
+    for digest in digests:
+        path = settings.home / "trust" / f"{digest.hex()}.json"
+        if path.is_file():
+            return accept_first(await asyncio.to_thread(path.read_bytes), digest)
+    document = await _fetch(settings.trust_list, http)
+    for digest in digests:
+        try:
+            return accept_first(document, digest)
+        except TrustListPinError:
+            continue
+    raise TrustListPinError
+
+
+async def _fetch(source: str, http: HttpOut) -> bytes:
+    if source.startswith(("http://", "https://")):
+        return await http.fetch(source, seconds=_FETCH_SECONDS, max_bytes=MAX_LIST_BYTES)
+    return await asyncio.to_thread(_read_file, Path(source))
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            document = file.read(MAX_LIST_BYTES + 1)
+    except OSError:
+        raise TrustListError("The file of the trust list cannot be read.") from None
+    if len(document) > MAX_LIST_BYTES:
+        raise TrustListError("The file of the trust list is too large.")
+    return document

@@ -1,0 +1,138 @@
+"""Values that travel: identifiers, byte strings and moments, each with one exact text form.
+
+Every value has exactly one accepted spelling, so that what is hashed and what is compared are the
+same thing: base64url without padding and with zero trailing bits (RFC 4648 section 5 and 3.5),
+date-times in UTC with whole seconds and a `Z` (RFC 3339), partner ids as OIN and function.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+PROTOCOL_VERSION = 1
+
+PARTY_ID_PATTERN = r"^[0-9]{20}:[a-z][a-z0-9-]{1,39}$"
+SLUG_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
+_MOMENT = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")
+
+
+def encode_bytes(value: bytes) -> str:
+    """Return `value` as base64url without padding."""
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+
+
+def decode_bytes(text: str) -> bytes:
+    """Return the bytes of unpadded base64url; raise ValueError for any other spelling."""
+    try:
+        value = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        msg = "not base64url without padding"
+        raise ValueError(msg) from error
+    if encode_bytes(value) != text:
+        msg = "not the one spelling of base64url without padding"
+        raise ValueError(msg)
+    return value
+
+
+def encode_moment(value: datetime) -> str:
+    """Return an aware moment as RFC 3339 in UTC, whole seconds; raise ValueError if naive."""
+    if value.tzinfo is None:
+        msg = "a moment needs a time zone"
+        raise ValueError(msg)
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def decode_moment(text: str) -> datetime:
+    """Return the UTC moment of `YYYY-MM-DDTHH:MM:SSZ`; raise ValueError for any other form."""
+    if not _MOMENT.fullmatch(text):
+        msg = "not a date-time in UTC of the form 2026-01-31T12:00:00Z"
+        raise ValueError(msg)
+    return datetime.fromisoformat(text)
+
+
+class _BytesForm:
+    """Pydantic form of a byte string: bytes in Python, unpadded base64url in JSON."""
+
+    def __init__(self, minimum: int, maximum: int) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def _validate(self, value: object) -> bytes:
+        raw = decode_bytes(value) if isinstance(value, str) else value
+        if not isinstance(raw, bytes):
+            msg = "expected base64url text or bytes"
+            raise ValueError(msg)  # noqa: TRY004 - Pydantic turns only ValueError into a finding
+        if not self.minimum <= len(raw) <= self.maximum:
+            msg = f"expected {self.minimum} to {self.maximum} bytes"
+            raise ValueError(msg)
+        return raw
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                encode_bytes, when_used="json"
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, object]:
+        shortest, longest = (-(-4 * size // 3) for size in (self.minimum, self.maximum))
+        return {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_-]*$",
+            "minLength": shortest,
+            "maxLength": longest,
+        }
+
+
+class _MomentForm:
+    """Pydantic form of a moment: aware UTC datetime in Python, RFC 3339 with `Z` in JSON."""
+
+    def _validate(self, value: object) -> datetime:
+        if isinstance(value, str):
+            return decode_moment(value)
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            return value.astimezone(UTC).replace(microsecond=0)
+        msg = "expected an aware date-time"
+        raise ValueError(msg)
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                encode_moment, when_used="json"
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, object]:
+        return {"type": "string", "format": "date-time", "pattern": _MOMENT.pattern}
+
+
+Bytes16 = Annotated[bytes, _BytesForm(16, 16)]
+Bytes32 = Annotated[bytes, _BytesForm(32, 32)]
+Bytes64 = Annotated[bytes, _BytesForm(64, 64)]
+BytesUpTo64K = Annotated[bytes, _BytesForm(0, 65_536)]
+BytesUpTo1M = Annotated[bytes, _BytesForm(0, 1_048_576)]
+Moment = Annotated[datetime, _MomentForm()]
+PartyId = Annotated[str, Field(pattern=PARTY_ID_PATTERN)]
+Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
+# Text that people typed: no control characters (they can forge a line in a log or a terminal).
+PlainText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", max_length=2_000)]
+ShortText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]+$", max_length=200)]
+
+
+class Value(BaseModel):
+    """Base of every domain and wire value: frozen, strict, no unknown members."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)

@@ -1,0 +1,1 @@
+"""The key holder: evaluates blinded points, and learns neither who is asked for nor why."""

@@ -1,0 +1,1 @@
+"""The schema of the key holder's database, step by step."""

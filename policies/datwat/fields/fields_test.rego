@@ -1,0 +1,37 @@
+package datwat.fields_test
+
+import rego.v1
+
+import data.datwat.fields
+import data.datwat.fixture_test as fixture
+
+test_each_field_has_its_reason if {
+	asked := fixture.asked({"ask": {"fields": ["a", "b", "c.d", "e", "f", "z"]}})
+	reasons := fields.reasons with input as asked with data.datwat.catalogue as fixture.catalogue
+	reasons == {
+		"c.d": "field_special_category",
+		"e": "field_criminal",
+		"f": "field_not_in_purpose",
+		"z": "field_unknown",
+	}
+}
+
+test_secrecy_needs_a_ground if {
+	edges := [object.union(edge, {"grounds": {"pw": ""}}) | some edge in fixture.catalogue.purposes.help.edges]
+	bare := object.union(fixture.catalogue, {"purposes": {"help": {"edges": edges}}})
+	reasons := fields.reasons with input as fixture.question with data.datwat.catalogue as bare
+	reasons == {"b": "field_secret"}
+}
+
+test_fields_keep_the_order_asked if {
+	asked := fixture.asked({"ask": {"fields": ["b", "f", "a"]}})
+	fields.stated == ["b", "a"] with input as asked with data.datwat.catalogue as fixture.catalogue
+	fields.permitted == ["b", "a"] with input as asked with data.datwat.catalogue as fixture.catalogue
+}
+
+test_consent_narrows_the_fields if {
+	consents := [object.union(fixture.consent, {"fields": ["b"]})]
+	asked := fixture.asked({"consents": consents, "ask": {"product": "plan"}})
+	fields.stated == ["a", "b"] with input as asked with data.datwat.catalogue as fixture.catalogue
+	fields.permitted == ["b"] with input as asked with data.datwat.catalogue as fixture.catalogue
+}

@@ -1,0 +1,65 @@
+# METADATA
+# title: The ladder
+# description: >-
+#   none < contact < category < dat < wat: what purpose, occasion and requester leave open at most, and
+#   per kind of involvement the cap, plain and shielded.
+package datwat.ladder
+
+import rego.v1
+
+import data.datwat.facts
+
+# lesser[a][b]: the lower of two rungs.
+lesser := {
+	"none": {"none": "none", "contact": "none", "category": "none", "dat": "none", "wat": "none"},
+	"contact": {"none": "none", "contact": "contact", "category": "contact", "dat": "contact", "wat": "contact"},
+	"category": {"none": "none", "contact": "contact", "category": "category", "dat": "category", "wat": "category"},
+	"dat": {"none": "none", "contact": "contact", "category": "category", "dat": "dat", "wat": "dat"},
+	"wat": {"none": "none", "contact": "contact", "category": "category", "dat": "dat", "wat": "wat"},
+}
+
+# A shielded address shows the category and the central number only.
+shield := lesser.category
+
+# An occasion without a question of the resident's own has fewer rights; a crisis gives contact only.
+default occasion_cap := "none"
+
+occasion_cap := lesser[facts.purpose.occasions[input.occasion.kind]][facts.covenant.occasions[input.occasion.kind].cap]
+
+default inquiry_cap := "none"
+
+inquiry_cap := lesser[occasion_cap][facts.requester.inquire]
+
+contact_cap := lesser[occasion_cap].contact
+
+# What this act could reach at most, before any blade is weighed.
+default ceiling := "none"
+
+ceiling := inquiry_cap if input.act == "inquire"
+
+ceiling := contact_cap if input.act == "request_contact"
+
+ceiling := occasion_cap if input.act == "release"
+
+# Kinds that the purpose sees, each with the least of its own cap and the purpose's; a kind that is
+# never for the purpose's domain stays away whatever the purpose says (guard rail).
+visible[kind] := rung if {
+	some kind, cap in facts.purpose.sees
+	entry := data.datwat.catalogue.kinds[kind]
+	not facts.purpose.domain in entry.never_for
+	rung := lesser[entry.cap][cap]
+	rung != "none"
+}
+
+seen := object.keys(visible)
+
+# The functions that register a kind which this purpose sees.
+functions contains function if {
+	some kind in seen
+	some function in data.datwat.catalogue.kinds[kind].functions
+}
+
+# A contact request goes to one source; to all others nothing opens.
+asked_of(_) if input.act != "request_contact"
+
+asked_of(function) if function == input.ask.source_function

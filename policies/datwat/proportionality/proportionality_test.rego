@@ -1,0 +1,87 @@
+package datwat.proportionality_test
+
+import rego.v1
+
+import data.datwat.fixture_test as fixture
+import data.datwat.proportionality
+
+proven := {
+	"identity_stated", "identity_certain", "fields_in_measure", "some_field_permitted", "all_fields_permitted",
+	"motivated_proportionality", "reaction_weighed", "kind_allows", "no_objection",
+}
+
+objection := {"purpose": "help", "made_at": "2026-02-20T00:00:00Z", "state": "open"}
+
+test_every_code_is_proven if {
+	every code in proven {
+		proportionality[code] == true with input as fixture.question with data.datwat.catalogue as fixture.catalogue
+	}
+}
+
+test_an_empty_question_proves_nothing if {
+	every code in proven | {"kind_fits_function"} {
+		proportionality[code] == false with input as {} with data.datwat.catalogue as fixture.catalogue
+	}
+}
+
+unproven := [
+	["identity_stated", {"stated_by": "ticket"}],
+	["identity_certain", {"member": {"identity": "stated"}}],
+	["fields_in_measure", {"ask": {"fields": ["a", "b", "c.d", "e", "f", "g"]}}],
+	["some_field_permitted", {"ask": {"fields": ["f"]}}],
+	["all_fields_permitted", {"ask": {"fields": ["a", "f"]}}],
+	["motivated_proportionality", {"ask": {"motivation_length": {"proportionality": 4}}}],
+	["reaction_weighed", {"conversation": null}],
+	["reaction_weighed", {"conversation": {"reaction": "objects"}}],
+	["kind_allows", {"ask": {"involvement": {"kind": "work"}}}],
+	["kind_allows", {"ask": {"involvement": {"shielded": true}}}],
+	["kind_allows", {"ask": {"involvement": {"function": "firm"}}}],
+	["no_objection", {"objections": [objection]}],
+	["no_objection", {"objections": [object.union(objection, {"purpose": null})]}],
+	["no_objection", {"objections": [object.union(objection, {"state": "upheld"})]}],
+	["kind_fits_function", {"requester": {"function": "team"}}],
+]
+
+test_each_fact_counts if {
+	every pair in unproven {
+		proportionality[pair[0]] == false with input as fixture.asked(pair[1]) with data.datwat.catalogue as fixture.catalogue
+	}
+}
+
+proven_otherwise := [
+	["identity_stated", {"stated_by": "ticket", "stated_identity": "stated"}],
+	["identity_certain", {"member": {"identity": null}, "stated_identity": "register"}],
+	["reaction_weighed", {"conversation": {"reaction": "objects"}, "ask": {"product": "file"}}],
+	["reaction_weighed", {"conversation": null, "occasion": {"special_situation": fixture.situation}}],
+	["no_objection", {"objections": [object.union(objection, {"state": "rejected"})]}],
+	["no_objection", {"objections": [object.union(objection, {"purpose": "other"})]}],
+	["no_objection", {"objections": [objection], "occasion": {"kind": "crisis"}}],
+	["no_objection", {"objections": [objection], "new_special_situation": fixture.situation}],
+	["kind_fits_function", {"requester": {"function": "source"}}],
+]
+
+test_each_other_way_counts if {
+	every pair in proven_otherwise {
+		proportionality[pair[0]] == true with input as fixture.asked(pair[1]) with data.datwat.catalogue as fixture.catalogue
+	}
+}
+
+test_how_a_purpose_takes_objections if {
+	asked := fixture.asked({"objections": [objection], "occasion": {"kind": "crisis"}})
+	suspends := object.union(fixture.catalogue, {"purposes": {"help": {"objection": "suspend"}}})
+	not proportionality.no_objection with input as asked with data.datwat.catalogue as suspends
+	ignores := object.union(fixture.catalogue, {"purposes": {"help": {"objection": "none"}}})
+	proportionality.no_objection with input as asked with data.datwat.catalogue as ignores
+	unclear := object.union(fixture.catalogue, {"purposes": {"help": {"objection": "maybe"}}})
+	not proportionality.no_objection with input as fixture.question with data.datwat.catalogue as unclear
+}
+
+test_parameters_name_what_was_weighed if {
+	params := proportionality.params with input as fixture.asked({"ask": {"fields": ["a", "f"]}})
+		with data.datwat.catalogue as fixture.catalogue
+	params == {
+		"fields_in_measure": {"asked": 2, "most": 5},
+		"all_fields_permitted": {"withheld": ["f"]},
+		"kind_fits_function": {"kind": "debts"},
+	}
+}

@@ -1,0 +1,187 @@
+# METADATA
+# title: Purpose (doelbinding)
+# description: >-
+#   Which purpose, whose occasion, whose task, on which two articles. AVG 5(1)(b), 6; UAVG 46; Jeugdwet
+#   7.2.1; Wabb 10. Each rule is a code of codes.yaml and false unless proven.
+package datwat.purpose
+
+import rego.v1
+
+import data.datwat.edge
+import data.datwat.facts
+import data.datwat.fields
+import data.datwat.ladder
+
+default covenant_in_force := false
+
+covenant_in_force if facts.future(input.requester.covenant_until)
+
+default function_known := false
+
+function_known if facts.covenant.functions[input.requester.function]
+
+default known_purpose := false
+
+known_purpose if facts.purpose.id
+
+default valid_purpose := false
+
+valid_purpose if {
+	facts.past(facts.purpose.valid_from)
+	not_ended(facts.purpose.valid_until)
+}
+
+not_ended(null)
+
+not_ended(until) if facts.future(until)
+
+default requester_in_purpose := false
+
+requester_in_purpose if facts.requester.function
+
+# Help and enforcement are different partners, also when one organisation does both.
+default not_for_enforcement := false
+
+not_for_enforcement if input.requester.enforcement == false
+
+not_for_enforcement if {
+	every use in facts.purpose.not_for {
+		use != "enforcement"
+	}
+}
+
+default occasion_own := false
+
+occasion_own if input.occasion.holder == input.requester.id
+
+occasion_own if recorded_without_occasion
+
+# A source of its own standing records what the resident told it without an occasion.
+recorded_without_occasion if {
+	input.act in {"record_consent", "record_objection", "record_authority"}
+	input.occasion == null
+}
+
+default occasion_open := false
+
+occasion_open if {
+	facts.past(input.occasion.opened_at)
+	input.occasion.closed_at == null
+}
+
+occasion_open if recorded_without_occasion
+
+default occasion_kind_fits := false
+
+occasion_kind_fits if input.occasion.kind in object.keys(facts.purpose.occasions)
+
+# Where no question of the resident's own leads, the right to ask ends on the day to tell them.
+default occasion_not_lapsed := false
+
+occasion_not_lapsed if input.occasion.kind == "help_request"
+
+occasion_not_lapsed if facts.future(input.occasion.inform_by)
+
+# A consulted colleague thinks along and asks nothing.
+leading := {"coordinator", "second", "replacement"}
+
+default handler_current := false
+
+handler_current if {
+	some handler in input.occasion.handlers
+	handler.professional == input.professional.id
+	current(handler)
+}
+
+handler_current if recorded_without_occasion
+
+current(handler) if {
+	handler.role in leading
+	facts.past(handler.from_at)
+	not_ended(handler.until_at)
+}
+
+default occasion_has_coordinator := false
+
+occasion_has_coordinator if {
+	some handler in input.opens.handlers
+	handler.role == "coordinator"
+	current(handler)
+}
+
+default person_in_household := false
+
+person_in_household if facts.past(input.member.named_at)
+
+person_in_household if recorded_without_occasion
+
+default may_be_looked_up := false
+
+may_be_looked_up if input.member.may_look_up == true
+
+default source_in_purpose := false
+
+source_in_purpose if input.ask.source_function in ladder.functions
+
+# Two locks: one article lets the source give, the other lets the requester take.
+default edge_exists := false
+
+edge_exists if edge.found.giver_article
+
+default consent_fits := false
+
+consent_fits if count(fields.permitted) > 0
+
+default partner_named := false
+
+partner_named if {
+	input.introduce_to != input.requester.id
+	facts.covenant.functions[split(input.introduce_to, ":")[1]]
+}
+
+# The right to use the BSN: for this class of act, by a law that covers this person.
+default bsn_right := false
+
+bsn_right if input.stated_by in {"handle", "introduction"}
+
+bsn_right if {
+	input.stated_by == "ticket"
+	some right in input.requester.bsn_rights
+	request_class in right.uses
+	covers(right.whose)
+	some law, whose in facts.covenant.laws
+	startswith(right.law, law)
+	covers(whose)
+}
+
+default request_class := "inquire"
+
+request_class := "register" if input.act in {"register", "end", "answer_contact", "report_wrong_person"}
+
+request_class := "self" if input.act in facts.own
+
+covers("resident")
+
+covers("youth") if input.member.age_band in {"0-11", "12-15", "16-17"}
+
+covers("youth") if data.datwat.catalogue.kinds[input.registration.kind].whose == "youth"
+
+default motivated_purpose := false
+
+motivated_purpose if input.ask.motivation_length.purpose >= facts.covenant.least_motivation
+
+params["known_purpose"] := {"purpose": input.purpose} if input.purpose != null
+
+params["occasion_kind_fits"] := {"kind": input.occasion.kind}
+
+params["requester_in_purpose"] := {"function": input.requester.function}
+
+params["source_in_purpose"] := {"function": input.ask.source_function} if input.ask.source_function != null
+
+params["edge_exists"] := {
+	"giver_article": edge.found.giver_article,
+	"taker_article": edge.found.taker_article,
+	"mode": edge.found.mode,
+}
+
+params["occasion_not_lapsed"] := {"inform_by": input.occasion.inform_by} if input.occasion.inform_by != null

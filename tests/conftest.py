@@ -1,0 +1,86 @@
+"""Fixtures that many rooms share: a fresh, migrated database of each kind."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from broker.adapters.database import migrate, open_engine
+from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """Return the URL of a PostgreSQL server whose user may create databases."""
+    if not postgres.is_available():
+        pytest.skip("no PostgreSQL server programs on this machine")
+    folder = tmp_path_factory.getbasetemp()
+    with postgres.shared_server(folder if worker_id == "master" else folder.parent) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> str:
+    """Return the name of a migrated database that others are copied from."""
+    name = f"template_{uuid.uuid4().hex}"
+    _execute(postgres_url, f"CREATE DATABASE {name}")
+    engine = open_engine(_url_of(postgres_url, name))
+    migrate(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated database file that others are copied from."""
+    path = tmp_path_factory.mktemp("template") / "broker.db"
+    engine = open_engine(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """Return the URL of a fresh, migrated SQLite file."""
+    shutil.copy(sqlite_template, tmp_path / "broker.db")
+    return f"sqlite:///{tmp_path / 'broker.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the URL of a fresh, migrated database, of each kind in turn."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_url")
+        return
+    server = request.getfixturevalue("postgres_url")
+    template = request.getfixturevalue("postgres_template")
+    name = f"test_{uuid.uuid4().hex}"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _url_of(server, name)
+    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Return an engine on a fresh, migrated database, of each kind in turn."""
+    opened = open_engine(database_url)
+    yield opened
+    opened.dispose()
+
+
+def _url_of(server: str, database: str) -> str:
+    return make_url(server).set(database=database).render_as_string(hide_password=False)
+
+
+def _execute(server: str, statement: str) -> None:
+    url = make_url(server).set(drivername="postgresql+psycopg")
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(statement))
+    admin.dispose()

@@ -1,0 +1,114 @@
+"""What a resident said: their own, once withdrawn for good, over when it is over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, update
+
+from broker.adapters.tables import ConsentRecord, table_of
+from broker.consent.models import is_in_force
+from broker.consent.register import ConsentRegister
+from broker.exchange.registers import Registers
+from broker.pseudonyms.errors import RaceLost, RowMismatch
+from broker.pseudonyms.subjects import draw_id
+from tests.adapters.registers import DAY, NOW, build_consent, build_objection
+
+C = table_of(ConsentRecord)
+
+
+@pytest.fixture
+def register(registers: Registers) -> ConsentRegister:
+    return registers.consents
+
+
+def test_a_consent_is_the_persons_own(conn: Connection, register: ConsentRegister) -> None:
+    row = build_consent()
+    register.add_consent(conn, row)
+    assert register.list_consents(conn, row.subject_id, NOW) == (row,)
+    assert register.find_consent(conn, row.subject_id, row.id, NOW) == row
+    assert register.find_by_rid(conn, row.subject_id, row.rid, NOW) == row
+    stranger = draw_id()
+    assert register.list_consents(conn, stranger, NOW) == ()
+    assert register.find_consent(conn, stranger, row.id, NOW) is None
+    assert register.find_by_rid(conn, stranger, row.rid, NOW) is None
+
+
+def test_a_withdrawn_consent_counts_no_more(conn: Connection, register: ConsentRegister) -> None:
+    row = build_consent()
+    register.add_consent(conn, row)
+    register.withdraw(conn, row.subject_id, row.id, NOW)
+    [found] = register.list_consents(conn, row.subject_id, NOW)
+    assert found == row.model_copy(update={"withdrawn_at": NOW})
+    assert not is_in_force(found, NOW)
+    with pytest.raises(RaceLost):
+        register.withdraw(conn, row.subject_id, row.id, NOW + DAY)
+
+
+def test_nobody_withdraws_anothers_consent(conn: Connection, register: ConsentRegister) -> None:
+    row = build_consent()
+    register.add_consent(conn, row)
+    with pytest.raises(RaceLost):
+        register.withdraw(conn, draw_id(), row.id, NOW)
+    assert register.list_consents(conn, row.subject_id, NOW) == (row,)
+
+
+def test_a_consent_that_is_over_is_absent(conn: Connection, register: ConsentRegister) -> None:
+    row = build_consent()
+    register.add_consent(conn, row)
+    last = row.until_at - timedelta(seconds=1)
+    assert register.list_consents(conn, row.subject_id, last) == (row,)
+    assert register.list_consents(conn, row.subject_id, row.until_at) == ()
+    assert register.find_consent(conn, row.subject_id, row.id, row.until_at) is None
+    with pytest.raises(RaceLost):
+        register.withdraw(conn, row.subject_id, row.id, row.until_at)
+
+
+def test_consents_are_listed_newest_first(conn: Connection, register: ConsentRegister) -> None:
+    person = draw_id()
+    rows = [build_consent(subject_id=person, given_at=NOW - days * DAY) for days in (3, 1, 2)]
+    for row in rows:
+        register.add_consent(conn, row)
+    assert register.list_consents(conn, person, NOW) == (rows[1], rows[2], rows[0])
+
+
+def test_a_consent_given_to_another_person_is_an_alarm(
+    conn: Connection, register: ConsentRegister
+) -> None:
+    row, thief = build_consent(), draw_id()
+    register.add_consent(conn, row)
+    conn.execute(update(C).values(subject_id=thief))
+    with pytest.raises(RowMismatch):
+        register.list_consents(conn, thief, NOW)
+
+
+def test_an_objection_is_answered_once(conn: Connection, register: ConsentRegister) -> None:
+    row = build_objection()
+    register.add_objection(conn, row)
+    assert register.list_objections(conn, row.subject_id, NOW) == (row,)
+    register.answer_objection(conn, row.id, "upheld", NOW + DAY)
+    [found] = register.list_objections(conn, row.subject_id, NOW)
+    assert found == row.model_copy(update={"state": "upheld", "answered_at": NOW + DAY})
+    with pytest.raises(RaceLost):
+        register.answer_objection(conn, row.id, "rejected", NOW + DAY)
+
+
+def test_an_objection_ends_and_is_the_persons_own(
+    conn: Connection, register: ConsentRegister
+) -> None:
+    row = build_objection()
+    register.add_objection(conn, row)
+    assert register.list_objections(conn, draw_id(), NOW) == ()
+    assert register.list_objections(conn, row.subject_id, row.until_at) == ()
+
+
+def test_a_shield_is_set_moved_and_taken_away(conn: Connection, register: ConsentRegister) -> None:
+    person = draw_id()
+    assert register.find_shield(conn, person, NOW) is None
+    for days in (10, 20):
+        register.shield(conn, person, NOW + days * DAY)
+        assert register.find_shield(conn, person, NOW) == NOW + days * DAY
+    assert register.find_shield(conn, person, NOW + 20 * DAY) is None
+    register.unshield(conn, person)
+    assert register.find_shield(conn, person, NOW) is None

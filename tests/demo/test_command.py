@@ -1,0 +1,119 @@
+"""`datwat demo` from outside: exit codes, what it says, and that nothing stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from demo.model import CASES
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.xdist_group("demo"),
+    pytest.mark.timeout(500),
+]
+ROOT = Path(__file__).resolve().parents[2]
+MARK = "DATWAT_DEMO_TEST_MARK"
+START = "from datwat.cli import main; main()"
+
+
+class Run:
+    """One run of the command; every process that comes from it carries a mark."""
+
+    def __init__(self, tmp_path: Path, *arguments: str) -> None:
+        self.mark = uuid.uuid4().hex
+        self.temporary = tmp_path / "temporary"
+        # PostgreSQL's own user must get through to its folder.
+        self.temporary.mkdir()
+        for folder in (self.temporary, *self.temporary.parents[:3]):
+            if folder.is_relative_to("/tmp"):  # noqa: S108 - where pytest makes its folders
+                folder.chmod(0o711)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", START, "demo", *arguments],
+            cwd=ROOT,
+            env={**os.environ, MARK: self.mark, "TMPDIR": str(self.temporary)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def find_left(self) -> list[str]:
+        """Return the command lines of all that still runs, except the command itself."""
+        left = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (folder / "environ").read_bytes()
+                state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+                line = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            marked = f"{MARK}={self.mark}".encode() in environment
+            if marked and state != "Z" and int(folder.name) != self.process.pid:
+                left.append(line.replace(b"\0", b" ").decode(errors="replace"))
+        return left
+
+    def await_children(self, count: int) -> None:
+        until = time.monotonic() + 120
+        while len(self.find_left()) < count:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+    def await_nothing_left(self) -> None:
+        until = time.monotonic() + 20
+        while left := self.find_left():
+            assert time.monotonic() < until, left
+            time.sleep(0.1)
+
+
+def test_a_broken_expectation_fails_says_which_and_leaves_nothing(tmp_path: Path) -> None:
+    cases = tmp_path / "cases"
+    cases.mkdir()
+    text = (CASES / "case5.yaml").read_text(encoding="utf-8")
+    assert text.count("status: loopt") == 1
+    broken = text.replace("status: loopt", "status: afgerond")
+    (cases / "case5.yaml").write_text(broken, encoding="utf-8")
+    run = Run(tmp_path, "--cases", str(cases), "--json")
+    said, wrong = run.process.communicate(timeout=400)
+    assert run.process.returncode == 1, wrong
+    (case,) = json.loads(said)["cases"]
+    assert len(case["differences"]) == 1
+    assert "case 5, step 3 (ask_known)" in case["differences"][0]
+    assert "afgerond" in case["differences"][0]
+    run.await_nothing_left()
+    assert list(run.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    run = Run(tmp_path, "--case", "5")
+    run.await_children(6)
+    run.process.send_signal(number)
+    _, wrong = run.process.communicate(timeout=60)
+    assert run.process.returncode not in (0, None)
+    assert "Traceback" not in wrong
+    run.await_nothing_left()
+    assert list(run.temporary.iterdir()) == []
+
+
+def test_a_run_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    run = Run(tmp_path, "--case", "5")
+    run.await_children(6)
+    run.process.kill()
+    run.process.communicate(timeout=60)
+    run.await_nothing_left()
+
+
+def test_an_unknown_case_is_one_line(tmp_path: Path) -> None:
+    run = Run(tmp_path, "--case", "7")
+    _, wrong = run.process.communicate(timeout=60)
+    assert run.process.returncode != 0
+    assert wrong.strip() == "error: There is no case with this number: choose one of 1 to 6."

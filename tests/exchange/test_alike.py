@@ -1,0 +1,242 @@
+"""*Nobody*, *unknown*, *not for you*, *objected*, *shielded away* and *guessed* look and cost alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from broker.policy.engine import Decisions
+from datwat.protocol.acts import Objection
+from datwat.protocol.entry import parse_entry
+from datwat.protocol.messages import Answer
+from datwat.protocol.values import encode_bytes
+from tests.exchange.world import (
+    MOTIVATION,
+    Household,
+    Running,
+    act_part,
+    bsns,
+    by_bsn,
+    by_handle,
+    draw,
+    inquire,
+    inquiry_part,
+    now,
+    open_household,
+    register,
+    release_part,
+    say,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+NUMBERS = bsns()
+for _ in range(200):  # other tests of this broker use other persons
+    next(NUMBERS)
+
+
+@dataclass
+class Cost:
+    """What one question cost."""
+
+    statements: list[str] = field(default_factory=list)
+    weighed: int = 0
+    entries: int = 0
+
+
+@contextmanager
+def counted(running: Running) -> Iterator[Cost]:
+    cost = Cost()
+    engine = running.broker.engine
+    size = running.broker.log.size
+    evaluate = engine.evaluate
+
+    async def count(evaluations: Any) -> Decisions:
+        cost.weighed += len(evaluations)
+        return await evaluate(evaluations)
+
+    def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
+        cost.statements.append(" ".join(statement.split()[:3]))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    engine.evaluate = count  # type: ignore[method-assign] # counts, and passes on
+    try:
+        yield cost
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+        engine.evaluate = evaluate  # type: ignore[method-assign]
+    cost.entries = running.broker.log.size - size
+
+
+def blank_ids(part: Any) -> str:
+    """Return a part without what must differ: references and moments."""
+    return str(
+        part.model_copy(
+            update={
+                "handle": None,
+                **(
+                    {"scope": part.scope.model_copy(update={"as_of": now()})}
+                    if hasattr(part, "scope")
+                    else {}
+                ),
+            }
+        )
+    ).replace(str(now().year), "")
+
+
+async def _nothing(_running: Running, _bsn: str) -> None:
+    return
+
+
+async def _not_for_you(running: Running, bsn: str) -> None:
+    part = await register(running, "shelter", bsn, "shelter_stay")
+    assert part.state == "registered", part
+
+
+async def _shielded_away(running: Running, bsn: str) -> None:
+    part = await register(running, "shelter", bsn, "shelter_stay", shielded=True)
+    assert part.state == "registered"
+
+
+async def _objected(running: Running, bsn: str) -> None:
+    await register(running, "debt-counselling", bsn, "debt_counselling")
+    home = await open_household(running, bsn)
+    objection = Objection(purpose="coordinate_family_help", reason="Nee.", made_at=now())
+    answer = await running.ask(
+        "social-team",
+        "record_objection",
+        [by_handle(home.handles[bsn], objection=objection)],
+        say(occasion=home.occasion),
+    )
+    assert act_part(answer).state == "recorded"
+
+
+PREPARATIONS: dict[str, Callable[[Running, str], Awaitable[None]]] = {
+    "nobody": _nothing,
+    "not for you": _not_for_you,
+    "shielded away": _shielded_away,
+    "objected": _objected,
+}
+
+
+async def test_inquiries_that_find_nothing_are_alike(broker: Running) -> None:
+    seen: dict[str, tuple[Any, ...]] = {}
+    for name, prepare in PREPARATIONS.items():
+        bsn = next(NUMBERS)
+        await prepare(broker, bsn)
+        home = await open_household(broker, bsn)
+        sent = broker.world.build(
+            "social-team",
+            "inquire",
+            [by_handle(home.handles[bsn])],
+            say(occasion=home.occasion),
+            purpose=broker.purpose("coordinate_family_help"),
+            rung="dat",
+        )
+        with counted(broker) as cost:
+            raw = await broker.send(sent)
+        part = inquiry_part(broker.verify(raw, sent))
+        assert part.pointers == ()
+        person = Answer.model_validate_json(raw).answers[0]
+        seen[name] = (
+            len(person.part),
+            len(person.core),
+            blank_ids(part),
+            cost.statements,
+            cost.weighed,
+            cost.entries,
+        )
+    first = seen.pop("nobody")
+    for name, found in seen.items():
+        assert found == first, name
+
+
+async def test_asking_about_an_unknown_person_costs_what_a_known_one_costs(
+    broker: Running,
+) -> None:
+    """By ticket, so that the broker has never heard of the one, and knows the other well."""
+    known, unknown = next(NUMBERS), next(NUMBERS)
+    await register(broker, "debt-counselling", known, "debt_counselling")
+    home = await open_household(broker, next(NUMBERS))
+    costs = []
+    for bsn in (known, unknown):
+        sent = broker.world.build(
+            "social-team",
+            "inquire",
+            [by_bsn(bsn, identity="document")],
+            say(occasion=home.occasion),
+            purpose=broker.purpose("coordinate_family_help"),
+            rung="dat",
+        )
+        with counted(broker) as cost:
+            answer = broker.verify(await broker.send(sent), sent)
+        costs.append(
+            (blank_ids(inquiry_part(answer)), len(cost.statements), cost.weighed, cost.entries)
+        )
+    assert costs[0] == costs[1]
+
+
+async def test_one_permitted_pointer_is_not_alike(broker: Running) -> None:
+    """The control: the comparison above can tell a difference."""
+    bsn = next(NUMBERS)
+    await register(broker, "debt-counselling", bsn, "debt_counselling")
+    home = await open_household(broker, bsn)
+    assert inquiry_part(await inquire(broker, home, bsn)).pointers != ()
+    assert blank_ids(inquiry_part(await inquire(broker, home, bsn)))
+
+
+async def _release(
+    running: Running, home: Household, bsn: str, involvement: bytes | None
+) -> tuple[Any, ...]:
+    members = {"involvement": involvement} if involvement else {}
+    sent = running.world.build(
+        "social-team",
+        "release",
+        [by_handle(home.handles[bsn], **members)],
+        say(occasion=home.occasion, motivation=MOTIVATION),
+        purpose=running.purpose("coordinate_family_help"),
+        source=running.world.members["debt-counselling"].id,
+        product="schuldregeling",
+        fields=["regeling.status", "regeling.soort"],
+        reply_key=encode_bytes(draw(32)),
+    )
+    with counted(running) as cost:
+        raw = await running.send(sent)
+    answer = running.verify(raw, sent)
+    part = release_part(answer)
+    assert part.fields == ()
+    assert not part.weighing.permitted
+    person = Answer.model_validate_json(raw).answers[0]
+    return len(person.part), blank_ids(part), len(cost.statements), cost.weighed, cost.entries
+
+
+async def test_releases_that_end_at_the_broker_are_alike(broker: Running) -> None:
+    """Without an involvement, with a guessed one, and with another person's: one refusal."""
+    bsn, other = next(NUMBERS), next(NUMBERS)
+    for person in (bsn, other):
+        await register(broker, "debt-counselling", person, "debt_counselling")
+    home = await open_household(broker, bsn, other)
+    theirs = inquiry_part(await inquire(broker, home, other)).pointers[0].involvement
+    guessed = await _release(broker, home, bsn, draw())
+    strangers = await _release(broker, home, bsn, theirs)
+    missing = await _release(broker, home, bsn, None)
+    assert guessed[:2] == strangers[:2] == missing[:2]
+    assert guessed[3:] == strangers[3:] == missing[3:] == (1, 1)
+    assert "person_facts" in guessed[1]
+
+
+async def test_the_one_entry_of_a_question_is_of_the_one_public_type(broker: Running) -> None:
+    bsn = next(NUMBERS)
+    home = await open_household(broker, bsn)
+    await inquire(broker, home, bsn)
+    store = broker.broker.store
+    with broker.broker.rooms.reading() as conn:
+        row = store.find_entry(conn, broker.broker.log.size - 1)
+    assert row is not None
+    assert parse_entry(row.entry).type == 1
+    assert timedelta(0) <= now() - row.at < timedelta(minutes=1)

@@ -1,0 +1,107 @@
+"""The client against a server that does everything wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import orjson
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from datwat.party.http_out import (
+    HttpOut,
+    PeerAnswerInvalidError,
+    PeerError,
+    PeerRefusedError,
+    PeerTooSlowError,
+    PeerUnreachableError,
+)
+from tests.party.web import serving
+
+
+async def answer(request: Request) -> Response:
+    how = request.path_params["how"]
+    if how == "slow":
+        await asyncio.sleep(5)
+    cookies = orjson.dumps(request.headers.get("cookie"))
+    refusal = orjson.dumps({"code": how, "detail": "999990019"})
+    answers = {
+        "echo": Response(await request.body(), media_type="application/json"),
+        "text": Response("hello"),
+        "created": Response("{}", 201, media_type="application/json"),
+        "redirect": RedirectResponse("/echo", 307),
+        "large": Response(b"1" * 2_000, media_type="application/json"),
+        "endless": StreamingResponse(drip(), media_type="application/json"),
+        "slow": Response("{}", media_type="application/json"),
+        "cookies": Response(cookies, media_type="application/json", headers={"Set-Cookie": "a=b"}),
+    }
+    return answers.get(how, Response(refusal, 403, media_type="application/problem+json"))
+
+
+async def drip() -> AsyncIterator[bytes]:
+    while True:
+        yield b"1" * 100
+        await asyncio.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    app = Starlette(routes=[Route("/{how}", answer, methods=["GET", "POST"])])
+    with serving(app) as address:
+        yield address
+
+
+async def post(url: str, message: bytes = b"{}", seconds: float = 1.0) -> bytes:
+    async with HttpOut() as http:
+        return await http.post_message(url, message, seconds=seconds, max_bytes=1_000)
+
+
+async def test_bytes_go_and_come_unchanged(url: str) -> None:
+    message = b'{"b":1, "a": "\xc3\xa9"}'
+    assert await post(url + "/echo", message) == message
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ("text", PeerAnswerInvalidError),
+        ("created", PeerAnswerInvalidError),
+        ("redirect", PeerAnswerInvalidError),
+        ("large", PeerAnswerInvalidError),
+        ("endless", PeerError),
+        ("slow", PeerTooSlowError),
+    ],
+)
+async def test_each_way_to_fail_has_its_error(url: str, how: str, error: type[PeerError]) -> None:
+    with pytest.raises(error):
+        await post(f"{url}/{how}", seconds=0.4)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("covenant_expired", "covenant_expired"), ("999990019", "unknown"), ("x" * 99, "unknown")],
+)
+async def test_a_refusal_tells_the_peers_code_and_no_more(url: str, code: str, told: str) -> None:
+    with pytest.raises(PeerRefusedError) as caught:
+        await post(f"{url}/{code}")
+    assert (caught.value.peer_code, caught.value.status) == (told, 403)
+    assert "999990019" not in caught.value.detail
+
+
+async def test_nobody_there() -> None:
+    with pytest.raises(PeerUnreachableError):
+        await post("http://127.0.0.1:1/x")
+    with pytest.raises(PeerError):
+        await post("no address")
+
+
+async def test_no_cookies_and_no_proxies(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with HttpOut() as http:
+        for _ in range(2):
+            found = await http.fetch(url + "/cookies", seconds=1, max_bytes=100)
+            assert found == b"null"

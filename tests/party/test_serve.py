@@ -1,0 +1,129 @@
+"""Serving, its commands, and what happens when a parent ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from datwat.party.admin import CommandRefusedError, call_running, create_admin_token
+from datwat.party.serve import NotRunningError, find_running, wait_until_ready
+from datwat.party.settings import SecretError
+
+pytestmark = pytest.mark.processes
+
+SCRIPT = """
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from datwat.party.admin import build_admin_listener
+from datwat.party.errors import PartyError
+from datwat.party.serve import serve
+
+home = Path(sys.argv[1])
+
+async def echo(members):
+    if "bad" in members:
+        raise PartyError("No, because.")
+    return {"got": members}
+
+@asynccontextmanager
+async def open_party():
+    yield [build_admin_listener(home, {"echo": echo})]
+    print("closed", flush=True)
+
+serve(open_party, home=home, with_parent="--with-parent" in sys.argv)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    create_admin_token(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def process(home: Path) -> Iterator[subprocess.Popen[str]]:
+    started = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(home)], stdout=subprocess.PIPE, text=True
+    )
+    wait_until_ready(home, seconds=20, is_alive=lambda: started.poll() is None)
+    yield started
+    if started.poll() is None:
+        started.kill()
+    started.communicate(timeout=10)
+
+
+def test_a_command_reaches_the_running_process(home: Path, process: subprocess.Popen[str]) -> None:
+    assert call_running(home, "echo", a=1) == {"got": {"a": 1}}
+    with pytest.raises(CommandRefusedError, match="nothing at this address"):
+        call_running(home, "other")
+    running = find_running(home)
+    assert running is not None
+    assert running.pid == process.pid
+
+
+def test_without_the_token_nothing_is_done(home: Path, process: subprocess.Popen[str]) -> None:
+    running = find_running(home)
+    assert running is not None
+    url = f"http://127.0.0.1:{running.ports['admin']}/v1/commands/echo"
+    for headers in ({}, {"Authorization": "Bearer no"}, {"Authorization": "Bearer"}):
+        answer = httpx.post(url, json={}, headers=headers, trust_env=False)
+        assert (answer.status_code, answer.json()["code"]) == (403, "admin_token")
+    token = home / "secrets" / "admin.token"
+    token.chmod(0o644)
+    with pytest.raises(SecretError):
+        call_running(home, "echo")
+
+
+def test_it_ends_gracefully(home: Path, process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert out.strip().endswith("closed")
+    assert find_running(home) is None
+    with pytest.raises(NotRunningError):
+        call_running(home, "echo")
+
+
+def test_after_a_kill_the_home_is_free_again(home: Path, process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait(timeout=10)
+    assert (home / "run" / "serve.json").exists()
+    assert find_running(home) is None
+
+
+def test_a_child_ends_with_its_parent(home: Path) -> None:
+    spawn = (
+        "import subprocess, sys, time; "
+        "subprocess.Popen([sys.executable, '-c', sys.argv[1], sys.argv[2], '--with-parent']); "
+        "time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", spawn, SCRIPT, str(home)], stdout=subprocess.DEVNULL
+    )
+    running = wait_until_ready(home, seconds=20)
+    assert running.pid != parent.pid
+    parent.kill()
+    parent.wait(timeout=10)
+    until = time.monotonic() + 10
+    while find_running(home) is not None and time.monotonic() < until:
+        time.sleep(0.05)
+    while is_there(running.pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_there(running.pid)
+
+
+def is_there(pid: int) -> bool:
+    """Whether the process runs; one that has ended and was not waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

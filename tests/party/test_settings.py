@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datwat.party.settings import (
+    HomeExistsError,
+    PartySettings,
+    SecretError,
+    SettingsError,
+    change_settings,
+    load_settings,
+    read_secret,
+    write_secret,
+    write_settings,
+)
+
+VALUES: dict[str, str | int | bool] = {
+    "id": "00000099000000001000:youth-help",
+    "name": 'Jeugd "Noord" – é',
+    "port": 8080,
+}
+
+
+def test_what_init_writes_is_read(tmp_path: Path) -> None:
+    write_settings(tmp_path / "home", VALUES)
+    settings = load_settings(PartySettings, tmp_path / "home")
+    assert (settings.id, settings.name, settings.port) == tuple(VALUES.values())
+    assert settings.database.endswith("/home/database/party.sqlite")
+    assert settings.ratchet != Path(settings.database.removeprefix("sqlite:///")).parent
+    assert (tmp_path / "home").stat().st_mode & 0o077 == 0
+    with pytest.raises(HomeExistsError):
+        write_settings(tmp_path / "home", VALUES)
+
+
+@given(name=st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=200))
+def test_any_name_survives(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    home = tmp_path_factory.mktemp("home")
+    write_settings(home, {**VALUES, "name": name})
+    assert load_settings(PartySettings, home).name == name
+
+
+def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_settings(tmp_path, VALUES)
+    monkeypatch.setenv("DATWAT_DATABASE_URL", "postgresql://somewhere/x")
+    monkeypatch.setenv("DATWAT_PORT", "9000")
+    settings = load_settings(PartySettings, tmp_path)
+    assert (settings.database, settings.port) == ("postgresql://somewhere/x", 9_000)
+    assert "somewhere" not in repr(settings)
+
+
+def test_change_keeps_the_rest(tmp_path: Path) -> None:
+    write_settings(tmp_path, VALUES)
+    change_settings(tmp_path, {"port": 1})
+    settings = load_settings(PartySettings, tmp_path)
+    assert (settings.port, settings.name) == (1, VALUES["name"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id = ", "not TOML"),
+        ('name = "x"', "Setting id"),
+        ('id = "not-an-oin"\nname = "x"', "Setting id"),
+        ('id = "00000099000000001000:x1"\nname = "x"\nport = "no"', "Setting port"),
+        ('id = "00000099000000001000:x1"\nname = "x"\nsecret = "no"', "Setting secret"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "settings.toml").write_text(text)
+    with pytest.raises(SettingsError, match=words):
+        load_settings(PartySettings, tmp_path)
+
+
+def test_a_home_without_settings(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="init"):
+        load_settings(PartySettings, tmp_path)
+    with pytest.raises(SettingsError, match="init"):
+        change_settings(tmp_path, {"port": 1})
+
+
+def test_secrets_are_for_their_owner(tmp_path: Path) -> None:
+    write_secret(tmp_path, "key", b"hush")
+    assert read_secret(tmp_path, "key") == b"hush"
+    with pytest.raises(SecretError):
+        write_secret(tmp_path, "key", b"other")
+    (tmp_path / "secrets" / "key").chmod(0o640)
+    with pytest.raises(SecretError, match="chmod"):
+        read_secret(tmp_path, "key")
+    with pytest.raises(SecretError, match="missing"):
+        read_secret(tmp_path, "none")
+    write_secret(tmp_path, "void", b"")
+    with pytest.raises(SecretError, match="empty"):
+        read_secret(tmp_path, "void")

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datwat.party.telemetry import WITHHELD, clean_value, configure_logging, get_logger
+from datwat.protocol.values import encode_bytes
+
+
+@pytest.fixture
+def stream() -> Iterator[io.BytesIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.BytesIO()
+    configure_logging("info", stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "999990019",
+        "bsn=999990019",
+        "99990019",
+        999990019,
+        99990019,
+        "x" * 300,
+        "two\nlines",
+        b"bytes",
+        {"a": 1},
+        ["999990019"],
+        object(),
+    ],
+)
+def test_what_looks_like_a_person_or_a_message_is_withheld(value: object) -> None:
+    assert clean_value(value) == WITHHELD
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "request",
+        "/v1/evaluations",
+        "00000099000000001000:youth-help",
+        "trust_list_not_refreshed",
+        200,
+        1.25,
+        True,
+        None,
+        12345,
+    ],
+)
+def test_plain_values_pass(value: object) -> None:
+    assert clean_value(value) == value
+
+
+@given(st.binary(min_size=16, max_size=64))
+def test_no_random_bytes_pass_in_any_spelling(value: bytes) -> None:
+    # Sixteen equal lower-case letters would pass: not random, and not a secret.
+    text = encode_bytes(value)
+    if not text.islower():
+        assert clean_value(text) == WITHHELD
+    digits = value.hex()
+    if not digits.isalpha():
+        assert clean_value(digits) == WITHHELD
+
+
+def test_a_line_is_json_with_its_values_cleaned(stream: io.BytesIO) -> None:
+    get_logger("test").warning("looked_up", partner="00000099000000001000:x", bsn="999990019")
+    get_logger("test").debug("not shown")
+    line = json.loads(stream.getvalue())
+    assert line["event"] == "looked_up"
+    assert line["partner"] == "00000099000000001000:x"
+    assert line["bsn"] == WITHHELD
+    assert line["at"].endswith("Z")
+
+
+def test_exceptions_are_logged_by_class_name(stream: io.BytesIO) -> None:
+    try:
+        int("999990019 is no number")
+    except ValueError as error:
+        get_logger("test").error("fault", exc_info=error)
+        logging.getLogger("library").exception("failed for %s", "999990019")
+    ours, theirs = map(json.loads, stream.getvalue().splitlines())
+    assert ours["exception"] == theirs["exception"] == "ValueError"
+    assert b"999990019" not in stream.getvalue()

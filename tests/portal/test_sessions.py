@@ -1,0 +1,83 @@
+"""Sessions: short, opaque, and nothing of anybody in them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.portal.errors import CrossSiteError, SessionMissingError
+from connectors.portal.sessions import IDLE, LOGIN_TIME, LONGEST, Logins, Sessions
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+OWN = b"o" * 16
+
+
+@given(st.lists(st.integers(min_value=0, max_value=1_200), max_size=30))
+def test_a_session_lives_while_it_is_used_and_an_hour_at_most(pauses: list[int]) -> None:
+    sessions = Sessions()
+    token = sessions.open(OWN, None, START)
+    moment = seen = START
+    for pause in pauses:
+        moment += timedelta(seconds=pause)
+        if moment < min(seen + IDLE, START + LONGEST):
+            assert sessions.require(token, moment).own == OWN
+            seen = moment
+        else:
+            with pytest.raises(SessionMissingError):
+                sessions.require(token, moment)
+            return
+
+
+def test_only_its_own_token_opens_a_session() -> None:
+    sessions = Sessions()
+    token = sessions.open(OWN, b"r" * 16, START)
+    for other in (None, "", "x", token[:-1], token + "x"):
+        with pytest.raises(SessionMissingError):
+            sessions.require(other, START)
+    sessions.end(token)
+    with pytest.raises(SessionMissingError):
+        sessions.require(token, START)
+
+
+def test_a_session_shows_neither_handle_nor_tokens() -> None:
+    sessions = Sessions()
+    token = sessions.open(OWN, None, START)
+    session = sessions.require(token, START)
+    shown = repr(session)
+    assert session.csrf not in shown
+    assert "oooo" not in shown
+    assert token not in repr(vars(sessions))
+
+
+def test_a_post_needs_the_sessions_own_token() -> None:
+    sessions = Sessions()
+    first = sessions.require(sessions.open(OWN, None, START), START)
+    second = sessions.require(sessions.open(OWN, None, START), START)
+    first.require_csrf(first.csrf)
+    for other in ("", second.csrf, first.csrf[:-1]):
+        with pytest.raises(CrossSiteError):
+            first.require_csrf(other)
+
+
+def test_what_has_ended_is_forgotten() -> None:
+    sessions = Sessions()
+    sessions.open(OWN, None, START)
+    assert len(sessions) == 1
+    sessions.purge(START + IDLE)
+    assert len(sessions) == 0
+
+
+def test_the_state_of_a_login_is_given_back_once_and_in_time() -> None:
+    logins = Logins()
+    token, state = logins.begin(START)
+    state["nonce"] = "n"
+    assert logins.take("another", START) == {}
+    assert logins.take(None, START) == {}
+    assert logins.take(token, START + timedelta(minutes=1)) == {"nonce": "n"}
+    assert logins.take(token, START) == {}
+    late, state = logins.begin(START)
+    state["nonce"] = "n"
+    assert logins.take(late, START + LOGIN_TIME) == {}

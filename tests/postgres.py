@@ -1,0 +1,109 @@
+"""A private PostgreSQL server for the tests: started once, shared by all workers, gone at the end.
+
+It runs from the machine's own server programs, as another user when the tests run as root (the
+server refuses root), with fsync on: the broker refuses a server that could lose commits.
+`DATWAT_TEST_DATABASE_URL` names a server to use instead (its user may create databases).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_PROGRAMS = sorted(
+    Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])
+)
+
+
+def is_available() -> bool:
+    """Whether there is a server to use or to start."""
+    return "DATWAT_TEST_DATABASE_URL" in os.environ or bool(_find_programs())
+
+
+@contextmanager
+def shared_server(folder: Path) -> Iterator[str]:
+    """Yield the URL of a server; the last of those who share `folder` stops it."""
+    given = os.environ.get("DATWAT_TEST_DATABASE_URL")
+    if given is not None:
+        yield given
+        return
+    state = folder / "postgres.json"
+    with _locked(folder):
+        content: dict[str, Any] = (
+            json.loads(state.read_text()) if state.exists() else {"users": 0, **_start()}
+        )
+        content["users"] += 1
+        state.write_text(json.dumps(content))
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{content['port']}/postgres"
+    finally:
+        with _locked(folder):
+            content = json.loads(state.read_text())
+            content["users"] -= 1
+            if content["users"]:
+                state.write_text(json.dumps(content))
+            else:
+                state.unlink()
+                _stop(Path(content["home"]))
+
+
+def _find_programs() -> Path | None:
+    if _PROGRAMS:
+        return _PROGRAMS[-1].parent
+    found = shutil.which("initdb")
+    return Path(found).parent if found else None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start() -> dict[str, Any]:
+    home = Path(tempfile.mkdtemp(prefix="datwat-postgres-"))
+    if os.geteuid() == 0:
+        shutil.chown(home, "postgres")
+    _run("initdb", "-D", str(home / "data"), "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home}"
+        " -c max_connections=200 -c shared_buffers=64MB"
+    )
+    log = str(home / "log")
+    _run("pg_ctl", "-D", str(home / "data"), "-w", "-t", "60", "-l", log, "-o", options, "start")
+    return {"home": str(home), "port": port}
+
+
+def _stop(home: Path) -> None:
+    _run("pg_ctl", "-D", str(home / "data"), "-w", "-m", "immediate", "stop")
+    shutil.rmtree(home)
+
+
+def _run(program: str, *arguments: str) -> None:
+    folder = _find_programs()
+    assert folder is not None
+    command = [str(folder / program), *arguments]
+    if os.geteuid() == 0:
+        command = ["runuser", "-u", "postgres", "--", *command]
+    subprocess.run(
+        command,
+        check=True,
+        timeout=90,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )

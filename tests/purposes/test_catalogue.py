@@ -1,0 +1,141 @@
+"""Officers' files: strict YAML, consistent with each other, and stable digests."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from broker.purposes.catalogue import Catalogue, load_catalogue
+from broker.purposes.errors import PolicyFileError
+from broker.purposes.models import Edge, Kind, Product, Purpose, derive_digest
+from tests.purposes.conftest import POLICIES
+
+OPEN_LEGAL_CHECKS = 9  # README says this number: change both
+
+MISFITS = [
+    ("purposes/debt_counselling.yaml", "id: debt_counselling", "id: other", "name of the file"),
+    ("purposes/debt_counselling.yaml", "objection: suspend", "objection: maybe", "objection"),
+    ("purposes/debt_counselling.yaml", "owner:", "colour: red\nowner:", "colour"),
+    ("purposes/debt_counselling.yaml", "retention_days: 730", "retention_days: 7.5", "integer"),
+    ("purposes/debt_counselling.yaml", "product: zrm2017", "product: zrm", "zrm is not known"),
+    ("purposes/debt_counselling.yaml", "source: income", "source: school", "school is not known"),
+    ("purposes/debt_counselling.yaml", "field: beslag,", "field: loon,", "loon is not known"),
+    ("purposes/debt_counselling.yaml", "wmo_support: contact", "gossip: contact", "gossip"),
+    (
+        "purposes/debt_counselling.yaml",
+        "mode: may\n    fields",
+        "mode: may\n    consent_by: avg\n    fields",
+        "consent_by",
+    ),
+    (
+        "purposes/debt_counselling.yaml",
+        "product: zrm2017",
+        "product: zrm2017\n    product: zrm2017",
+        "twice",
+    ),
+    (
+        "purposes/income_support.yaml",
+        "  debt_counselling: contact",
+        "  youth_help: dat",
+        "never for this",
+    ),
+    ("kinds.yaml", "functions: [youth-help]", "functions: [bank]", "bank is not known"),
+    ("products/jeugdhulp.yaml", "sources: [youth-help]", "sources: [youth-help, bank]", "bank"),
+    ("covenant.yaml", "renewal_days: 14", "renewal_days: 40", "renewal"),
+    ("codes.yaml", "acts: [all], remedy: use_right_route", "acts: [everyone]", "everyone"),
+    (
+        "codes.yaml",
+        "acts: [all], remedy: use_right_route",
+        "acts: [release]",
+        "no code of every blade",
+    ),
+    ("kinds.yaml", "youth_work:", "Youth:", "form"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(POLICIES, tmp_path / "policies")
+    return tmp_path / "policies"
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_the_open_legal_checks_are_counted(catalogue: Catalogue) -> None:
+    checks = [purpose.legal_check for purpose in catalogue.purposes.values()]
+    assert checks.count("open") == OPEN_LEGAL_CHECKS
+    readme = (POLICIES.parent / "README.md").read_text(encoding="utf-8")
+    assert f"{OPEN_LEGAL_CHECKS} open legal checks" in readme
+
+
+def test_there_are_eight_purposes_own_access_and_six_products(catalogue: Catalogue) -> None:
+    assert sorted(catalogue.purposes) == [
+        "coordinate_family_help",
+        "debt_counselling",
+        "domestic_violence",
+        "early_debt_signals",
+        "income_support",
+        "own_access",
+        "school_attendance",
+        "wmo_intake",
+        "youth_help_access",
+    ]
+    assert sorted(catalogue.products) == [
+        "gezinsplan",
+        "inkomenssituatie",
+        "jeugdhulp",
+        "schuldregeling",
+        "wmo_voorziening",
+        "zrm2017",
+    ]
+
+
+def test_the_matrix_is_never_given_whole(catalogue: Catalogue) -> None:
+    matrix = catalogue.products["zrm2017"]
+    assert matrix.most_fields < len(matrix.fields)
+    for purpose in catalogue.purposes.values():
+        for edge in purpose.edges:
+            assert edge.product != "zrm2017" or len(edge.fields) <= matrix.most_fields
+
+
+def test_criminal_data_are_in_no_edge(catalogue: Catalogue) -> None:
+    for purpose in catalogue.purposes.values():
+        for edge in purpose.edges:
+            labels = {item.field: item.labels for item in catalogue.products[edge.product].fields}
+            assert all("c" not in labels[item.field] for item in edge.fields)
+
+
+def test_every_model_has_a_json_schema() -> None:
+    for model in (Purpose, Product, Kind, Edge):
+        assert model.model_json_schema()["additionalProperties"] is False
+
+
+def test_a_digest_follows_the_content(catalogue: Catalogue) -> None:
+    purpose = catalogue.purposes["debt_counselling"]
+    again = Purpose.model_validate_json(purpose.model_dump_json())
+    assert derive_digest(again) == derive_digest(purpose)
+    longer = purpose.model_copy(update={"retention_days": purpose.retention_days + 1})
+    assert derive_digest(longer) != derive_digest(purpose)
+    assert catalogue.to_data()["purposes"]["debt_counselling"]["digest"] == derive_digest(purpose)
+
+
+@pytest.mark.parametrize(("file", "old", "new", "says"), MISFITS)
+def test_what_does_not_fit_is_refused(
+    folder: Path, file: str, old: str, new: str, says: str
+) -> None:
+    _replace(folder / file, old, new)
+    with pytest.raises(PolicyFileError, match=says) as caught:
+        load_catalogue(folder)
+    assert Path(file).name in caught.value.detail
+
+
+def test_an_empty_folder_is_refused(folder: Path) -> None:
+    shutil.rmtree(folder / "products")
+    with pytest.raises(PolicyFileError, match="holds no file"):
+        load_catalogue(folder)

@@ -1,0 +1,204 @@
+"""The root command: parties by entry point, one-line errors, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated
+
+import pydantic
+import pytest
+import typer
+
+from datwat.cli import (
+    COMMAND_GROUP,
+    CommandUnavailableError,
+    JsonOption,
+    build_app,
+    print_result,
+    run,
+)
+from datwat.protocol.errors import ProtocolError
+
+SECRET = "999990019"
+
+party = typer.Typer()
+
+
+class Settings(pydantic.BaseModel):
+    port: int
+
+
+@party.command()
+def show(number: Annotated[int, typer.Argument()], *, as_json: JsonOption = False) -> None:
+    print_result({"number": number}, f"The number is {number}", as_json=as_json)
+
+
+@party.command()
+def refuse() -> None:
+    raise ProtocolError("The order does not fit its receipt.", place="order.receipt")
+
+
+@party.command()
+def defect() -> None:
+    raise RuntimeError(SECRET)
+
+
+@party.command()
+def missing_file() -> None:
+    Path("no-such-folder/keys.json").read_bytes()
+
+
+@party.command()
+def misconfigured() -> None:
+    Settings(port=SECRET + "x")  # type: ignore[arg-type]
+
+
+@party.command()
+def stop() -> None:
+    raise typer.Exit(3)
+
+
+single = typer.Typer()
+
+
+@single.command()
+def play(*, keep: Annotated[bool, typer.Option("--keep")] = False) -> None:
+    typer.echo(f"played, keep={keep}")
+
+
+def entry(name: str, attribute: str) -> EntryPoint:
+    return EntryPoint(name=name, value=f"{__name__}:{attribute}", group=COMMAND_GROUP)
+
+
+PARTIES = (entry("party", "party"), entry("demo", "single"))
+BROKEN = EntryPoint(name="broken", value="no_such_module:app", group=COMMAND_GROUP)
+
+
+def test_party_is_mounted_under_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["party", "show", "7"], PARTIES) == 0
+    assert capsys.readouterr().out == "The number is 7\n"
+
+
+def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["party", "show", "7", "--json"], PARTIES) == 0
+    assert json.loads(capsys.readouterr().out) == {"number": 7}
+
+
+def test_single_command_takes_the_name_of_its_entry_point(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["demo", "--keep"], PARTIES) == 0
+    assert capsys.readouterr().out == "played, keep=True\n"
+
+
+def test_error_is_one_line_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["party", "refuse"], PARTIES) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "error: The order does not fit its receipt. (at order.receipt)\n"
+
+
+def test_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["party", "show", "7", "--json", "--nonsense"], PARTIES) == 2
+    assert json.loads(capsys.readouterr().err)["error"]["code"] == "usage"
+
+
+def test_defect_names_its_line_but_no_value(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["party", "defect"], PARTIES) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "RuntimeError" in error
+    assert "tests/test_cli_root.py:" in error
+    assert SECRET not in error
+    assert "Traceback" not in error
+
+
+def test_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["party", "missing-file"], PARTIES) == 1
+    assert capsys.readouterr().err == (
+        "error: No such file or directory (no-such-folder/keys.json).\n"
+    )
+
+
+def test_wrong_setting_is_named_without_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["party", "misconfigured"], PARTIES) == 1
+    error = capsys.readouterr().err
+    assert "(at port)" in error
+    assert SECRET not in error
+
+
+@pytest.mark.parametrize("arguments", [["party", "nothing"], ["party", "show"], ["nobody"]])
+def test_wrong_usage_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments, PARTIES) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_exit_code_of_a_command_is_kept() -> None:
+    assert run(["party", "stop"], PARTIES) == 3
+
+
+def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([], PARTIES) == 2
+    captured = capsys.readouterr()
+    assert "Example" in captured.out + captured.err
+    assert "party" in captured.out + captured.err
+
+
+def test_help_names_the_parties_and_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"], PARTIES) == 0
+    output = capsys.readouterr().out
+    assert "party" in output
+    assert "Example" in output
+
+
+def test_serve_is_short_for_broker_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve"], PARTIES) == 2
+    assert "broker" in capsys.readouterr().err
+
+
+def test_missing_party_fails_plainly(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandUnavailableError):
+        build_app([BROKEN])
+    assert run(["--help"], [*PARTIES, BROKEN]) == 1
+    assert "`broken`" in capsys.readouterr().err
+
+
+def test_only_the_named_party_is_loaded() -> None:
+    assert run(["demo"], [*PARTIES, BROKEN]) == 0
+
+
+def test_root_imports_no_party() -> None:
+    code = (
+        "import sys, datwat.cli\n"
+        "parties = {'broker', 'connectors', 'keyholder', 'demo'}\n"
+        "print(sorted(parties & {name.partition('.')[0] for name in sys.modules}))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert result.stdout == "[]\n"
+
+
+def list_help(command: object, path: str) -> Iterator[tuple[str, str]]:
+    yield path, f"{getattr(command, 'help', None)}\n{getattr(command, 'epilog', None)}"
+    for name, child in getattr(command, "commands", {}).items():
+        yield from list_help(child, f"{path} {name}")
+
+
+def test_every_help_has_an_example() -> None:
+    root = typer.main.get_command(build_app(entry_points(group=COMMAND_GROUP)))
+    pages = dict(list_help(root, "datwat"))
+    assert {"datwat broker", "datwat keyholder", "datwat demo"} <= set(pages)
+    assert [path for path, text in pages.items() if "Example" not in text] == []
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"], PARTIES) == 0
+    assert capsys.readouterr().out.startswith("datwat ")
