@@ -117,6 +117,7 @@ async def _measure(
         others.measure_memory(bench)
         _tell("the log")
         await others.measure_log(bench, folder)
+        bench.add_denied()
     return bench
 
 

@@ -85,9 +85,10 @@ class Connection:
                 length = int(value)
         return int(head[9:12]), await self._reader.readexactly(length)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close it."""
         self._writer.close()
+        await self._writer.wait_closed()
 
 
 def build_request(path: str, body: bytes) -> bytes:
@@ -119,7 +120,7 @@ async def run_closed(port: int, requests: Sequence[bytes], connections: int = CO
         return found.build()
     finally:
         for connection in pool:
-            connection.close()
+            await connection.close()
 
 
 async def run_open(port: int, requests: Sequence[bytes], rate: float) -> Run:
@@ -149,7 +150,7 @@ async def run_open(port: int, requests: Sequence[bytes], rate: float) -> Run:
         return found.build()
     finally:
         for connection in opened:
-            connection.close()
+            await connection.close()
 
 
 class _Found:

@@ -50,6 +50,11 @@ class Bench:
         """Add a row to the table."""
         self.figures.append(figure)
 
+    def add_denied(self) -> None:
+        """Add how many questions got no decision in time: on a machine of one's own, none."""
+        share = self.denied * 100 / max(self.sent, 1)
+        self.add(Figure("all of these", "denied, as OPA was too slow", share, "%", 0))
+
     def count(self, number: int) -> int:
         """Return how often to do something, by the size of this bench."""
         return max(_CHECKED, int(number * self.scale))

@@ -27,6 +27,7 @@ _PARTNERS = (
 _SOURCE_RIGHT = "Wgs 8;resident;register"
 _QUOTA = 1_000_000
 _RATE = 100_000
+_TAIL = 2_000
 _DECLARATION = """\
 v: 1
 source: sql
@@ -96,6 +97,12 @@ def open_world(
     try:
         _start(world)
         yield world
+    except BaseException:
+        for party in (covenant.broker, covenant.key_holder, covenant.partners[SOURCE]):
+            if party.log.exists():
+                said = party.log.read_text(encoding="utf-8", errors="replace")
+                print(f"--- {party.home.name}:\n{said[-_TAIL:]}", file=sys.stderr)
+        raise
     finally:
         covenant.close()
 

@@ -1,7 +1,7 @@
 """The composition of the broker's process: routes, commands, and what runs beside them.
 
-Rules: a round that failed is tried again and never stops the routes; the trust list and the bundle in
-force are stated in the log; a command answers in plain members, never anything of a person.
+Rules: a round that failed is tried again and never stops the routes; the trust list and the bundle
+in force are stated in the log; a command answers in plain members, never anything of a person.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+import broker.problems  # noqa: F401 - gives every error of the broker its place in HTTP
 from broker.api.routes import INFO, Api, Wake, build_operations
 from broker.audit.records import Appendable, Job, Statement
 from broker.exchange.admission import RateLimiter
-from broker.exchange.errors import EXCHANGE_PROBLEMS
 from broker.exchange.handover import HandOver
 from broker.exchange.life import Life
 from broker.exchange.opening import derive_number
@@ -29,7 +29,6 @@ from broker.wiring import Broker, open_broker, open_policy
 from datwat.party.admin import Command, build_admin_listener
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
-from datwat.party.problems import register_problems
 from datwat.party.serve import Listener
 from datwat.party.telemetry import get_logger
 from datwat.protocol import blinding
@@ -50,7 +49,6 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
     Raises SelfTestError, SecretError, DatabaseError, RatchetError, TrustListError, NotListedError,
     PublicationError, BundleError, ThresholdError, OpaMissingError, OpaStartError, LogError.
     """
-    register_problems(EXCHANGE_PROBLEMS)
     blinding.run_self_test()
     async with AsyncExitStack() as stack:
         broker = await open_broker(settings, stack)

@@ -1,4 +1,4 @@
-"""Prints the OpenAPI document of the broker without starting anything: `python -m broker.openapi`."""
+"""Prints the broker's OpenAPI document and starts nothing: `python -m broker.openapi`."""
 
 from __future__ import annotations
 

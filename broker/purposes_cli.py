@@ -57,6 +57,7 @@ FolderOption = Annotated[
 ]
 _POLICIES = Path(__file__).resolve().parents[1] / "policies"
 _FOLDER = Path("policy")
+_PATIENCE = 10.0  # seconds: a check of cases judges what is answered, not how fast
 
 
 class PurposeUnknownError(DatwatError):
@@ -203,7 +204,7 @@ async def _run_cases(
     console = Console(stderr=True)
     quiet = not (show_progress and console.is_terminal)
     failures: list[Failure] = []
-    async with SupervisedOpa(await find_opa(), bundle) as opa:
+    async with SupervisedOpa(await find_opa(), bundle, deadline=_PATIENCE) as opa:
         with Progress(console=console, disable=quiet, transient=True) as progress:
             for case in progress.track(cases, description="Cases"):
                 failures.extend(await _run_case(opa, case))

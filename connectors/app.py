@@ -126,7 +126,8 @@ def build_commands(connector: Connector) -> dict[str, Command]:
 
     async def sync_start(members: dict[str, Any]) -> dict[str, Any]:
         by = Professional(id=str(members.get("by", "administrator")), role="administrator")
-        return connector.sync.start(by).model_dump(mode="json")
+        allowed = members.get("allow_ending") is True
+        return connector.sync.start(by, allow_ending=allowed).model_dump(mode="json")
 
     async def sync_status(_members: dict[str, Any]) -> dict[str, Any]:
         state = connector.sync.find_state()

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from connectors.app import open_party
+from connectors.errors import SyncEndsTooManyError, SyncSourceEmptyError
 from connectors.identity_key import build_jwk, create_signing_key
 from connectors.settings import ConnectorSettings
 from datwat.party import clock
@@ -141,10 +142,16 @@ def sync(
     *,
     home: HomeOption,
     by: Annotated[str, typer.Option(help="Who does it, for the log.")] = "administrator",
+    allow_ending: Annotated[
+        bool,
+        typer.Option(
+            "--allow-ending", help="Also where the source misses over half of what is current."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Register, reconfirm and end involvements by difference; 1 if rows failed or it stopped."""
-    state = call_running(home, "sync_start", by=by)
+    state = call_running(home, "sync_start", by=by, allow_ending=allow_ending)
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
         task = progress.add_task("Sync", total=None)
         while state["finished_at"] is None:
@@ -152,6 +159,9 @@ def sync(
             progress.update(task, total=state["total"] or None, completed=done)
             time.sleep(_POLL_SECONDS)
             state = call_running(home, "sync_status")["run"]
+    for refusal in (SyncSourceEmptyError, SyncEndsTooManyError):
+        if state["state"] == "stopped" and refusal.code in state["failures"]:
+            raise refusal
     print_result(_describe_run(state), as_json=as_json)
     if state["failed"] or state["state"] != "finished":
         raise typer.Exit(1)

@@ -108,6 +108,26 @@ class SyncRunningError(ConnectorError):
     default_detail = "A sync is running: wait until it has finished."
 
 
+class SyncSourceEmptyError(ConnectorError):
+    """A source without a single row: more likely a broken query than no clients at all."""
+
+    code = "sync_source_empty"
+    default_detail = (
+        "The source yields no clients, so nothing was sent: check the declaration, or allow it "
+        "with --allow-ending if there are none."
+    )
+
+
+class SyncEndsTooManyError(ConnectorError):
+    """More than half of what is current would end: more likely a broken query than the truth."""
+
+    code = "sync_ends_too_many"
+    default_detail = (
+        "More than half of the current involvements are missing from the source, so nothing was "
+        "sent: check the declaration, or allow it with --allow-ending."
+    )
+
+
 class ReferenceUnknownError(ConnectorError):
     """The partner's own number leads to nothing here."""
 
@@ -160,6 +180,8 @@ register_problems(
         "purpose_unknown": _UNKNOWN,
         "partner_unknown": _UNKNOWN,
         "sync_running": (409, "A sync is running"),
+        "sync_source_empty": (409, "The source is empty"),
+        "sync_ends_too_many": (409, "Too many would end"),
         "reference_unknown": _UNKNOWN,
         "reference_taken": (409, "In use already"),
         "source_missing": (409, "No source"),

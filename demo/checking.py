@@ -5,7 +5,10 @@ Rule: a difference is said in one sentence with both sides; nothing of a differe
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from connectors.client.results import ActResult, InquiryResult, ReleaseResult, ShownPointer
 from datwat.protocol.access_log import AccessCard
@@ -14,6 +17,13 @@ from demo.model import Expected, Line, LogExpected, SeenPointer
 from demo.resident import OwnLog
 
 PartnerId = Callable[[str], str]
+
+
+class Opening(NamedTuple):
+    """Why somebody was told later, by the code of the ground, and who decided to tell."""
+
+    ground: str
+    role: str
 
 
 def check_act(expected: Expected, result: ActResult) -> Iterator[str]:
@@ -57,14 +67,35 @@ def check_log(expected: LogExpected, log: OwnLog, partner_id: PartnerId) -> Iter
     for number, (line, card) in enumerate(zip(expected.lines, log.cards, strict=True), 1):
         for difference in _check_card(line, card, partner_id):
             yield f"entry {number} ({card.event}): {difference}"
+    text = build_readable(log)
     for word in expected.never:
-        if word in log.raw:
+        if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text):
             yield f"the log must never hold {word!r}"
 
 
 def find_unmet(weighing: Weighing) -> list[str]:
     """Return the codes of the conditions that were told as not met."""
     return [finding.code for finding in weighing.findings if not finding.satisfied]
+
+
+def build_readable(log: OwnLog) -> str:
+    """Return all that can be read in a log, what its proofs hold included."""
+    lines = []
+    for card in log.cards:
+        lines.append(card.model_dump_json(exclude={"proofs"}))
+        for proof in card.proofs:
+            lines += [half.decode(errors="replace") for half in (proof.core, proof.payload)]
+    return "\n".join(lines)
+
+
+def find_opening(card: AccessCard) -> Opening | None:
+    """Return why a card waited and in which role somebody opened it, from its own proof."""
+    for proof in card.proofs:
+        payload = json.loads(proof.payload)
+        detail = payload.get("detail", {})
+        if payload.get("event") == "opened" and "ground" in detail and "decider_role" in detail:
+            return Opening(detail["ground"], detail["decider_role"])
+    return None
 
 
 def describe_view(log: OwnLog) -> str:
@@ -95,6 +126,8 @@ def _check_card(line: Line, card: AccessCard, partner_id: PartnerId) -> Iterator
         yield f"permitted is {card.permitted}, must be {line.permitted}"
     if (card.told_later_at is not None) != line.later:
         yield f"told later at {card.told_later_at}, must {'' if line.later else 'not '}be later"
+    if line.later and find_opening(card) is None:
+        yield "no entry tells on what ground it waited, and who opened it"
     yield from _check_part("shown", line.pointers, [one.kind for one in card.pointers])
     yield from _check_part("given", line.given, card.fields_given)
     yield from _check_part("withheld", line.withheld, [one.field for one in card.withheld])

@@ -79,7 +79,7 @@ def _choose(cases: Sequence[Case], numbers: Sequence[int] | None) -> list[Case]:
 
 def _play(covenant: Covenant, cases: Sequence[Case], console: Console) -> dict[int, list[str]]:
     archive = (covenant.home("policy") / "bundle.tar.gz").read_bytes()
-    texts = json.loads(read_archive(archive)[TEXTS_PATH])["en"]
+    texts = json.loads(read_archive(archive)[TEXTS_PATH])
     story = Story(console, covenant.partners, texts)
     differences: dict[int, list[str]] = {}
     for one in cases:

@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from datwat.protocol.acts import AgeBand
-from datwat.protocol.blinding import normalise_bsn
+from datwat.protocol.blinding import BsnError, normalise_bsn
 from datwat.protocol.messages import RUNGS
 
 CASES = Path(__file__).parent / "cases"
@@ -43,7 +43,10 @@ def _require_test_bsn(text: str) -> str:
     if not text.startswith(_TEST_PREFIX):
         msg = "a case uses test numbers only: they begin with 99999"
         raise ValueError(msg)
-    return normalise_bsn(text)
+    try:
+        return normalise_bsn(text)
+    except BsnError as error:
+        raise ValueError(error.detail) from None
 
 
 Span = Annotated[str, AfterValidator(_require_span)]

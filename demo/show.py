@@ -18,8 +18,17 @@ from connectors.client.results import ActResult, InquiryResult, ReleaseResult
 from datwat.protocol.access_log import AccessCard
 from datwat.protocol.answers import Weighing
 from datwat.protocol.messages import BLADES
-from demo.checking import find_unmet
-from demo.model import AskKnown, Case, Compare, PartnerDeclared
+from demo.checking import find_opening, find_unmet
+from demo.model import (
+    Acting,
+    AskKnown,
+    Case,
+    Compare,
+    Look,
+    OpenSituation,
+    PartnerDeclared,
+    Withdraw,
+)
 from demo.player import LogStep, Step
 
 _BLADES = {
@@ -44,9 +53,9 @@ class Story:
         self,
         console: Console,
         partners: Mapping[str, PartnerDeclared],
-        texts: Mapping[str, str],
+        texts: Mapping[str, Mapping[str, str]],
     ) -> None:
-        """Keep where to print, and the English texts of codes."""
+        """Keep where to print, and the texts of codes by language."""
         self._console = console
         self._partners = partners
         self._texts = texts
@@ -97,19 +106,25 @@ class Story:
         for key, result in step.results.items():
             self._show_result(key, result)
         if step.log is not None:
-            count = len(step.log.cards)
+            count, proofs = len(step.log.cards), step.log.proofs
             same = " [green]✔ exactly the same[/green]" if not step.differences else ""
             same = same if getattr(event, "same_as", None) else ""
-            self._print(f"{count} entries, {step.log.proofs} proofs hold.{same}", 3)
+            self._print(f"entries: {count}; proofs that hold: {proofs}.{same}", 3)
         if isinstance(event, Compare):
             self._show_compared(event, step.compared)
 
     def _find_actor(self, step: Step) -> str:
-        by = getattr(step.event, "by", None)
-        if self._case is None or by not in self._case.professionals:
-            return "Portal:" if by is None else f"{by}:"
-        worker = self._case.professionals[by]
-        return f"{by} ({worker.role}, {self._partners[worker.partner].name}):"
+        event = step.event
+        match event:
+            case Look() | Withdraw():
+                who = event.through if isinstance(event, Look) and event.through else event.who
+                return f"{self._name(who)} ({who}, at the portal):"
+            case OpenSituation():
+                return f"{event.by} ({event.role}):"
+            case Acting() if self._case is not None:
+                worker = self._case.professionals[event.by]
+                return f"{event.by} ({worker.role}, {self._partners[worker.partner].name}):"
+        return "Then:"
 
     def _show_result(self, key: str, result: ActResult | InquiryResult | ReleaseResult) -> None:
         word = "[green]● permitted[/green]" if result.weighing.permitted else "[red]□ refused[/red]"
@@ -187,7 +202,7 @@ class Story:
         lines = [self._describe_card(card) for card in step.log.cards]
         lines = lines or ["[dim]Er is niets over u vastgelegd.[/dim]"]
         proof = (
-            f"[green]✔ bewijs gecontroleerd: {step.log.proofs} regels staan in het logboek[/green]"
+            f"[green]✔ bewijs gecontroleerd: alles staat in het logboek ({step.log.proofs})[/green]"
             if step.log.proofs
             else ""
         )
@@ -199,7 +214,7 @@ class Story:
         sign = "□" if card.permitted is False else "●"
         parts = [f"{sign} {card.at:%d-%m %H:%M}  {escape(card.summary.nl)}"]
         if card.told_later_at is not None:
-            parts.append(f"     Dit ziet u pas sinds {card.told_later_at:%d-%m %H:%M}.")
+            parts.append(f"     {escape(self._describe_opening(card))}")
         parts += [f"     getoond: {escape(one.source_name)}" for one in card.pointers]
         if card.fields_given:
             parts.append(f"     gedeeld: {escape(', '.join(card.fields_given))}")
@@ -213,6 +228,14 @@ class Story:
             parts += [f"     niet voldaan: {escape(text)}" for text in unmet]
         return "\n".join(parts)
 
+    def _describe_opening(self, card: AccessCard) -> str:
+        opening = find_opening(card)
+        since = f"U ziet dit pas sinds {card.told_later_at:%d-%m %H:%M}"
+        if opening is None:
+            return f"{since}."
+        ground = self._texts["nl"].get(opening.ground, opening.ground)
+        return f"{since}. Reden: {ground}. Besloten door: {opening.role}."
+
     def _name(self, key: str) -> str:
         if self._case is None:
             return key
@@ -221,7 +244,7 @@ class Story:
 
     def _say(self, code: str) -> str:
         """Return the English text of a code; one whose text has gaps to fill is said as it is."""
-        text = self._texts.get(code, code)
+        text = self._texts["en"].get(code, code)
         return text if "{" not in text else code.replace("_", " ")
 
     def _print(self, text: str, indent: int) -> None:

@@ -27,7 +27,7 @@ _QUARTER = {
 
 
 def write_known(conn: Connection, keys: SubjectKeys, now: datetime) -> None:
-    """Run the inserts of a new subject for one that is there: both rows exist, so nothing changes."""
+    """Run the inserts of a new subject for one that is there: nothing changes."""
     name = conn.dialect.name
     given = {"subject_id": keys.subject_id, "chain_key_sealed": b"", "created_at": now}
     conn.execute(_SUBJECT[name], given)

@@ -1,9 +1,9 @@
 """The way to the sources: orders now, contact requests and notices until they are delivered.
 
-Rules: an order has two seconds, proofs included; its receipt is made for a head that the gateway can
-tie to what it accepted before, and where it holds another size it says so once (`need_proof`). What
-waits in the outbox is tried again until it is delivered or over; nothing of it is logged by value.
-Source: protocol.md sections 3 and 8.
+Rules: an order has two seconds, proofs included; its receipt is made for a head that the gateway
+can tie to what it accepted before, and where it holds another size it says so (`need_proof`).
+What waits in the outbox is tried again until it is delivered or over; nothing of it is logged by
+value. Source: protocol.md sections 3 and 8.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ class HttpGateways:
         url = f"{(source.gateway_url or '').rstrip('/')}/v1/orders"
         until = time.monotonic() + ORDER_SECONDS
         base = self._bases.get(source.id, 0)
-        try:
-            return await self._send(url, source.id, order, base, until)
-        except PeerRefusedError as error:
-            needed = _read_needed(error)
-            if needed is None:
-                raise DeliveryFailedError(choose_failure(error.peer_code)) from None
-        try:
-            return await self._send(url, source.id, order, needed, until)
-        except PeerRefusedError as error:
-            raise DeliveryFailedError(choose_failure(error.peer_code)) from None
+        while True:
+            try:
+                return await self._send(url, source.id, order, base, until)
+            except PeerRefusedError as error:
+                needed = _read_needed(error)
+                # Other orders move a gateway on meanwhile, so it may ask more than once; one that
+                # asks for what it was just given would ask for ever.
+                if needed is None or needed == base:
+                    raise DeliveryFailedError(choose_failure(error.peer_code)) from None
+                base = needed
 
     async def deliver(self, url: str, message: bytes) -> None:
         """Hand over a contact request or a notice; raises PeerError where it did not arrive."""

@@ -52,9 +52,18 @@ class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library ships no typ
 class OpaLink:
     """One pooled HTTP client to one OPA; entered once, for as long as that OPA is asked."""
 
-    def __init__(self, host: str, port: int, *, token: str, tls: bool = False) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        token: str,
+        tls: bool = False,
+        deadline: float = DEADLINE_SECONDS,
+    ) -> None:
+        self._deadline = deadline
         self._client = _Client(
-            host=host, port=port, token=token, ssl=tls, retries=0, timeout=DEADLINE_SECONDS
+            host=host, port=port, token=token, ssl=tls, retries=0, timeout=deadline
         )
 
     def __repr__(self) -> str:
@@ -76,12 +85,12 @@ class OpaLink:
     async def query(
         self, entry_point: EntryPoint, document: dict[str, Any], revision: str
     ) -> object:
-        """Return what OPA answers to one input, unread, within 250 ms and by this revision.
+        """Return what OPA answers to one input, unread, in time and by this revision.
 
         Raises PolicyUnavailableError for every other outcome.
         """
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
+            async with asyncio.timeout(self._deadline):
                 answer: Any = await self._client.query_rule(
                     input_data=document,
                     package_path=f"datwat.{entry_point}",
@@ -133,11 +142,17 @@ class ExternalOpa:
     verify.
     """
 
-    def __init__(self, url: str, token: str, bundle: Bundle) -> None:
+    def __init__(
+        self, url: str, token: str, bundle: Bundle, *, deadline: float = DEADLINE_SECONDS
+    ) -> None:
         parts = urlsplit(url)
         tls = parts.scheme == "https"
         self._link = OpaLink(
-            parts.hostname or "", parts.port or (443 if tls else 8181), token=token, tls=tls
+            parts.hostname or "",
+            parts.port or (443 if tls else 8181),
+            token=token,
+            tls=tls,
+            deadline=deadline,
         )
         self._bundle = bundle
 
@@ -178,13 +193,17 @@ class ExternalOpa:
 class SupervisedOpa:
     """OPA as a child: started, kept alive with back-off, replaced whole for a new bundle, stopped.
 
-    Between a crash and the restart every question is denied. A new bundle gets an OPA of its own,
+    Between a crash and the restart every question is denied; one that hangs is ended and started
+    anew. A new bundle gets an OPA of its own,
     and takes over only when that one is ready: no question ever sees half of it, and a bundle that
     OPA refuses leaves the old one in force.
     """
 
-    def __init__(self, binary: Path, bundle: Bundle) -> None:
+    def __init__(
+        self, binary: Path, bundle: Bundle, *, deadline: float = DEADLINE_SECONDS
+    ) -> None:
         self._binary = binary
+        self._deadline = deadline
         self._bundle = bundle
         self._running: _Running | None = None
         self._changing = asyncio.Lock()
@@ -192,7 +211,7 @@ class SupervisedOpa:
 
     async def __aenter__(self) -> Self:
         """Start OPA and return when its bundle is active; raises OpaStartError."""
-        self._running = await _Running.start(self._binary, self._bundle)
+        self._running = await _Running.start(self._binary, self._bundle, self._deadline)
         self._supervisor = asyncio.create_task(self._supervise())
         return self
 
@@ -227,10 +246,10 @@ class SupervisedOpa:
     async def activate(self, bundle: Bundle) -> None:
         """Put `bundle` in force, whole; after an OpaStartError the old one is still in force."""
         async with self._changing:
-            new = await _Running.start(self._binary, bundle)
+            new = await _Running.start(self._binary, bundle, self._deadline)
             old, self._running, self._bundle = self._running, new, bundle
         if old is not None:
-            await asyncio.sleep(DEADLINE_SECONDS)  # the questions it still has are answered first
+            await asyncio.sleep(self._deadline)  # the questions it still has are answered first
             await old.stop()
 
     async def evaluate(self, evaluations: Sequence[Evaluation]) -> Decisions:
@@ -252,20 +271,20 @@ class SupervisedOpa:
     async def _supervise(self) -> None:
         back_off = _FIRST_BACK_OFF
         while (running := self._running) is not None:
-            await running.process.wait()
+            await running.process.wait_until_lost(running.link.is_ready)
             async with self._changing:
                 if self._running is not running:
                     continue  # replaced by a new bundle's
                 self._running = None
                 await running.stop()
-                _log.error("opa ended; questions are denied until it runs again")
+                _log.error("opa is lost; questions are denied until it runs again")
                 if time.monotonic() - running.started > _LIVED_LONG:
                     back_off = _FIRST_BACK_OFF
                 while self._running is None:
                     await asyncio.sleep(back_off)
                     back_off = min(back_off * 2, _LONGEST_BACK_OFF)
                     with contextlib.suppress(OpaStartError):
-                        self._running = await _Running.start(self._binary, self._bundle)
+                        self._running = await _Running.start(self._binary, self._bundle, self._deadline)
 
 
 class _Running:
@@ -278,10 +297,10 @@ class _Running:
         self.started = time.monotonic()
 
     @classmethod
-    async def start(cls, binary: Path, bundle: Bundle) -> _Running:
+    async def start(cls, binary: Path, bundle: Bundle, deadline: float) -> _Running:
         """Return OPA when `bundle` is active in it; an OpaStartError leaves nothing behind."""
         process = await OpaProcess.start(binary, bundle)
-        link = OpaLink("127.0.0.1", process.port, token=process.token)
+        link = OpaLink("127.0.0.1", process.port, token=process.token, deadline=deadline)
         running = cls(process, link, bundle.revision)
         try:
             await link.open()

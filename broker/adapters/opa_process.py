@@ -20,6 +20,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import get_args
 
@@ -33,6 +34,8 @@ _REFUSED = {(1, 20, 0)}  # compares numbers wrongly; mended in 1.20.1
 _VERSION = re.compile(r"^Version: (\d+)\.(\d+)\.(\d+)\s*$", re.MULTILINE)
 _VERSION_SECONDS = 10.0
 _STOP_SECONDS = 3.0
+CHECK_SECONDS = 1.0
+CHECKS_FAILED = 5
 _KEY_ID = "broker"
 _LOG_LINE = 300
 _TEN_YEARS = 315_360_000
@@ -174,9 +177,17 @@ class OpaProcess:
             raise OpaStartError from None
         return cls(process, folder, port, token)
 
-    async def wait(self) -> None:
-        """Return when the process has ended, for whatever reason."""
-        await self._process.wait()
+    async def wait_until_lost(self, is_ready: Callable[[], Awaitable[bool]]) -> None:
+        """Return when the process has ended, or has been of no use for several checks in a row.
+
+        One that is stopped or hangs denies everything and never ends by itself.
+        """
+        failed = 0
+        while failed < CHECKS_FAILED:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), CHECK_SECONDS)
+                return
+            failed = 0 if await is_ready() else failed + 1
 
     async def stop(self) -> None:
         """End the process, by force after three seconds, and remove its files. Idempotent."""

@@ -1,8 +1,8 @@
 """The routes of protocol.md section 3, the hot ones first.
 
-Rules: a route takes only the acts that belong to it; whatever goes wrong is a problem with a code and
-never repeats what was sent; an answer that was recorded goes out as it is. Plain Starlette routes:
-FastAPI's own cost three times as much (performance.md).
+Rules: a route takes only the acts that belong to it; whatever goes wrong is a problem with a code
+and never repeats what was sent; an answer that was recorded goes out as it is. Plain Starlette
+routes: FastAPI's own cost three times as much (performance.md).
 """
 
 from __future__ import annotations

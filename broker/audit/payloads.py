@@ -1,7 +1,7 @@
 """What is said of an event: the resident's half of an entry (`payload`), and what replay reads.
 
-Rule: a payload tells a resident who, when, why, what was given and what was withheld; never the staff
-id of a professional, another person, the internal reason, or anything that depends on another
+Rule: a payload tells a resident who, when, why, what was given and what was withheld; never the
+staff id of a professional, another person, the internal reason, or anything that depends on another
 member of a household. Codes are written down, texts are rendered from them when somebody reads.
 Source: AVG 13-15, CJEU C-579/21; audit-log.md ("What writes an entry").
 """
@@ -140,7 +140,7 @@ class Record(Value):
 
 
 def build_payload(record: Record) -> bytes:
-    """Return the JSON of a record, members that say nothing left out: these bytes are what counts."""
+    """Return the JSON of a record without the members that say nothing."""
     return record.model_dump_json(exclude_none=True).encode()
 
 

@@ -35,7 +35,7 @@ class Proofs:
         return SignedHead(note, int(note.split("\n", 2)[1]))
 
     def build_receipt(self, index: int, size: int) -> ReceiptPath:
-        """Return where an entry lies under the head of `size` entries; raise MerkleError past it."""
+        """Return where an entry lies under a head of `size`; raise MerkleError past it."""
         path = build_inclusion_proof(self._tree.node, index, size)
         return ReceiptPath(index=index, path=tuple(path))
 

@@ -115,7 +115,7 @@ def keep_reference(
     *,
     shown_rung: Rung | None = None,
 ) -> bytes:
-    """Return what the requester knows a thing by, the one it has or a new one, and have it written."""
+    """Return what the requester knows a thing by, old or new, and have it written."""
     references, partner, now = desk.registers.references, desk.partner, desk.now
     found = references.find_reference(desk.conn, partner, kind, target, now)
     reference = found or references.draw()

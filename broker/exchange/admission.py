@@ -1,8 +1,8 @@
 """Step 1, admit: from a message that is heard to a question that can be gathered.
 
-Rules: the parts are read strictly and in their order (statement, ticket, persons); only members that
-belong; a portal sends a portal's acts and nobody else does; so many messages per partner and second.
-Refused here: a problem, and nothing about a person is written (protocol.md section 6).
+Rules: the parts are read strictly and in their order (statement, ticket, persons); only members
+that belong; a portal sends a portal's acts and nobody else does; so many messages per partner and
+second. Refused here: a problem, and nothing about a person is written (protocol.md section 6).
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from pydantic import BaseModel, ValidationError
 from broker.exchange.errors import ActNotAllowedError, RateLimitedError, TicketMissingError
 from broker.exchange.members import CHUNK, MEMBERS
 from broker.exchange.question import Question
-from datwat.party.http_in import Admitted
+from datwat.party.http_in import Admitted, ObjectT
 from datwat.party.problems import InputInvalidError
 from datwat.party.trust_list import IssuerUnknownError
 from datwat.protocol.acts import PersonPart, Statement
 from datwat.protocol.canonical import decode_canonical
-from datwat.protocol.messages import MessageObject
 from datwat.protocol.signing import MessagePartsError, part_content
 from datwat.protocol.trust import Partner
 
@@ -48,7 +47,7 @@ class RateLimiter:
         self._buckets[partner] = (left - 1, moment)
 
 
-def read_question(admitted: Admitted[MessageObject], now: datetime) -> Question:
+def read_question(admitted: Admitted[ObjectT], now: datetime) -> Question:
     """Return the question in an admitted message.
 
     Raises:

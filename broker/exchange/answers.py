@@ -1,15 +1,15 @@
 """What the requester learns of a decision, and the bytes of its answer.
 
-Rules: findings on what the requester itself stated are explained; findings on facts of the person are
-never told in an inquiry or a contact request, and share one code elsewhere; internal ones stay in the
-log. An inquiry says *permitted* on the stated facts alone, so that *nobody*, *unknown* and *not for
-you to know* are one shape and one size.
+Rules: findings on what the requester itself stated are explained; findings on facts of the person
+are never told in an inquiry or a contact request, and share one code elsewhere; internal ones stay
+in the log. An inquiry says *permitted* on the stated facts alone, so that *nobody*, *unknown* and
+*not for you to know* are one shape and one size.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 from broker.involvement.involvements import Involvement
 from broker.policy.decision import Decision, KindCap, WeighedFinding
@@ -48,7 +48,7 @@ def build_silent_weighing(decision: Decision) -> Weighing:
 
 
 def build_open_weighing(decision: Decision) -> Weighing:
-    """Return what an act or a release tells: the verdict; facts of the person as one shared code."""
+    """Return what an act or release tells: the verdict; the person's facts as one code."""
     person = [finding for finding in decision.findings if finding.about == "person"]
     failed = [finding for finding in person if not finding.satisfied]
     shared = (
@@ -85,33 +85,22 @@ def _build_stated(decision: Decision) -> tuple[Finding, ...]:
 
 
 def _tell(one: WeighedFinding) -> Finding:
-    if one.params:
-        return _build_finding(one.blade, one.code, one.satisfied, one.params)
-    return _build_plain_finding(one.blade, one.code, one.satisfied)
-
-
-def _build_finding(
-    blade: Blade,
-    code: str,
-    satisfied: bool,
-    params: dict[str, Any],  # noqa: FBT001 - a member
-) -> Finding:
     # The members were validated with the decision: doing it again costs 50 µs a question.
-    return Finding.model_construct(blade=blade, code=code, satisfied=satisfied, params=params)
+    if not one.params:
+        return _tell_plainly(one.blade, one.code, one.satisfied)
+    return Finding.model_construct(
+        blade=one.blade, code=one.code, satisfied=one.satisfied, params=one.params
+    )
 
 
 @lru_cache(maxsize=2_048)
-def _build_plain_finding(
-    blade: Blade,
-    code: str,
-    satisfied: bool,  # noqa: FBT001 - a member
-) -> Finding:
+def _tell_plainly(blade: Blade, code: str, satisfied: bool) -> Finding:  # noqa: FBT001 - a member
     """Return a finding without parameters: there are a few hundred, and each is frozen."""
-    return _build_finding(blade, code, satisfied, {})
+    return Finding.model_construct(blade=blade, code=code, satisfied=satisfied, params={})
 
 
 def find_cap(caps: tuple[KindCap, ...], involvement: Involvement) -> Rung:
-    """Return the rung that the decision's table gives this involvement; none where it has no row."""
+    """Return the rung that the decision's table gives an involvement; none without a row."""
     for cap in caps:
         if cap.function == involvement.function and cap.kind == involvement.kind:
             return cap.shielded if involvement.shielded else cap.plain
@@ -124,7 +113,7 @@ def lower(one: Rung, other: Rung) -> Rung:
 
 
 def select_shown(decision: Decision, found: list[Involvement]) -> list[tuple[Involvement, Rung]]:
-    """Return the involvements that this decision lets be shown, each with its rung, newest first."""
+    """Return what this decision lets be shown, each with its rung, the newest first."""
     if not decision.permit:
         return []
     capped = [(held, lower(decision.rung, find_cap(decision.caps, held))) for held in found]

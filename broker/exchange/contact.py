@@ -1,8 +1,8 @@
 """Contact requests: relayed, and revealing nothing to whoever asks.
 
-Rules: towards the requester a request is only ever *sent*, and one that reaches nobody looks the same
-and writes the same rows; the source answers by its own reference. Source: "Dat and wat", second rung
-of the ladder; protocol.md section 10.
+Rules: towards the requester a request is only ever *sent*, and one that reaches nobody looks the
+same and writes the same rows; the source answers by its own reference. Source: "Dat and wat",
+second rung of the ladder; protocol.md section 10.
 """
 
 from __future__ import annotations

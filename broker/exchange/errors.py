@@ -27,7 +27,7 @@ class HandleUnknownError(PartyError):
 
 
 class IntroductionUnknownError(PartyError):
-    """A code that is not for this partner, was redeemed, is over, or cannot be used for this act."""
+    """A code that is not this partner's, was redeemed, is over, or does not fit the act."""
 
     code = "introduction_unknown"
     default_detail = "The introduction code cannot be used: ask the partner that gave it."

@@ -1,8 +1,8 @@
 """Raw facts into the question that OPA weighs: pure, total, and without any verdict.
 
-Rule: dates, roles, ids, bands and lengths go in as they are; what is not there is null. No text that
-people wrote, no other person's facts (policies.md, "Facts are raw"). The only things computed are a
-length and a part of an id.
+Rule: dates, roles, ids, bands and lengths go in as they are; what is not there is null. No text
+that people wrote, no other person's facts (policies.md, "Facts are raw"). The only things computed
+are a length and a part of an id.
 """
 
 from __future__ import annotations

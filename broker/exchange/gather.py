@@ -1,8 +1,8 @@
 """Step 2, gather: tickets, handles and codes become data subjects with their raw facts; reads only.
 
-Rules: an unknown point is carried on as a new subject in memory; a handle that is not this partner's
-ends here; an involvement reference that is not this partner's, or not this person's, counts as
-absent. The same statements run for every person, known or not. No verdict is formed here.
+Rules: an unknown point is carried on as a new subject in memory; a handle that is not this
+partner's ends here; an involvement reference that is not this partner's, or not this person's,
+counts as absent. The same statements run for every person, known or not. No verdict is formed here.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Gatherer:
     def gather_message(
         self, conn: Connection, question: Question, ticket: OpenedTicket | None
     ) -> MessageFacts:
-        """Return what all persons of the message share; another team's occasion counts as absent."""
+        """Return what all persons share; another team's occasion counts as absent."""
         occasion = self._find_occasion(conn, question)
         members: tuple[bytes, ...] = ()
         if occasion is not None and question.object.type in (
@@ -223,9 +223,12 @@ class Gatherer:
         target = registers.references.find_target(
             conn, question.partner.id, "involvement", part.involvement, question.now
         )
+        # Always looked for: a guessed reference must not cost less than another person's.
+        held = registers.involvements.find(
+            conn, target.target if target else bytes(16), question.now
+        )
         if target is None or target.shown_at is None:
             return None
-        held = registers.involvements.find(conn, target.target, question.now)
         if held is None or held.subject_id != subject_id:
             return None
         return Shown(held, part.involvement, target.shown_at)

@@ -1,9 +1,10 @@
-"""Step 6 of a release: the order goes to its source, the envelope comes back, the outcome is logged.
+"""Step 6 of a release: order to the source, envelope back, outcome logged.
 
-Rules: the order's authority is the receipt of its entry, so there is no order before step 5; whatever
-the source answers, an outcome entry is written before anything passes on. A crash in between leaves
-the order recorded: within ten minutes the same bytes send the same order again, after that the
-outcome is unknown and the client asks anew. Source: "Answers and the sealed release", steps 3 to 6.
+Rules: the order's authority is the receipt of its entry, so there is no order before step 5;
+whatever the source answers, an outcome entry is written before anything passes on. A crash in
+between leaves the order recorded: within ten minutes the same bytes send the same order again,
+after that the outcome is unknown and the client asks anew. Source: "Answers and the sealed
+release", steps 3 to 6.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class HandOver:
         self._clock = clock
 
     def build_pending(self, prepared: Prepared) -> Mapping[str, Any] | None:
-        """Return what must be recorded to send this order again, or None where nothing is ordered."""
+        """Return what must be recorded to send the order again; None without an order."""
         if prepared.orders is None or prepared.ordered_by is None:
             return None
         decision = prepared.weighed.decision

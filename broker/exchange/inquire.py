@@ -1,8 +1,9 @@
-"""Who is involved? The pointers that the decision's table lets be seen, and the scope of the answer.
+"""Who is involved? The pointers that the decision lets be seen, and the answer's scope.
 
-Rules: pointers are read after the weighing, by one statement, once per person, whatever was decided;
-Python only looks up in the table; *nobody*, *unknown* and *not for you to know* are one answer. What
-is shown gets a reference of this requester's own. Source: AVG 5(1)(c), 9; "The ladder is the scale".
+Rules: pointers are read after the weighing, by one statement, once per person, whatever was
+decided; Python only looks up in the table; *nobody*, *unknown* and *not for you to know* are one
+answer. What is shown gets a reference of this requester's own. Source: AVG 5(1)(c), 9; "The ladder
+is the scale".
 """
 
 from __future__ import annotations

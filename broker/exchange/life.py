@@ -1,10 +1,10 @@
 """The life of every question, in six steps that nothing goes around.
 
 1. Admit (`admission.py`). 2. Gather: who, and raw facts. 3. Weigh: OPA, once per person, before any
-pointer is read. 4. Prepare: the act's own module. 5. Log: registers, spent id, exactly one entry per
-person, in one transaction. 6. Hand over: only what step 5 gave back can be answered or ordered.
-A crash between two steps leaves something logged that never left, never the reverse.
-Source: architecture.md, "One life for every question"; protocol.md section 6.
+pointer is read. 4. Prepare: the act's own module. 5. Log: registers, spent id, exactly one entry
+per person, in one transaction. 6. Hand over: only what step 5 gave back can be answered or ordered.
+A crash between two steps leaves something logged that never left, never the reverse. Source:
+architecture.md, "One life for every question"; protocol.md section 6.
 """
 
 from __future__ import annotations
@@ -107,9 +107,8 @@ class Life:
         The same bytes at the same time wait for the one answer. `require_fresh` raises where these
         bytes are too old to be admitted for the first time.
 
-        Raises:
-            RidReusedError, TicketError, MessageExpiredError, PolicyUnavailableError, LogError, and the
-            errors of `errors.py`.
+        Raises: RidReusedError, TicketError, MessageExpiredError, PolicyUnavailableError, LogError,
+        and the errors of `errors.py`.
         """
         running = self._running.get(question.key)
         if running is not None:

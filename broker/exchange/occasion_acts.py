@@ -1,8 +1,8 @@
 """Opening, handing over and closing an occasion; conversations; special situations.
 
-Rules: each member is a person of their own, with an entry of their own, and only who is permitted is
-named; an act that changes the occasion names every member and is done for all or for none; what an
-introduction from a confidential occasion opens inherits the chain. Source: AVG 13-14, 23.
+Rules: each member is a person of their own, with an entry of their own, and only who is permitted
+is named; an act that changes the occasion names every member and is done for all or for none; what
+an introduction from a confidential occasion opens inherits the chain. Source: AVG 13-14, 23.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _describe_special(special: SpecialSituation | None) -> Detail:
 
 
 class ChangeOccasion:
-    """`hand_over`, `close_occasion`, `declare_special_situation`: done for all members, or for none."""
+    """`hand_over`, `close_occasion`, `declare_special_situation`: for all members or for none."""
 
     def prepare(self, desk: Desk) -> PreparedChunk:
         """Return the answers, and the change; raise MembersDifferError unless all are named."""

@@ -85,10 +85,10 @@ class Weighed:
 class Prepared:
     """Step 4: the answer about one person and what the resident reads, before it is written.
 
-    `orders` is set for a permitted release only, and `ordered_by` is then the source's own reference to
-    the involvement; `logs` is False for a mere reconfirmation and for
-    the portal's sessions; `mints` are the keys of one more subject to write;
-    `opened` is the id of an occasion that is just opened.
+    `orders` is set for a permitted release only, and `ordered_by` is then the source's own
+    reference to the involvement; `logs` is False for a mere reconfirmation and for the portal's
+    sessions; `mints` are the keys of one more subject to write; `opened` is the id of an occasion
+    that is just opened.
     """
 
     weighed: Weighed

@@ -1,8 +1,8 @@
 """Answers as they are recorded with a spent request, and as they leave with their receipts.
 
-Rules: the answer is recorded in the transaction that writes the entries, sealed; the same bytes get it
-again for ten minutes, with receipts made anew from the log. Of a release that is on its way the order
-is recorded instead: it is resumed, never weighed twice. Source: "One id".
+Rules: the answer is recorded in the transaction that writes the entries, sealed; the same bytes get
+it again for ten minutes, with receipts made anew from the log. Of a release that is on its way the
+order is recorded instead: it is resumed, never weighed twice. Source: "One id".
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ def find_own(desk: Desk, weighed: Weighed) -> list[Involvement]:
 
 
 class ReportWrongPerson:
-    """`report_wrong_person`: the first person was the wrong one; a second, if any, the right one."""
+    """`report_wrong_person`: the first person is the wrong one; a second, if any, the right one."""
 
     def prepare(self, desk: Desk) -> PreparedChunk:
         """Return the answers, and what is annulled of the wrong person."""

@@ -1,9 +1,9 @@
 """What is known? The order that a permitted release becomes, and what its envelope must be.
 
 Rules: an order exists only where policy permits *and* the involvement cited was shown to this
-requester, is this person's and this source's; without, it is refused with the code that every fact of
-the person shares. The broker checks signature, core and paths of an envelope, and cannot read it.
-Source: "Answers and the sealed release"; protocol.md sections 7 and 8.
+requester, is this person's and this source's; without, it is refused with the code that every fact
+of the person shares. The broker checks signature, core and paths of an envelope, and cannot read
+it. Source: "Answers and the sealed release"; protocol.md sections 7 and 8.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The portal's acts: opening and ending a session, and what a resident wishes.
 
 Rules: a handle lasts for one session; who represents somebody has a view of their own, and absent,
-refused and unknown look the same (a handle that shows an empty log); a wish is the person's own act.
-Source: AVG 7(3), 12, 15, 21; domain.md, "Authority"; "Portal" in the cryptographic design.
+refused and unknown look the same (a handle that shows an empty log); a wish is the person's own
+act. Source: AVG 7(3), 12, 15, 21; domain.md, "Authority"; "Portal" in the cryptographic design.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Step 5, the texts: both halves of the entry about each person, and what replay reads.
 
 Rule: the core ties the entry to what is answered; a core of type release is written for a permit
-only, for a refused one with its receipt would be an order. The internal reason goes where replay and
-the reviewing officer read, never into the resident's half. Source: "Entry: 66 bytes".
+only, for a refused one with its receipt would be an order. The internal reason goes where replay
+and the reviewing officer read, never into the resident's half. Source: "Entry: 66 bytes".
 """
 
 from __future__ import annotations
@@ -156,6 +156,6 @@ def _build_replay(question: Question, prepared: Prepared, revision: str) -> byte
 
 
 def build_occasion_mark(occasion_id: bytes | None, audience: str) -> str:
-    """Return what the replay half of a later entry says: its occasion, and the chain it opens in."""
+    """Return the replay half of a later entry: its occasion, and the chain it opens in."""
     occasion = encode_bytes(occasion_id) if occasion_id else None
     return orjson.dumps({"v": 1, "occasion": occasion, "audience": audience}).decode()

@@ -27,7 +27,7 @@ Evaluate = Callable[[str, Mapping[str, Any]], BaseModel | Mapping[str, Any]]
 class Expectation(Value):
     """What must come out. Members that a case leaves out are not compared, but for `unmet`.
 
-    `unmet`: every code that is not satisfied; `weighed`: every code, satisfied or not; `caps`: every
+    `unmet`: every code that is not satisfied; `weighed`: every code, satisfied or not; `caps`: each
     row that is not none, as `function/kind` to `plain/shielded`.
     """
 
@@ -143,8 +143,10 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(base)
     for key, change in changes.items():
         held = merged.get(key)
-        both = isinstance(held, Mapping) and isinstance(change, Mapping)
-        merged[key] = merge(held, change) if both else change
+        if isinstance(held, Mapping) and isinstance(change, Mapping):
+            merged[key] = merge(held, change)
+        else:
+            merged[key] = change
     return merged
 
 

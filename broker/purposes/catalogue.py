@@ -1,20 +1,26 @@
 """All policy data together, checked against itself, in the shape that Rego reads.
 
-Rule enforced: nothing that Rego relies on may point to what is not there (an edge to an unknown
-product, a purpose to an unknown kind): such a catalogue is not built. Guard rail: a purpose may not
-see a kind that is never for its domain.
+Rule enforced: a catalogue whose parts do not fit each other (`consistency.py`) is not built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from broker.purposes.consistency import refuse, require_guards, require_known, require_purpose
 from broker.purposes.errors import PolicyFileError
-from broker.purposes.models import Code, Covenant, Kind, Product, Purpose, derive_digest
+from broker.purposes.models import (
+    Code,
+    Covenant,
+    Guards,
+    Kind,
+    Product,
+    Purpose,
+    derive_digest,
+)
 from datwat.party.strict_yaml import read_model, read_yaml, validate_yaml
 from datwat.protocol.messages import BLADES
 from datwat.protocol.values import Slug, Value
@@ -49,6 +55,7 @@ class Catalogue(Value):
     kinds: dict[Slug, Kind]
     covenant: Covenant
     codes: dict[Slug, Code]
+    guards: Guards
 
     def to_data(self) -> dict[str, Any]:
         """Return `data.datwat.catalogue`: plain JSON values, with digests and an index per act."""
@@ -138,8 +145,9 @@ def load_catalogue(policies_dir: Path) -> Catalogue:
         kinds=_load_map(Kind, policies_dir / "kinds.yaml"),
         covenant=read_model(policies_dir / "covenant.yaml", Covenant, PolicyFileError),
         codes=_load_map(Code, policies_dir / "codes.yaml"),
+        guards=read_model(policies_dir / "guards.yaml", Guards, PolicyFileError),
     )
-    _require_consistent(catalogue)
+    require_consistent(catalogue)
     return catalogue
 
 
@@ -173,42 +181,25 @@ def _load_map(model: type[Any], path: Path) -> dict[str, Any]:
     return items
 
 
-def _require_consistent(catalogue: Catalogue) -> None:
+def require_consistent(catalogue: Catalogue) -> None:
+    """Raise PolicyFileError unless all parts of the catalogue fit each other and the guards."""
+    covenant, kinds, products = catalogue.covenant, catalogue.kinds, catalogue.products
     for purpose in catalogue.purposes.values():
-        _require_purpose(catalogue, purpose)
-    for name, product in catalogue.products.items():
-        _require_known(
-            f"products/{name}.yaml, sources", product.sources, catalogue.covenant.functions
-        )
-    for name, kind in catalogue.kinds.items():
-        _require_known(f"kinds.yaml, {name}", kind.functions, catalogue.covenant.functions)
+        require_purpose(purpose, products, kinds, covenant)
+    for name, product in products.items():
+        require_known(f"products/{name}.yaml, sources", product.sources, covenant.functions)
+    for name, kind in kinds.items():
+        require_known(f"kinds.yaml, {name}", kind.functions, covenant.functions)
+        if kind.cap != "none":
+            _require_domain(covenant, name, kind)
+    require_guards(catalogue.guards, products, kinds, covenant)
     for act, index in _index_acts(catalogue.codes).items():
         blades = {code["blade"] for code in index["codes"].values() if code["blocks"]}
         if blades != set(BLADES):
             raise PolicyFileError(f"codes.yaml: {act} has no code of every blade.", place=act)
 
 
-def _require_purpose(catalogue: Catalogue, purpose: Purpose) -> None:
-    place = f"purposes/{purpose.id}.yaml"
-    functions = catalogue.covenant.functions
-    askers = [requester.function for requester in purpose.requesters]
-    _require_known(f"{place}, requesters", askers, functions)
-    _require_known(f"{place}, sees", purpose.sees, catalogue.kinds)
-    for kind in purpose.sees:
-        if purpose.domain in catalogue.kinds[kind].never_for:
-            raise PolicyFileError(f"{place}, sees: {kind} is never for this domain.", place="sees")
-    for number, edge in enumerate(purpose.edges):
-        where = f"{place}, edges.{number}"
-        _require_known(where, (edge.product,), catalogue.products)
-        product = catalogue.products[edge.product]
-        _require_known(where, (edge.source,), product.sources)
-        _require_known(where, (edge.requester,), askers)
-        _require_known(
-            where, [item.field for item in edge.fields], [item.field for item in product.fields]
-        )
-
-
-def _require_known(place: str, names: Iterable[str], known: Container[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise PolicyFileError(f"{place}: {name} is not known.", place=place)
+def _require_domain(covenant: Covenant, name: str, kind: Kind) -> None:
+    for function in kind.functions:
+        if covenant.functions[function].domain is None:
+            refuse(f"kinds.yaml, {name}", f"can be seen, so {function} needs a domain")

@@ -147,6 +147,16 @@ class Product(Value):
     most_fields: int = Field(ge=1, le=64)
     fields: tuple[ProductField, ...] = Field(min_length=1, max_length=64)
 
+    @model_validator(mode="after")
+    def _most_is_no_more_than_all(self) -> Self:
+        if self.most_fields > len(self.fields):
+            msg = "most_fields is more than the product has"
+            raise ValueError(msg)
+        if len({item.field for item in self.fields}) != len(self.fields):
+            msg = "a field stands there twice"
+            raise ValueError(msg)
+        return self
+
 
 class Kind(Value):
     """A kind of involvement: who may register it, its cap, whom it is about, and its end.
@@ -162,9 +172,12 @@ class Kind(Value):
 
 
 class Function(Value):
-    """A function in the covenant. `own`: entries go to the chain for the person alone."""
+    """A function in the covenant. `own`: entries go to the chain for the person alone.
 
-    domain: Domain
+    No `domain` where no involvement of the function is ever shown.
+    """
+
+    domain: Domain | None = None
     own: bool = False
 
 
@@ -205,6 +218,15 @@ class Covenant(Value):
     least_motivation: int = Field(ge=1, le=500)
     contact_again_days: Days
     retention_days: Days
+
+
+class Guards(Value):
+    """Guard rails said a second time: caps and domains of kinds, occasions, labels of fields."""
+
+    caps: dict[Rung, tuple[Slug, ...]]
+    never_for: dict[Domain, tuple[Slug, ...]]
+    occasions: dict[OccasionKind, Rung]
+    labels: dict[Slug, dict[Label, tuple[FieldPath, ...]]]
 
 
 class Code(Value):

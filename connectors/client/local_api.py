@@ -189,7 +189,8 @@ def build_operations(
 
     async def start_sync(http: HttpRequest) -> Response:
         request = await _read(http, requests.Sync, applications)
-        return build_json_response(SyncAnswer(run=sync.start(request.professional)))
+        run = sync.start(request.professional, allow_ending=request.allow_ending)
+        return build_json_response(SyncAnswer(run=run))
 
     async def find_sync(http: HttpRequest) -> Response:
         applications.require_token(http.headers.get("authorization", ""))

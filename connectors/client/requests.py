@@ -262,4 +262,9 @@ class ReportWrongPerson(OnOccasion):
 
 
 class Sync(Request):
-    """Bring the broker's pointers in line with the source declaration."""
+    """Bring the broker's pointers in line with the source declaration.
+
+    `allow_ending`: also where the source is empty, or misses over half of what is current.
+    """
+
+    allow_ending: bool = False

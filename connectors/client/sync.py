@@ -3,8 +3,10 @@
 Numbered steps; each can be repeated after a crash:
 1. what was sent and not answered within ten minutes is sent again, the same bytes;
 2. an unfinished run of today is taken up, else a new one begins;
-3. every row of the source that this run has not confirmed is registered, by batches;
-4. what a sync registered before and the source no longer holds is ended.
+3. a source that yields nothing, or misses over half of what is current, is refused unless allowed:
+   more likely a query broke than that so many clients left;
+4. every row of the source that this run has not confirmed is registered, by batches;
+5. what a sync registered before and the source no longer holds is ended.
 A row that fails is counted under its code and holds up no other. A client whose row cannot be read
 is never ended, and nobody is where it cannot even be told whose row that is.
 """
@@ -29,7 +31,14 @@ from connectors.client.registrations import (
 )
 from connectors.client.results import RowResult, SyncState
 from connectors.client.runs import RunStore
-from connectors.errors import IdentityMissingError, SourceMissingError, SyncRunningError
+from connectors.client.store import OwnInvolvement
+from connectors.errors import (
+    IdentityMissingError,
+    SourceMissingError,
+    SyncEndsTooManyError,
+    SyncRunningError,
+    SyncSourceEmptyError,
+)
 from datwat.party import clock
 from datwat.party.http_out import PeerRefusedError
 from datwat.party.telemetry import get_logger
@@ -42,6 +51,7 @@ SendBatch = Callable[[Sequence[Key], Sequence[Person]], Awaitable[list[RowResult
 _ACTS: Final = ("register", "end")
 _PAUSES: Final = (1.0, 2.0, 5.0)  # seconds
 _TAKEN_UP: Final = timedelta(days=1)
+_FEW: Final = 20  # involvements; of so few, most may well end on one day
 _log = get_logger("sync")
 
 
@@ -54,9 +64,10 @@ class Sync:
         self._runs = runs
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, professional: Professional) -> SyncState:
+    def start(self, professional: Professional, *, allow_ending: bool = False) -> SyncState:
         """Begin (or take up) a run in the background and return its state.
 
+        `allow_ending` takes a source at its word, however much is missing from it.
         Raises SourceMissingError, SyncRunningError.
         """
         if self._desk.source is None:
@@ -64,7 +75,9 @@ class Sync:
         if self._task is not None and not self._task.done():
             raise SyncRunningError
         run = self._runs.take_up(clock.now(), _TAKEN_UP)
-        self._task = asyncio.create_task(self._run(run, professional, self._desk.source))
+        source = self._desk.source
+        work = partial(self._work, run, professional, source, allow_ending=allow_ending)
+        self._task = asyncio.create_task(self._run(run, work))
         return self._runs.require(run)
 
     def find_state(self) -> SyncState | None:
@@ -77,9 +90,9 @@ class Sync:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self, run: int, professional: Professional, source: ClientSource) -> None:
+    async def _run(self, run: int, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self._work_patiently(run, professional, source)
+            await self._work_patiently(work)
         except DatwatError as error:
             code = get_failure_code(error)
             _log.warning("sync_stopped", code=code)
@@ -91,13 +104,11 @@ class Sync:
             return
         self._runs.finish(run, "finished", clock.now())
 
-    async def _work_patiently(
-        self, run: int, professional: Professional, source: ClientSource
-    ) -> None:
+    async def _work_patiently(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work; where a peer says that it cannot now, work again: nothing is done twice."""
         for pause in _PAUSES:
             try:
-                await self._work(run, professional, source)
+                await work()
             except PeerRefusedError as error:
                 if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                     raise
@@ -105,9 +116,11 @@ class Sync:
                 await asyncio.sleep(pause)
             else:
                 return
-        await self._work(run, professional, source)
+        await work()
 
-    async def _work(self, run: int, professional: Professional, source: ClientSource) -> None:
+    async def _work(
+        self, run: int, professional: Professional, source: ClientSource, *, allow_ending: bool
+    ) -> None:
         await self._resend(run)
         found = await asyncio.to_thread(lambda: list(source.list_clients()))
         rows = {(row.client, row.kind): row for row in found if isinstance(row, SourceRow)}
@@ -115,9 +128,16 @@ class Sync:
         self._runs.set_total(run, len(rows) + len(faults))
         for fault in faults:
             self._runs.fail(run, (fault.client or f"row {fault.row}", ""), fault.code)
+        may_end = all(fault.client is not None for fault in faults)
+        unread = {fault.client for fault in faults}
+        held = self._desk.store.list_involvements()
+        if not allow_ending:
+            if not found:
+                raise SyncSourceEmptyError
+            gone = find_gone(held, set(rows), unread) if may_end else []
+            require_few(gone, [own for own in held if own.run is not None])
         await self._register(run, professional, rows)
-        if all(fault.client is not None for fault in faults):
-            unread = {fault.client for fault in faults}
+        if may_end:
             await self._end(run, professional, set(rows), unread)
 
     async def _resend(self, run: int) -> None:
@@ -164,13 +184,7 @@ class Sync:
         self, run: int, professional: Professional, present: set[Key], unread: set[str | None]
     ) -> None:
         held = self._desk.store.list_involvements()
-        gone = [
-            own
-            for own in held
-            if own.run is not None
-            and own.client not in unread
-            and (own.client, own.kind) not in present
-        ]
+        gone = find_gone(held, present, unread)
         kept = {own.reference for own in held if own not in gone}
         doubles = [own for own in gone if own.reference in kept]
         self._desk.store.forget_involvements((own.client, own.kind) for own in doubles)
@@ -215,6 +229,25 @@ class Sync:
         self._runs.add(
             run, registered=done["register"], reconfirmed=done["reconfirm"], ended=done["end"]
         )
+
+
+def find_gone(
+    held: Sequence[OwnInvolvement], present: set[Key], unread: set[str | None]
+) -> list[OwnInvolvement]:
+    """Return what a sync registered before and the source no longer holds."""
+    return [
+        own
+        for own in held
+        if own.run is not None
+        and own.client not in unread
+        and (own.client, own.kind) not in present
+    ]
+
+
+def require_few(gone: Sequence[OwnInvolvement], current: Sequence[OwnInvolvement]) -> None:
+    """Raise SyncEndsTooManyError where over half of more than a few would end."""
+    if len(current) > _FEW and 2 * len(gone) > len(current):
+        raise SyncEndsTooManyError
 
 
 def _build_person(row: SourceRow, handle: bytes | None) -> Person:

@@ -154,6 +154,11 @@ def has_row(code: str) -> bool:
     return code in _TABLE
 
 
+def list_rows() -> dict[str, Row]:
+    """Return every code with its row, as far as the parties have registered theirs."""
+    return dict(sorted(_TABLE.items()))
+
+
 def require_row(error: DatwatError) -> Row:
     """Return the row of the error's code, or that of the nearest base class that has one."""
     for kind in type(error).__mro__:

@@ -1,7 +1,7 @@
 """A resident's own log as it reaches the portal: one card per question, with its proofs.
 
-Rule: everything a card says can be recomputed from `proofs`: the payload is what the log committed to,
-the sentences are rendered from its codes. An entry that waits for its opening is in no page.
+Rule: everything a card says can be recomputed from `proofs`: the payload is what the log committed
+to, the sentences are rendered from its codes. An entry that waits for its opening is in no page.
 Source: AVG 12, 15; audit-log.md ("Chains").
 """
 
@@ -105,7 +105,7 @@ class AccessCard(Value):
 
 
 class AccessLog(Value):
-    """A page of cards, newest first, under one signed checkpoint; `next` is the cursor of the rest."""
+    """A page of cards, newest first, under one checkpoint; `next` is the cursor of the rest."""
 
     v: Literal[1]
     rid: Bytes16

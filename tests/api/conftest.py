@@ -59,7 +59,16 @@ def problem(response: httpx.Response) -> dict[str, Any]:
 def start(world: World, log: Path) -> Served:
     with log.open("ab") as file:
         process = subprocess.Popen(
-            [sys.executable, "-c", _START, "broker", "serve", "--home", str(world.home), "--with-parent"],
+            [
+                sys.executable,
+                "-c",
+                _START,
+                "broker",
+                "serve",
+                "--home",
+                str(world.home),
+                "--with-parent",
+            ],
             stdout=file,
             stderr=file,
             env={**os.environ},

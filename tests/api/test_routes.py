@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,7 +36,9 @@ NUMBERS = bsns()
 
 
 def _register(served: Served, bsn: str) -> None:
-    person = by_bsn(bsn, registers=registers("debt_counselling"), identity="document", told_at=now())
+    person = by_bsn(
+        bsn, registers=registers("debt_counselling"), identity="document", told_at=now()
+    )
     part = act_part(served.ask("debt-counselling", "register", [person], say()))
     assert part.state in ("registered", "reconfirmed"), part
 
@@ -69,16 +72,21 @@ def test_bundle_signature_and_checkpoint_can_be_fetched(served: Served) -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda wire: b"{", "json_malformed"),
-        (lambda wire: wire.replace(b'{"object"', b'{"object":"x","object"', 1), "json_duplicate_key"),
+        (lambda _: b"{", "json_malformed"),
+        (
+            lambda wire: wire.replace(b'{"object"', b'{"object":"x","object"', 1),
+            "json_duplicate_key",
+        ),
         (lambda wire: wire[:-1] + b',"extra":1}', "message_form"),
         (lambda wire: wire.replace(b'"signature":"', b'"signature":"AA', 1), "message_form"),
-        (lambda wire: b'{"n":NaN}', "json_float"),
-        (lambda wire: b'{"n":"\\ud800"}', "json_lone_surrogate"),
-        (lambda wire: b"[]" + b" " * 1_048_576, "body_too_large"),
+        (lambda _: b'{"n":NaN}', "json_float"),
+        (lambda _: b'{"n":"\\ud800"}', "json_lone_surrogate"),
+        (lambda _: b"[]" + b" " * 1_048_576, "body_too_large"),
     ],
 )
-def test_bad_input_is_a_problem_with_a_code(served: Served, change, code: str) -> None:  # type: ignore[no-untyped-def]
+def test_bad_input_is_a_problem_with_a_code(
+    served: Served, change: Callable[[bytes], bytes], code: str
+) -> None:
     person = by_bsn(next(NUMBERS), registers=registers("debt_counselling"))
     sent = served.world.build("debt-counselling", "register", [person], say())
     found = problem(served.post(change(sent.wire), "/v1/registrations"))

@@ -42,7 +42,9 @@ def test_every_number_is_a_test_number_of_one_person() -> None:
 @pytest.mark.parametrize("number", ["123456782", "999991104", "99999", "999990000"])
 def test_a_real_or_wrong_number_is_refused(number: str) -> None:
     with pytest.raises(ValidationError):
-        Someone(called="A", family_name="B", born="2000-01-01", bsn=number, age="18+", numbers={})
+        Someone(
+            called="A", family_name="B", born=date(2000, 1, 1), bsn=number, age="18+", numbers={}
+        )
 
 
 def test_a_slip_in_a_case_file_is_refused() -> None:

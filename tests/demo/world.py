@@ -1,6 +1,7 @@
 """The demo's covenant for the tests: one per test process, with recording doors in it.
 
-The doors stand in front of the broker, the key holder and the gateway of youth help. Shared by tests/demo and tests/promises: all of them are in one xdist group.
+The doors stand in front of the broker, the key holder and the gateway of youth help. Shared by
+tests/demo and tests/promises: all of them are in one xdist group.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A source's real gateway beside the broker: over HTTP, with an SQLite system of its own behind it."""
+"""A source's real gateway beside the broker: over HTTP, before an SQLite system of its own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Self
 
 import uvicorn
-from sqlalchemy import insert
+from sqlalchemy import Engine, insert
 
 from connectors.gateway.gateway import Gateway, build_gateway_operations
 from connectors.policy import PolicyKeeper
@@ -64,11 +65,19 @@ class Source:
         self._running = running
         folder.mkdir(parents=True, exist_ok=True)
         self._write_system(bsn)
-        self.engine = open_engine(f"sqlite:///{folder / 'database' / 'party.sqlite'}")
+        self.engine = self._open_engine()
         migrate(self.engine, MIGRATIONS)
         with self.engine.begin() as connection:
             row = {"client": CLIENT, "kind": "debt_counselling", "reference": reference}
             connection.execute(insert(involvements).values(**row, confirmed_at=0))
+
+    def _open_engine(self) -> Engine:
+        return open_engine(f"sqlite:///{self.folder / 'database' / 'party.sqlite'}")
+
+    def reopen(self) -> Self:
+        """Return this source after a restart: only what is durable is known."""
+        self.engine = self._open_engine()
+        return self
 
     def _write_system(self, bsn: str) -> None:
         path = self.folder / "schuld.db"
@@ -139,7 +148,7 @@ async def serve_app(app: object, port: int) -> AsyncIterator[None]:
     config = uvicorn.Config(app, port=port, log_config=None, lifespan="off")  # type: ignore[arg-type]
     server = _Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells it no other way
         await asyncio.sleep(0.01)
     try:
         yield

@@ -1,18 +1,19 @@
-"""*Nobody*, *unknown*, *not for you*, *objected*, *shielded away* and *guessed* look and cost alike."""
+"""*Nobody*, *unknown*, *not for you*, *objected*, *shielded away*, *guessed*: all alike."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 
 from broker.policy.engine import Decisions
+from broker.policy.evaluation import Evaluation
 from datwat.protocol.acts import Objection
+from datwat.protocol.answers import InquiryPart, ReleasePart
 from datwat.protocol.entry import parse_entry
 from datwat.protocol.messages import Answer
 from datwat.protocol.values import encode_bytes
@@ -36,6 +37,7 @@ from tests.exchange.world import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBERS = bsns()
+MOMENT = now()
 for _ in range(200):  # other tests of this broker use other persons
     next(NUMBERS)
 
@@ -56,37 +58,38 @@ def counted(running: Running) -> Iterator[Cost]:
     size = running.broker.log.size
     evaluate = engine.evaluate
 
-    async def count(evaluations: Any) -> Decisions:
+    async def count(evaluations: Sequence[Evaluation]) -> Decisions:
         cost.weighed += len(evaluations)
         return await evaluate(evaluations)
 
-    def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
-        cost.statements.append(" ".join(statement.split()[:3]))
+    def note(statement: str) -> None:
+        # How many inner nodes an entry completes follows from its index, whoever it is about.
+        if "log_nodes" not in statement:
+            cost.statements.append(" ".join(statement.split()[:3]))
 
-    event.listen(Engine, "before_cursor_execute", note)
+    # What SQLite itself says that it ran, on the connection that reads and the one that writes.
+    writer = running.broker.store._writer  # noqa: SLF001 - the only one there is
+    assert writer is not None
+    with running.broker.rooms.reading() as conn:
+        drivers = [conn.connection.driver_connection, writer.connection.driver_connection]
+    for driver in drivers:
+        driver.set_trace_callback(note)  # type: ignore[union-attr] # an SQLite connection
     engine.evaluate = count  # type: ignore[method-assign] # counts, and passes on
     try:
         yield cost
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        for driver in drivers:
+            driver.set_trace_callback(None)  # type: ignore[union-attr] # as above
         engine.evaluate = evaluate  # type: ignore[method-assign]
     cost.entries = running.broker.log.size - size
 
 
-def blank_ids(part: Any) -> str:
+def blank_ids(part: InquiryPart | ReleasePart) -> str:
     """Return a part without what must differ: references and moments."""
-    return str(
-        part.model_copy(
-            update={
-                "handle": None,
-                **(
-                    {"scope": part.scope.model_copy(update={"as_of": now()})}
-                    if hasattr(part, "scope")
-                    else {}
-                ),
-            }
-        )
-    ).replace(str(now().year), "")
+    changes: dict[str, object] = {"handle": None}
+    if isinstance(part, InquiryPart):
+        changes["scope"] = part.scope.model_copy(update={"as_of": MOMENT})
+    return str(part.model_copy(update=changes))
 
 
 async def _nothing(_running: Running, _bsn: str) -> None:
@@ -226,7 +229,8 @@ async def test_releases_that_end_at_the_broker_are_alike(broker: Running) -> Non
     strangers = await _release(broker, home, bsn, theirs)
     missing = await _release(broker, home, bsn, None)
     assert guessed[:2] == strangers[:2] == missing[:2]
-    assert guessed[3:] == strangers[3:] == missing[3:] == (1, 1)
+    assert guessed[2:] == strangers[2:]
+    assert guessed[3:] == missing[3:] == (1, 1)
     assert "person_facts" in guessed[1]
 
 

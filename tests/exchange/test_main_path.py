@@ -9,6 +9,7 @@ import pytest
 from broker.exchange.errors import HandleUnknownError, MembersDifferError, PersonTwiceError
 from broker.exchange.members import MemberMissingError, MemberNotAllowedError
 from datwat.party.spent import RidReusedError
+from datwat.protocol.acts import CloseOccasion, Statement
 from tests.exchange.world import (
     Running,
     act_part,
@@ -19,11 +20,11 @@ from tests.exchange.world import (
     inquire,
     inquiry_part,
     member,
+    now,
     open_household,
     opens,
     register,
     registers,
-    now,
     say,
 )
 
@@ -114,10 +115,10 @@ async def test_another_message_under_the_same_rid_is_refused(broker: Running) ->
         await broker.send(other)
 
 
-def _closes(occasion: bytes):  # type: ignore[no-untyped-def]
+def _closes(occasion: bytes) -> Statement:
     return say(
         occasion=occasion,
-        closes={"reason": "completed", "goals_reached": "yes", "plan_made": True},
+        closes=CloseOccasion(reason="completed", goals_reached="yes", plan_made=True),
     )
 
 

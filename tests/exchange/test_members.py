@@ -1,4 +1,4 @@
-"""Every act with every member: what belongs, what is needed, and that the document says the same."""
+"""Every act with every member: what belongs, what is needed, what the document says of it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def test_a_member_of_a_person_that_does_not_belong_is_refused(act: str, name: st
 
 
 @pytest.mark.parametrize(
-    ("act", "name"), [(act, name) for act, members in MEMBERS.items() for name in members.needed]
+    ("act", "name"),
+    [(act, name) for act, members in MEMBERS.items() for name in sorted(members.needed)],
 )
 def test_a_needed_member_may_not_be_missing(act: str, name: str) -> None:
     members = MEMBERS[act]
@@ -137,7 +138,7 @@ def read_table() -> dict[str, Row]:
             persons=int(persons.replace(",", "")),
             has_statement=stated != "no statement",
         )
-        rows |= {act: row for act in re.findall(r"`([a-z_]+)`", acts)}
+        rows |= dict.fromkeys(re.findall(r"`([a-z_]+)`", acts), row)
     return rows
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,24 +17,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from broker.exchange.handover import HandOver
 from connectors.client.outgoing import Sent
 from connectors.client.verification import VerifiedAnswer
-from datwat.protocol.envelope import EnvelopeObject, open_envelope, subject_matches
-from datwat.protocol.keys import ExchangeKey
+from datwat.protocol.envelope import (
+    EnvelopeObject,
+    open_envelope,
+    seal_envelope,
+    subject_matches,
+)
+from datwat.protocol.keys import ExchangeKey, ExchangePublicKey
 from datwat.protocol.messages import OutcomeCore
+from datwat.protocol.order import OrderEnvelope, OrderObject
 from datwat.protocol.signing import SignedMessage, build_message
-from datwat.protocol.values import encode_bytes
+from datwat.protocol.values import encode_bytes, encode_moment
 from tests.exchange.source import Source, free_port, serve_app, serve_source
 from tests.exchange.world import (
     MOTIVATION,
     Household,
+    Member,
     Running,
     World,
     bsns,
     by_handle,
     inquire,
     inquiry_part,
+    now,
     open_household,
     open_world,
     register,
@@ -57,7 +66,7 @@ class Asked:
     involvement: bytes
 
     def build(self, **changes: object) -> Sent:
-        extra = {
+        extra: dict[str, Any] = {
             "purpose": self.running.purpose("coordinate_family_help"),
             "source": self.running.world.members["debt-counselling"].id,
             "product": "schuldregeling",
@@ -112,21 +121,12 @@ async def test_a_permitted_release_is_ordered_sealed_logged_and_opened(asked: As
 
 async def test_the_same_bytes_get_the_same_envelope_and_no_third_entry(asked: Asked) -> None:
     sent = asked.build()
-    async with serve_source(Source_again(asked), asked.port):
+    async with serve_source(asked.source.reopen(), asked.port):
         first = asked.running.verify(await asked.running.send(sent), sent)
     size = asked.running.broker.log.size
     second = asked.running.verify(await asked.running.send(sent), sent)
     assert first.envelope == second.envelope is not None
     assert asked.running.broker.log.size == size
-
-
-def Source_again(asked: Asked) -> Source:  # noqa: N802 - reads as the class it stands for
-    again = Source.__new__(Source)
-    again.folder, again._running = asked.source.folder, asked.running
-    from datwat.party.database import open_engine
-
-    again.engine = open_engine(f"sqlite:///{again.folder / 'database' / 'party.sqlite'}")
-    return again
 
 
 async def test_a_source_that_is_down_is_a_typed_failure_that_is_logged(asked: Asked) -> None:
@@ -156,10 +156,6 @@ async def test_what_a_source_answers_wrongly_never_passes(asked: Asked, how: str
         if how == "refuses":
             problem = b'{"code":"source_refuses","status":403,"title":"-","detail":"-","type":"-"}'
             return Response(problem, 403, media_type="application/problem+json")
-        order = (
-            SignedMessage.from_bytes((await request.json())["message"].encode()) if False else None
-        )
-        del order
         return Response(
             _build_wrong(await request.body(), how, member, other), media_type="application/json"
         )
@@ -171,19 +167,9 @@ async def test_what_a_source_answers_wrongly_never_passes(asked: Asked, how: str
     assert answer.envelope is None
 
 
-def _build_wrong(body: bytes, how: str, member: object, other: object) -> bytes:
-    import json
-
-    from datwat.protocol.keys import ExchangePublicKey
-    from datwat.protocol.envelope import seal_envelope
-    from datwat.protocol.order import OrderEnvelope, OrderObject
-    from tests.exchange.world import Member, now
-    from datwat.protocol.values import encode_moment
-
+def _build_wrong(body: bytes, how: str, member: Member, other: Member) -> bytes:
     if how in ("garbage", "slow"):
         return b"{}"
-    assert isinstance(member, Member)
-    assert isinstance(other, Member)
     envelope = OrderEnvelope.model_validate_json(body)
     order = OrderObject.model_validate_json(SignedMessage.from_bytes(envelope.message).object)
     request = json.loads(order.request_object)
@@ -213,14 +199,14 @@ def _build_wrong(body: bytes, how: str, member: object, other: object) -> bytes:
 
 
 async def test_a_crash_after_the_order_resends_the_same_order(asked: Asked) -> None:
-    """The broker dies between sending and the outcome; the same bytes resume, with one entry each."""
+    """The broker dies between sending and the outcome; the same bytes resume."""
     running, sent = asked.running, asked.build()
     orders: list[bytes] = []
+    arrived = asyncio.Event()
 
     async def note(request: Request) -> Response:
-        from datwat.protocol.order import OrderEnvelope
-
         orders.append(OrderEnvelope.model_validate_json(await request.body()).message)
+        arrived.set()
         await asyncio.sleep(3)
         return Response(b"{}", media_type="application/json")
 
@@ -228,17 +214,15 @@ async def test_a_crash_after_the_order_resends_the_same_order(asked: Asked) -> N
     size = running.broker.log.size
     async with serve_app(app, asked.port):
         task = asyncio.create_task(running.send(sent))
-        while not orders:
-            await asyncio.sleep(0.01)
+        await arrived.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
     assert running.broker.log.size == size + 1
-    async with serve_source(Source_again(asked), asked.port):
+    async with serve_source(asked.source.reopen(), asked.port):
         answer = running.verify(await running.send(sent), sent)
     assert answer.envelope is not None
     assert running.broker.log.size == size + 2
-    assert isinstance(running.api.life._hand_over, HandOver)
 
 
 async def test_a_refused_release_has_a_core_that_can_order_nothing(asked: Asked) -> None:

@@ -1,7 +1,7 @@
-"""A broker with its real registers, log, OPA and bundle; partners that sign; a key holder's arithmetic.
+"""A broker with its real registers, log, OPA and bundle; partners that sign.
 
-The look-up runs the key holder's own functions without its process; what partners send and verify is
-made and checked by the real client's functions.
+The look-up runs the key holder's own functions without its process; what partners send and verify
+is made and checked by the real client's functions.
 """
 
 from __future__ import annotations
@@ -270,7 +270,10 @@ class Running:
 
 
 async def open_world(world: World, stack: AsyncExitStack) -> Running:
-    settings = load_settings(BrokerSettings, world.home)
+    # What is tested here is not how fast OPA answers on a machine that runs other tests beside.
+    settings = load_settings(BrokerSettings, world.home).model_copy(
+        update={"opa_deadline_ms": 10_000}
+    )
     broker = await open_broker(settings, stack)
     return Running(world, broker, build_api(broker, lambda: None))
 

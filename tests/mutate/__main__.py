@@ -15,11 +15,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from broker.purposes.cases import Case, compare, derive_entry_point, load_cases
-from broker.purposes.catalogue import load_catalogue
-from tests.mutate.data import DataMutant, apply, build_data_mutants
+from broker.purposes.catalogue import Catalogue, load_catalogue
+from tests.mutate.data import DataMutant, build_data_mutants, find_data
 from tests.mutate.engine import DoesNotCompileError, Engine
 from tests.mutate.rego import RegoMutant, build_rego_mutants
 
@@ -33,9 +32,10 @@ Mutant = RegoMutant | DataMutant
 class Checker:
     """Weighs mutants one after the other on one engine."""
 
-    def __init__(self, engine: Engine, catalogue: dict[str, Any], cases: Sequence[Case]) -> None:
+    def __init__(self, engine: Engine, catalogue: Catalogue, cases: Sequence[Case]) -> None:
         self.engine = engine
         self.catalogue = catalogue
+        self.data = catalogue.to_data()
         self.cases = cases
         engine.put_data(
             "cases",
@@ -44,7 +44,7 @@ class Checker:
                 for case in cases
             ],
         )
-        engine.put_data("datwat/catalogue", catalogue)
+        engine.put_data("datwat/catalogue", self.data)
 
     def notices(self, mutant: Mutant) -> bool:
         """Return whether a case (or a Rego test) comes out otherwise under the mutant."""
@@ -62,24 +62,26 @@ class Checker:
         return _some_rego_test_fails(mutant)
 
     def _notices_data(self, mutant: DataMutant) -> bool:
-        top, name = str(mutant.path[0]), str(mutant.path[1])
-        changed = apply(self.catalogue, mutant)
-        self.engine.put_data(f"datwat/catalogue/{top}/{name}", changed[top].get(name))
-        if name not in changed[top]:
-            self.engine.put_data(f"datwat/catalogue/{top}", changed[top])
+        changed = find_data(self.catalogue, mutant)
+        if changed is None:
+            return True
+        parts = [part for part in changed if changed[part] != self.data[part]]
+        if not parts:
+            return False
+        for part in parts:
+            self.engine.put_data(f"datwat/catalogue/{part}", changed[part])
         try:
             return self.some_case_fails(self._that_may_notice(mutant))
         finally:
-            self.engine.put_data(f"datwat/catalogue/{top}", self.catalogue[top])
+            for part in parts:
+                self.engine.put_data(f"datwat/catalogue/{part}", self.data[part])
 
     def _that_may_notice(self, mutant: DataMutant) -> list[int]:
-        """Return the cases of the mutant's purpose or act; all of them where it belongs to none."""
-        act = mutant.path[1] if mutant.path[0] == "acts" else None
+        """Return the cases of the mutant's purpose; all of them where it belongs to none."""
         return [
             i
             for i, case in enumerate(self.cases)
-            if (mutant.purpose is None or case.purpose == mutant.purpose)
-            and (act is None or case.question["act"] == act)
+            if mutant.purpose is None or case.purpose == mutant.purpose
         ]
 
     def some_case_fails(self, indexes: Sequence[int]) -> bool:
@@ -109,7 +111,7 @@ def find_opa() -> str:
     return str(own) if own.exists() else shutil.which("opa") or "opa"
 
 
-def check(mutants: Sequence[Mutant], catalogue: dict[str, Any], cases: Sequence[Case]) -> list[str]:
+def check(mutants: Sequence[Mutant], catalogue: Catalogue, cases: Sequence[Case]) -> list[str]:
     """Return the mutants that nothing notices; exit where the cases fail without any mutant."""
     with Engine(find_opa(), POLICIES / "datwat") as engine:
         checker = Checker(engine, catalogue, cases)
@@ -126,10 +128,12 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mutants whose place holds this text")
     wanted = parser.parse_args().only
     started = time.monotonic()
-    loaded = load_catalogue(POLICIES)
-    catalogue = loaded.to_data()
+    catalogue = load_catalogue(POLICIES)
     # The broadest cases first: they notice most.
-    cases = sorted(load_cases(POLICIES, loaded), key=lambda case: case.expect.caps is None)
+    cases = sorted(
+        load_cases(POLICIES, catalogue),
+        key=lambda case: case.expect.caps is None and case.expect.weighed is None,
+    )
     every: list[Mutant] = [
         *build_rego_mutants(find_opa(), POLICIES / "datwat"),
         *build_data_mutants(catalogue),

@@ -1,4 +1,9 @@
-"""Mutants of the catalogue: each member that Rego reads removed, weakened or changed."""
+"""Mutants of the officers' files: each member that is weighed removed, weakened or changed.
+
+They are made in the catalogue's models, so that a mutant that no longer loads (guard rails, a mode
+without its consent rule) counts as noticed. Digests stay as they were: a change must be found by
+what it does.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +12,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from broker.purposes.catalogue import Catalogue, require_consistent
+from broker.purposes.errors import PolicyFileError
+from datwat.protocol.canonical import encode_canonical
+
 RUNGS = ("none", "contact", "category", "dat", "wat")
 _Path = tuple[str | int, ...]
-# Texts for people; `digest` stays as it is, so that a change is found by what it does.
-_TEXTS = {
-    "id", "title", "sentence", "owner", "articles", "legal_check", "digest", "why",
-}  # fmt: skip
+# Texts for people, and what only readers of the catalogue use.
+_NOT_WEIGHED = {"id", "title", "sentence", "owner", "articles", "legal_check", "why", "size_class"}
 _OTHERS: dict[str, tuple[str, ...]] = {
     "objection": ("none", "suspend", "suspend_unless_danger"),
     "mode": ("duty", "may", "explicit_consent", "no_objection"),
     "consent_by": ("youth_disclosure", "youth_receiving", "avg"),
     "whose": ("youth", "resident"),
     "about": ("stated", "person"),
+}
+_MAPS = {
+    "sees",
+    "occasions",
+    "grounds",
+    "functions",
+    "laws",
+    "consent_givers",
+    "youth_disclosure",
+    "youth_receiving",
+    "avg",
 }
 
 
@@ -33,94 +53,84 @@ class DataMutant:
     removed: bool
 
 
-def build_data_mutants(catalogue: dict[str, Any]) -> list[DataMutant]:
-    """Return the mutants of purposes, products, kinds and common terms."""
+def build_data_mutants(catalogue: Catalogue) -> list[DataMutant]:
+    """Return the mutants of purposes, products, kinds, common terms and codes."""
+    raw = catalogue.model_dump(mode="json")
     mutants: list[DataMutant] = []
-    for purpose in catalogue["purposes"]:
-        mutants.extend(_mutate(catalogue, ("purposes", purpose), purpose))
-    for product in catalogue["products"]:
-        for member in ("sources", "most_fields", "labels"):
-            mutants.extend(_mutate(catalogue, ("products", product, member), None))
-    for kind in catalogue["kinds"]:
-        mutants.extend(_mutate(catalogue, ("kinds", kind), None))
-    mutants.extend(_mutate(catalogue, ("covenant",), None))
-    for act in catalogue["acts"]:
-        mutants.extend(_removals(catalogue, ("acts", act, "codes"), None))
+    for top in ("purposes", "products", "kinds", "covenant", "codes"):
+        for name in raw[top]:
+            purpose = name if top == "purposes" else None
+            mutants.extend(_mutate(raw, (top, name), purpose))
     return mutants
 
 
-def apply(catalogue: dict[str, Any], mutant: DataMutant) -> dict[str, Any]:
-    """Return the catalogue with the change of `mutant`."""
-    changed = copy.deepcopy(catalogue)
-    holder: Any = changed
+def find_data(catalogue: Catalogue, mutant: DataMutant) -> dict[str, Any] | None:
+    """Return the data of the changed catalogue; None when it does not load."""
+    raw = catalogue.model_dump(mode="json")
+    holder: Any = raw
     for step in mutant.path[:-1]:
         holder = holder[step]
     if mutant.removed:
         del holder[mutant.path[-1]]
     else:
-        holder[mutant.path[-1]] = mutant.value
-    return changed
+        holder[mutant.path[-1]] = copy.deepcopy(mutant.value)
+    try:
+        changed = Catalogue.model_validate_json(encode_canonical(raw))
+        require_consistent(changed)
+        data = changed.to_data()
+    except (ValidationError, PolicyFileError):
+        return None
+    for name, purpose in catalogue.to_data()["purposes"].items():
+        data["purposes"][name]["digest"] = purpose["digest"]
+    return data
 
 
-def _at(catalogue: dict[str, Any], path: _Path) -> Any:  # noqa: ANN401 - JSON
-    value: Any = catalogue
+def _at(raw: dict[str, Any], path: _Path) -> Any:  # noqa: ANN401 - JSON
+    value: Any = raw
     for step in path:
         value = value[step]
     return value
 
 
-def _place(catalogue: dict[str, Any], path: _Path, what: str) -> str:
-    value = _at(catalogue, path)
-    shown = value.get("field", value.get("function", "")) if isinstance(value, dict) else value
-    return f"{'.'.join(map(str, path))} ({shown}): {what}"
-
-
-def _mutate(catalogue: dict[str, Any], path: _Path, purpose: str | None) -> Iterator[DataMutant]:
-    value = _at(catalogue, path)
-    if path[-1] in _TEXTS:
+def _mutate(raw: dict[str, Any], path: _Path, purpose: str | None) -> Iterator[DataMutant]:
+    value = _at(raw, path)
+    if path[-1] in _NOT_WEIGHED:
         return
     if isinstance(value, dict):
-        if _is_map(path):
-            yield from _removals(catalogue, path, purpose)
+        if path[-1] in _MAPS:
+            yield from _removals(raw, path, purpose)
         for key in value:
-            yield from _mutate(catalogue, (*path, key), purpose)
+            yield from _mutate(raw, (*path, key), purpose)
     elif isinstance(value, list):
-        yield from _removals(catalogue, path, purpose)
-        for number in range(len(value)):
-            if isinstance(value[number], (dict, list)):
-                yield from _mutate(catalogue, (*path, number), purpose)
+        yield from _removals(raw, path, purpose)
+        for number, member in enumerate(value):
+            if isinstance(member, (dict, list)):
+                yield from _mutate(raw, (*path, number), purpose)
     else:
         for other in _other_values(path, value):
-            place = _place(catalogue, path, f"→ {other}")
+            place = f"{'.'.join(map(str, path))}: {value} → {other}"
             yield DataMutant(place, purpose, path, other, removed=False)
 
 
-def _is_map(path: _Path) -> bool:
-    """Return whether the members are entries that can be missing, not the fixed form."""
-    return path[-1] in {
-        "sees", "occasions", "grounds", "labels", "functions", "laws", "consent_givers",
-        "youth_disclosure", "youth_receiving", "avg", "codes",
-    }  # fmt: skip
-
-
-def _removals(catalogue: dict[str, Any], path: _Path, purpose: str | None) -> Iterator[DataMutant]:
-    value = _at(catalogue, path)
+def _removals(raw: dict[str, Any], path: _Path, purpose: str | None) -> Iterator[DataMutant]:
+    value = _at(raw, path)
     for key in value if isinstance(value, dict) else range(len(value)):
         inner = (*path, key)
-        yield DataMutant(_place(catalogue, inner, "removed"), purpose, inner, None, removed=True)
+        place = f"{'.'.join(map(str, inner))}: {value[key]} removed"
+        yield DataMutant(place[:160], purpose, inner, None, removed=True)
 
 
 def _other_values(path: _Path, value: object) -> list[Any]:
+    name = str(path[-1])
+    if path[-2:-1] == ("grounds",) and isinstance(value, str):
+        return []  # the article that lifts a label is a text; that there is one is what is weighed
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
         return [value + 1, value - 1]
+    if name in _OTHERS or path[-2:-1] == ("laws",):
+        return [other for other in _OTHERS.get(name, _OTHERS["whose"]) if other != value]
     if value in RUNGS:
-        index = RUNGS.index(value)
+        index = RUNGS.index(str(value))
         return [RUNGS[i] for i in (index - 1, index + 1) if 0 <= i < len(RUNGS)]
-    name = str(path[-1])
-    if name in _OTHERS:
-        return [other for other in _OTHERS[name] if other != value]
-    if path[-2:-1] == ("laws",):
-        return [other for other in _OTHERS["whose"] if other != value]
     return [f"{value}x" if isinstance(value, str) else "x"]

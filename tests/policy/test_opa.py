@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.adapters import opa_process
 from broker.adapters.opa import DEADLINE_SECONDS, ExternalOpa, SupervisedOpa
 from broker.adapters.opa_process import OpaStartError
 from broker.policy.bundle import OpaKey
@@ -94,6 +95,24 @@ async def test_opa_that_is_stopped_denies_within_the_deadline_and_goes_on_after(
         os.kill(require_pid(opa), signal.SIGCONT)
     await until(opa.is_ready)
     assert (await opa.evaluate([make_evaluation()]))[0].permit
+
+
+async def test_opa_that_stays_stopped_is_ended_and_started_anew(
+    opa: SupervisedOpa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opa_process, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(opa_process, "_STOP_SECONDS", 0.2)
+    await asyncio.sleep(opa_process.CHECKS_FAILED * 0.05)
+    pid = require_pid(opa)
+    os.kill(pid, signal.SIGSTOP)
+
+    async def is_another() -> bool:
+        return opa.pid not in (None, pid) and await opa.is_ready()
+
+    await until(is_another)
+    assert (await opa.evaluate([make_evaluation()]))[0].permit
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 async def test_opa_that_is_stopped_can_still_be_ended(binary: Path, bundle: Bundle) -> None:

@@ -1,4 +1,4 @@
-"""A value for every member that a statement or a person part can have, and whole acts made of them."""
+"""A value for every member that a statement or a person part can have."""
 
 from __future__ import annotations
 

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 
 import pytest
 
-from broker.adapters.opa import SupervisedOpa
-from broker.adapters.opa_process import find_opa
 from broker.involvement.contacts import ShownState
 from broker.involvement.involvements import EndReason
-from broker.policy.bundle import sign_archive
-from broker.policy.decision import Decision, EntryPoint
-from broker.policy.publication import build_publication
-from broker.purposes.cases import derive_entry_point, load_cases
-from broker.purposes.catalogue import ACTS, Catalogue, load_catalogue
+from broker.policy.decision import Decision
+from broker.purposes.cases import Case
+from broker.purposes.catalogue import ACTS, Catalogue
 from broker.purposes.models import Domain
 from broker.purposes.wording import LANGUAGES, Param, Texts, load_texts
 from datwat.protocol.acts import Authority, CloseOccasion, Handler, Reaction, SpecialSituation
-from datwat.protocol.bundle import open_bundle
-from datwat.protocol.keys import SigningKey
 from datwat.protocol.messages import BLADES, RUNGS, FailureCode, LegalBasis
 from datwat.protocol.values import Value
+from tests.mutate.engine import Engine
+from tests.purposes.conftest import POLICIES, weigh
 
-POLICIES = Path(__file__).parents[2] / "policies"
 PLACE = re.compile(r"\{([a-z_]+)\}")
 SENTENCE = re.compile(r"(?<=[.?!])\s+")
 LONGEST_SENTENCE = 15
@@ -47,32 +41,15 @@ STIFF = re.compile(
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load_catalogue(POLICIES)
-
-
-@pytest.fixture(scope="module")
 def texts() -> dict[str, dict[str, str]]:
     return load_texts(POLICIES)
 
 
 @pytest.fixture(scope="module")
-def decisions(catalogue: Catalogue) -> list[Decision]:
+def decisions(opa: Engine, cases: tuple[Case, ...]) -> list[Decision]:
     """What a real OPA decides on every case of the policies."""
-    return asyncio.run(_weigh_cases(catalogue))
-
-
-async def _weigh_cases(catalogue: Catalogue) -> list[Decision]:
-    key = SigningKey.generate()
-    archive = build_publication(POLICIES)
-    bundle = open_bundle(archive, sign_archive(archive, [key], seq=1).to_bytes(), [key.public], 1)
-    async with SupervisedOpa(await find_opa(), bundle) as opa:
-        return [
-            await opa.query(
-                cast("EntryPoint", derive_entry_point(case.question["act"])), case.question
-            )
-            for case in load_cases(POLICIES, catalogue)
-        ]
+    decided = weigh(opa, [case.question for case in cases])
+    return [Decision.model_validate_json(json.dumps(one)) for one in decided]
 
 
 def list_emitted(decision: Decision) -> Iterator[tuple[str, dict[str, Param]]]:
@@ -172,7 +149,7 @@ def test_every_code_that_is_read_has_a_text_and_no_text_is_unused(
 
 
 def test_whatever_is_decided_can_be_said_in_both_languages(
-    decisions: list[Decision], texts: dict[str, dict[str, str]]
+    catalogue: Catalogue, decisions: list[Decision], texts: dict[str, dict[str, str]]
 ) -> None:
     say = Texts(texts)
     said: set[str] = set()
@@ -183,7 +160,7 @@ def test_whatever_is_decided_can_be_said_in_both_languages(
             said.add(code)
     # The cases reach what is written, so that the loop above proves something.
     assert {"asked_rung_open", "delete_after", "inform_by", "inform_later"} <= said
-    assert len(said) > len(load_catalogue(POLICIES).codes)
+    assert len(said) > len(catalogue.codes)
 
 
 def test_parameters_are_those_that_the_policies_give(

@@ -1,0 +1,52 @@
+"""What each error of the broker is in HTTP: read once, when the broker's process is composed.
+
+Rules: every code has one row; who can do something about it gets 4xx, what passes by itself 503,
+and a fault of the broker's own 500, of which nothing is told (`datwat/party/problems.py`).
+"""
+
+from __future__ import annotations
+
+from broker.exchange.errors import EXCHANGE_PROBLEMS
+from datwat.party.problems import register_problems
+
+_FAULT = (500, "The party has a fault")
+_LOG = (503, "The log cannot be written now")
+_AGAIN = (503, "Try again")
+
+register_problems(EXCHANGE_PROBLEMS)
+register_problems(
+    {
+        "policy_unavailable": (503, "The policy engine gives no decision"),
+        "log_unavailable": _LOG,
+        "log_busy": _LOG,
+        "log_stopped": _LOG,
+        "log_lost_race": _AGAIN,
+        "race_lost": _AGAIN,
+        "cursor_invalid": (400, "The cursor is not valid"),
+        "situation_unknown": (404, "There is no such special situation"),
+        "opening_early": (409, "The special situation cannot be opened yet"),
+        "renewal_refused": (409, "The term cannot be moved so"),
+        **dict.fromkeys(
+            (
+                "log_behind",
+                "log_damaged",
+                "log_forked",
+                "log_missing",
+                "database_unsafe",
+                "kek_unusable",
+                "opa_missing",
+                "opa_start",
+                "opa_key",
+                "bundle_folder",
+                "policy_file_invalid",
+                "text_missing",
+                "not_listed",
+                "register_alarm",
+                "reference_mismatch",
+                "row_mismatch",
+                "subject_mismatch",
+            ),
+            _FAULT,
+        ),
+    }
+)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bench.figures import Figure, find_missed, print_figures, write_figures
+
+UPPER = Figure("inquiry", "broker CPU", 1.3, "ms", 1.2, gate=True)
+LOWER = Figure("append", "entries", 4_500, "/s", 4_000, at_least=True, gate=True)
+FREE = Figure("inquiry", "capacity", 600, "/s")
+SLOW = Figure("inquiry", "p99", 25, "ms", 20)
+
+
+def test_a_target_is_an_upper_bound_unless_it_says_otherwise() -> None:
+    assert [figure.met for figure in (UPPER, LOWER, FREE, SLOW)] == [False, True, None, False]
+
+
+def test_absolute_times_are_no_gates() -> None:
+    assert find_missed([UPPER, LOWER, FREE, SLOW]) == [UPPER]
+
+
+def test_the_results_say_what_was_met(tmp_path: Path) -> None:
+    path = tmp_path / "build" / "bench.json"
+    write_figures([UPPER, LOWER], path, pointers=1_000)
+    held = json.loads(path.read_text(encoding="utf-8"))
+    assert [row["met"] for row in held["figures"]] == [False, True]
+    assert held["about"] == {"pointers": 1_000}
+    assert held["machine"]["cpus"] >= 1
+    print_figures([UPPER, LOWER, FREE, SLOW])

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bench.load import Run, build_request, run_closed, run_open
+
+SLOW = 0.05
+
+
+@asynccontextmanager
+async def serve(seconds: float, status: int = 200) -> AsyncIterator[int]:
+    """Serve one answer at a time, each after `seconds`, echoing the body."""
+    lock = asyncio.Lock()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not reader.at_eof():
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                break
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            body = await reader.readexactly(length)
+            async with lock:
+                await asyncio.sleep(seconds)
+            writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n".encode() + body)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def bodies(count: int) -> list[bytes]:
+    return [build_request("/v1/x", b'{"n":%d}' % number) for number in range(count)]
+
+
+async def test_answers_keep_the_order_of_the_questions() -> None:
+    async with serve(0) as port:
+        run = await run_closed(port, bodies(50), 4)
+    assert run.answers == [b'{"n":%d}' % number for number in range(50)]
+    assert run.require_ok().rate > 0
+
+
+async def test_a_slow_answer_counts_against_those_who_wait_behind_it() -> None:
+    async with serve(SLOW) as port:
+        run = await run_open(port, bodies(10), rate=1_000)
+    assert run.quantile(0.99) > 5 * SLOW * 1_000
+    assert run.median > 2 * SLOW * 1_000
+
+
+async def test_arrivals_come_at_the_rate_that_was_asked() -> None:
+    began = time.perf_counter()
+    async with serve(0) as port:
+        await run_open(port, bodies(100), rate=200)
+    assert 0.2 < time.perf_counter() - began < 2
+
+
+async def test_a_refusal_is_no_answer() -> None:
+    async with serve(0, status=503) as port:
+        run = await run_closed(port, bodies(3))
+    assert run.refused == [0, 1, 2]
+    with pytest.raises(RuntimeError, match="503"):
+        run.require_ok()
+
+
+def test_quantiles() -> None:
+    run = Run(1.0, [number / 1_000 for number in range(100)], [], [])
+    assert run.median == pytest.approx(49.5)
+    assert run.quantile(0.99) == pytest.approx(99)

@@ -1,0 +1,229 @@
+"""The portal as a browser meets it: cookies, token, other sites, represented persons, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from demo.covenant import build_login
+from tests.demo.world import World
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.xdist_group("demo"),
+    pytest.mark.timeout(400),
+]
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def browser() -> Iterator[httpx.Client]:
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        yield client
+
+
+def log_in(world: World, browser: httpx.Client, login: str) -> list[httpx.Response]:
+    """Follow the login as a browser does and return every answer on the way."""
+    away = browser.get(f"{world.covenant.url('portal')}/login")
+    chosen = browser.post(away.headers["location"], data={"sub": login})
+    back = browser.get(chosen.headers["location"])
+    return [away, chosen, back]
+
+
+@pytest.fixture
+def portal(world: World, browser: httpx.Client) -> str:
+    case = world.cases[1]
+    *_, back = log_in(world, browser, build_login(case, "father"))
+    assert back.status_code == 303
+    return world.covenant.url("portal")
+
+
+def get_me(browser: httpx.Client, portal: str) -> dict[str, Any]:
+    answer = browser.get(f"{portal}/v1/me", headers=JSON)
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def post(
+    browser: httpx.Client, portal: str, path: str, members: object, **headers: str
+) -> tuple[int, dict[str, Any]]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = browser.post(f"{portal}{path}", json=members, headers={**JSON, **named})
+    return answer.status_code, answer.json()
+
+
+def test_a_login_sets_a_cookie_that_scripts_and_other_sites_cannot_use(
+    world: World, browser: httpx.Client
+) -> None:
+    *_, back = log_in(world, browser, build_login(world.cases[1], "mother"))
+    cookies = back.headers.get_list("set-cookie")
+    session = next(one for one in cookies if one.startswith("datwat-session="))
+    assert "HttpOnly" in session
+    assert "SameSite=lax" in session
+    assert back.headers["location"] == "/v1/me"
+    assert back.headers["cache-control"] == "no-store"
+
+
+def test_nothing_of_a_person_stands_in_an_address(world: World, browser: httpx.Client) -> None:
+    case = world.cases[1]
+    for answer in log_in(world, browser, build_login(case, "child", "father")):
+        for person in case.people.values():
+            for known in (person.bsn, person.family_name, person.called):
+                assert known not in str(answer.request.url)
+                assert known not in answer.headers.get("location", "")
+
+
+def test_the_log_needs_the_sessions_own_token(browser: httpx.Client, portal: str) -> None:
+    me = get_me(browser, portal)
+    assert me["persons"] == ["self"]
+    body = {"person": "self", "page": {"limit": 5}}
+    for headers in ({}, {"X_CSRF_Token": "x" * 43}):
+        status, problem = post(browser, portal, "/v1/me/access-log", body, **headers)
+        assert (status, problem["code"]) == (403, "cross_site")
+    token = me["csrf_token"]
+    status, problem = post(
+        browser,
+        portal,
+        "/v1/me/access-log",
+        body,
+        X_CSRF_Token=token,
+        Origin="https://elsewhere.example",
+    )
+    assert (status, problem["code"]) == (403, "cross_site")
+    status, page = post(browser, portal, "/v1/me/access-log", body, X_CSRF_Token=token)
+    assert status == 200
+    assert set(page) == {"v", "rid", "checkpoint", "cards", "next"}
+
+
+def test_without_a_login_there_is_nothing(world: World, browser: httpx.Client) -> None:
+    portal = world.covenant.url("portal")
+    for cookie in (None, "x" * 43):
+        browser.cookies.clear()
+        if cookie:
+            browser.cookies.set("datwat-session", cookie)
+        answer = browser.get(f"{portal}/v1/me", headers=JSON)
+        assert (answer.status_code, answer.json()["code"]) == (401, "session_missing")
+        for path in ("/v1/me/access-log", "/v1/me/wishes", "/v1/logout"):
+            status, problem = post(browser, portal, path, {})
+            assert (status, problem["code"]) == (401, "session_missing")
+
+
+def test_a_callback_that_nobody_began_is_refused(world: World, browser: httpx.Client) -> None:
+    url = f"{world.covenant.url('portal')}/login/callback?code=x&state=y"
+    answer = browser.get(url, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (403, "login_refused")
+    assert "datwat-session" not in browser.cookies
+
+
+def test_a_callback_of_another_browser_is_refused(world: World, browser: httpx.Client) -> None:
+    away = browser.get(f"{world.covenant.url('portal')}/login")
+    login = build_login(world.cases[1], "father")
+    chosen = browser.post(away.headers["location"], data={"sub": login})
+    with httpx.Client(trust_env=False, timeout=20) as other:
+        answer = other.get(chosen.headers["location"], headers=JSON)
+    assert answer.status_code == 403
+
+
+def test_somebody_without_a_number_or_level_is_not_let_in(
+    world: World, browser: httpx.Client
+) -> None:
+    # The provider of the demo makes any name a user, with no claims of ours.
+    *_, back = log_in(world, browser, "somebody")
+    assert (back.status_code, back.json()["code"]) == (403, "login_level")
+
+
+def test_who_represents_somebody_has_both_views(world: World, browser: httpx.Client) -> None:
+    case, portal = world.cases[1], world.covenant.url("portal")
+    log_in(world, browser, build_login(case, "child", "father"))
+    me = get_me(browser, portal)
+    assert me["persons"] == ["self", "represented"]
+    seen = []
+    for person in me["persons"]:
+        status, page = post(
+            browser,
+            portal,
+            "/v1/me/access-log",
+            {"person": person, "page": {}},
+            X_CSRF_Token=me["csrf_token"],
+        )
+        assert status == 200
+        seen.append(page["cards"])
+    assert seen[0] != seen[1] or seen == [[], []]
+
+
+def test_nobody_is_represented_by_asking(browser: httpx.Client, portal: str) -> None:
+    status, problem = post(
+        browser,
+        portal,
+        "/v1/me/access-log",
+        {"person": "represented"},
+        X_CSRF_Token=get_me(browser, portal)["csrf_token"],
+    )
+    assert (status, problem["code"]) == (404, "not_represented")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"person": "self", "more": 1}, "input_invalid"),
+        ({"person": "999990019"}, "input_invalid"),
+        ({"page": {"limit": 101}}, "input_invalid"),
+        ({"page": {"before": "x" * 64}}, None),
+    ],
+)
+def test_bad_input_is_told_without_its_value(
+    browser: httpx.Client, portal: str, body: dict[str, Any], code: str | None
+) -> None:
+    token = get_me(browser, portal)["csrf_token"]
+    status, problem = post(browser, portal, "/v1/me/access-log", body, X_CSRF_Token=token)
+    assert status >= 400
+    assert code is None or problem["code"] == code
+    assert "999990019" not in str(problem)
+
+
+def test_another_kind_of_body_is_refused(browser: httpx.Client, portal: str) -> None:
+    token = get_me(browser, portal)["csrf_token"]
+    answer = browser.post(
+        f"{portal}/v1/me/access-log",
+        content="person=self",
+        headers={**JSON, "X-CSRF-Token": token, "Content-Type": "text/plain"},
+    )
+    assert answer.status_code == 415
+
+
+def test_logging_out_ends_the_session_here_and_at_the_broker(
+    world: World, browser: httpx.Client, portal: str
+) -> None:
+    token = get_me(browser, portal)["csrf_token"]
+    before = len(world.recorders["broker"].find("/v1/sessions"))
+    cookie = browser.cookies["datwat-session"]
+    status, _ = post(browser, portal, "/v1/logout", {}, X_CSRF_Token=token)
+    assert status == 200
+    browser.cookies.set("datwat-session", cookie)
+    assert browser.get(f"{portal}/v1/me", headers=JSON).status_code == 401
+    ended = world.recorders["broker"].find("/v1/sessions")[before:]
+    assert [one.status for one in ended] == [200]
+
+
+def test_status_counts_who_is_logged_in(world: World, portal: str) -> None:
+    assert portal
+    status = world.command("portal", "status", "--home", str(world.covenant.home("portal")))
+    assert status["sessions"] >= 1
+    assert status["listed"]
+    assert status["issuer"] == world.covenant.url("identity")
+
+
+def test_the_api_describes_itself(world: World, browser: httpx.Client) -> None:
+    found = browser.get(f"{world.covenant.url('portal')}/v1/openapi.json").json()
+    assert set(found["paths"]) == {
+        "/me",
+        "/me/access-log",
+        "/me/wishes",
+        "/logout",
+        "/health",
+        "/openapi.json",
+    }
