@@ -7,6 +7,7 @@ are reported, since they move with the machine (docs/explanation/performance.md)
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from dataclasses import asdict, dataclass
@@ -23,7 +24,8 @@ Unit = Literal["ms", "/s", "MiB", "×", "%", "rows"]
 class Figure:
     """One figure; `target` is a bound (None: reported only), `at_least` turns it around.
 
-    `gate` says whether missing it counts: absolute times and rates never do.
+    `gate` says whether missing it counts: absolute times and rates never do. A value that is no
+    number (nan: the process was restarted meanwhile) was not measured, and meets no target.
     """
 
     group: str
@@ -76,13 +78,19 @@ def write_figures(figures: list[Figure], path: Path, **about: str | float) -> No
         "system": platform.platform(),
         "load": os.getloadavg()[0],
     }
-    rows = [asdict(figure) | {"met": figure.met} for figure in figures]
+    rows = [
+        asdict(figure)
+        | {"met": figure.met, "value": None if math.isnan(figure.value) else figure.value}
+        for figure in figures
+    ]
     document = {"v": 1, "machine": machine, "about": about, "figures": rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def _write(value: float) -> str:
+    if math.isnan(value):
+        return "not measured:"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"  # noqa: PLR2004 - digits shown
 
 

@@ -6,6 +6,7 @@ when the load generator wants the same cores. Linux only (proc(5)).
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import tempfile
@@ -42,7 +43,7 @@ def measure(pids: Mapping[str, int]) -> Iterator[Usage]:
     own, began = time.process_time(), time.perf_counter()
     yield usage
     usage.seconds = time.perf_counter() - began
-    usage.cpu = {name: read_cpu(pid) - before[name] for name, pid in pids.items()}
+    usage.cpu = {name: find_cpu(pid) - before[name] for name, pid in pids.items()}
     usage.cpu["load"] = time.process_time() - own
 
 
@@ -52,13 +53,12 @@ def read_cpu(pid: int) -> float:
     return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) / _TICKS
 
 
-def read_threads(pid: int) -> dict[str, float]:
-    """Return the CPU seconds of each living thread of a process, by name and number."""
-    used = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        name = (task / "comm").read_text().strip()
-        used[f"{name} {task.name}"] = int((task / "schedstat").read_text().split()[0]) / 1e9
-    return used
+def find_cpu(pid: int) -> float:
+    """Return the CPU seconds of a process, or no number (nan) where it ended meanwhile."""
+    try:
+        return read_cpu(pid)
+    except OSError:
+        return math.nan
 
 
 def read_memory(pid: int) -> float:

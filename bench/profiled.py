@@ -1,9 +1,9 @@
 """Runs a `datwat` command with a profile of each thread's own CPU time, for `bench --profile`.
 
-`python -m bench.profiled OUT COMMAND…`: SIGUSR1 begins and, the second time, ends the profile of
-the event loop; the threads of the log are followed from their start, as they sleep until there is
-work. Each leaves `OUT/<thread>.pstats`. Profiling itself costs small functions as much again: read
-the shares, not the times.
+`python -m bench.profiled OUT COMMAND…`: SIGUSR1 begins the profile and, the second time, ends it.
+Event loop, log writer and log signer each leave `OUT/<name>.pstats`. Before and after, nothing is
+slowed down; meanwhile profiling costs small functions as much again: read the shares, not the
+times.
 """
 
 from __future__ import annotations
@@ -13,46 +13,49 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from broker.audit.signer import Signer
+from broker.audit.writer import Writer
 from datwat.cli import main
 
 DONE = "done"
-_LOOP = "loop"
-_begin = threading.Thread.start
-_profiles: dict[str, cProfile.Profile] = {}
+_watching = threading.Event()
+_profiles = {
+    name: cProfile.Profile(time.thread_time) for name in ("loop", "log writer", "log signer")
+}
 
 
 def _toggle(_number: int, _frame: FrameType | None) -> None:
-    if _LOOP not in _profiles:
-        for profile in _profiles.values():
-            profile.clear()
-        _profiles[_LOOP] = cProfile.Profile(time.thread_time)
-        _profiles[_LOOP].enable()
+    if not _watching.is_set():
+        _watching.set()
+        _profiles["loop"].enable()
         return
+    _watching.clear()
     for name, profile in _profiles.items():
         profile.create_stats()
         profile.dump_stats(_out / f"{name}.pstats")
     (_out / DONE).touch()
 
 
-def _start(thread: threading.Thread) -> None:
-    """Take the place of `Thread.start`, to follow the threads of the log."""
-    run = thread.run
+def _follow(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a stage of the log that profiles itself while it is watched."""
 
-    def profiled() -> None:
-        _profiles[thread.name] = cProfile.Profile(time.thread_time)
-        _profiles[thread.name].runcall(run)
+    def followed(*arguments: object) -> Any:  # noqa: ANN401 - whatever the stage returns
+        if _watching.is_set():
+            return _profiles[name].runcall(work, *arguments)
+        return work(*arguments)
 
-    if thread.name.startswith("log-"):
-        thread.run = profiled  # type: ignore[method-assign]
-    _begin(thread)
+    return followed
 
 
 if __name__ == "__main__":
     _out = Path(sys.argv[1])
     sys.argv = ["datwat", *sys.argv[2:]]
-    threading.Thread.start = _start  # type: ignore[method-assign,assignment]
+    Writer.write = _follow("log writer", Writer.write)  # type: ignore[method-assign]
+    Signer.sign = _follow("log signer", Signer.sign)  # type: ignore[method-assign]
     signal.signal(signal.SIGUSR1, _toggle)
     main()

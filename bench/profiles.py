@@ -15,6 +15,8 @@ from rich.table import Table
 
 _ROWS = 40
 _DONE = "done"
+_CALLS, _OWN, _CUMULATIVE = 1, 2, 3
+_ROOT = Path(__file__).resolve().parents[1]
 _SECONDS = 20.0
 
 
@@ -40,22 +42,26 @@ class Profiler:
 
 
 def print_profile(path: Path, count: int) -> None:
-    """Print the functions of a profile that took most, each by itself and with what it called."""
+    """Print what took most: functions by themselves, then our own with all that they called."""
     stats = pstats.Stats(str(path)).stats  # type: ignore[attr-defined]
-    table = Table(title=f"{path.stem}: µs per question, under the profiler")
+    whole = sum(row[_OWN] for row in stats.values()) * 1e6 / count
+    table = Table(title=f"{path.stem}: {whole:,.0f} µs per question under the profiler")
     for name in ("own", "with callees", "calls"):
         table.add_column(name, justify="right")
     table.add_column("function")
-    for key in ("own", "cumulative"):
-        place = 2 if key == "own" else 3
-        ordered = sorted(stats.items(), key=lambda item: -item[1][place])[:_ROWS]
-        for (file, line, name), (_, calls, own, cumulative, _) in ordered:
-            short = "/".join(file.split("/")[-3:])
+    ours = {key: row for key, row in stats.items() if _is_ours(key[0])}
+    for rows, column in ((stats, _OWN), (ours, _CUMULATIVE)):
+        for key in sorted(rows, key=lambda key: -rows[key][column])[:_ROWS]:
+            file, line, name = key
             table.add_row(
-                f"{own * 1e6 / count:.1f}",
-                f"{cumulative * 1e6 / count:.1f}",
-                f"{calls / count:.1f}",
-                f"{short}:{line} {name}",
+                f"{rows[key][_OWN] * 1e6 / count:.1f}",
+                f"{rows[key][_CUMULATIVE] * 1e6 / count:.1f}",
+                f"{rows[key][_CALLS] / count:.1f}",
+                f"{'/'.join(file.split('/')[-3:])}:{line} {name}",
             )
         table.add_section()
     Console(width=140).print(table)
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith(str(_ROOT)) and "site-packages" not in file

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.meter import find_child
@@ -58,7 +58,17 @@ class World:
 
     covenant: Covenant
     profile: Path | None = None
-    pids: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes now: an OPA that hung is replaced by its broker."""
+        broker = self.covenant.broker.running.pid
+        return {
+            "broker": broker,
+            "opa": find_child(broker, "opa"),
+            "key holder": self.covenant.key_holder.running.pid,
+            "gateway": self.covenant.partners[SOURCE].running.pid,
+        }
 
     @property
     def broker_port(self) -> int:
@@ -121,13 +131,6 @@ def _start(world: World) -> None:
     home = str(covenant.key_holder.home)
     for partner in covenant.partners.values():
         run_command("keyholder", "enable", partner.id, "--home", home, "--first-load", str(_QUOTA))
-    broker = covenant.broker.running.pid
-    world.pids = {
-        "broker": broker,
-        "opa": find_child(broker, "opa"),
-        "key holder": covenant.key_holder.running.pid,
-        "gateway": source.running.pid,
-    }
 
 
 def _begin_profiled(party: Party, out: Path) -> None:

@@ -70,7 +70,7 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
         api = build_app(INFO, build_operations(build_api(broker, woken.set)), limits=limits)
         yield (
             Listener("api", api, settings.host, settings.port),
-            build_admin_listener(settings.home, build_commands(broker)),
+            build_admin_listener(settings.home, build_commands(broker, woken.set)),
         )
 
 
@@ -155,7 +155,7 @@ async def _follow_policy(broker: Broker) -> None:
             _log.warning("policy_not_refreshed", code=error.code)
 
 
-def build_commands(broker: Broker) -> dict[str, Command]:
+def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
     """Return what the broker's operators and officers can do while it runs."""
 
     async def status(_members: dict[str, Any]) -> dict[str, Any]:
@@ -163,13 +163,12 @@ def build_commands(broker: Broker) -> dict[str, Command]:
 
     async def suspend(members: dict[str, Any]) -> dict[str, Any]:
         partner = str(members.get("partner"))
-        closed = broker.keeper.directory.closed
-        broker.keeper.close_partners(closed | {partner})
+        await broker.suspensions.suspend(partner)
         return {"partner": partner, "suspended": True}
 
     async def resume(members: dict[str, Any]) -> dict[str, Any]:
         partner = str(members.get("partner"))
-        broker.keeper.close_partners(broker.keeper.directory.closed - {partner})
+        await broker.suspensions.resume(partner)
         return {"partner": partner, "suspended": False}
 
     async def special_list(_members: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +178,9 @@ def build_commands(broker: Broker) -> dict[str, Command]:
     async def special_open(members: dict[str, Any]) -> dict[str, Any]:
         row = broker.openings.require_waiting(str(members.get("number")))
         by = Professional(id=str(members.get("by")), role=str(members.get("role")))
-        return {"number": derive_number(row), "opened": await broker.openings.open(row, by)}
+        opened = await broker.openings.open(row, by)
+        wake_outbox()
+        return {"number": derive_number(row), "opened": opened}
 
     async def special_renew(members: dict[str, Any]) -> dict[str, Any]:
         row = broker.openings.require_waiting(str(members.get("number")))

@@ -23,6 +23,7 @@ register_problems(
         "log_lost_race": _AGAIN,
         "race_lost": _AGAIN,
         "cursor_invalid": (400, "The cursor is not valid"),
+        "partner_not_listed": (404, "The trust list names no such partner"),
         "situation_unknown": (404, "There is no such special situation"),
         "opening_early": (409, "The special situation cannot be opened yet"),
         "renewal_refused": (409, "The term cannot be moved so"),

@@ -26,6 +26,7 @@ from broker.adapters.opa_process import find_opa
 from broker.adapters.purging import purge_ended
 from broker.adapters.secrets import BrokerSecrets, load_secrets
 from broker.adapters.stores import build_registers
+from broker.adapters.suspension_store import SqlSuspensions
 from broker.adapters.tables import SPENT
 from broker.api.routes import PolicyFiles
 from broker.audit.log import Log
@@ -34,11 +35,11 @@ from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
 from broker.exchange.gather import TicketKeys
 from broker.exchange.housekeeping import Housekeeper
-from broker.exchange.life import Rooms
 from broker.exchange.opening import Openings
 from broker.exchange.outbox import Outbox
 from broker.exchange.recorded import Ledger
-from broker.exchange.registers import Registers
+from broker.exchange.rooms import Rooms
+from broker.exchange.suspensions import Suspensions
 from broker.exchange.table import build_acts
 from broker.policy.publication import read_publication
 from broker.purposes.wording import Texts
@@ -175,6 +176,7 @@ class Broker:
     gateways: HttpGateways
     engine: SupervisedOpa | ExternalOpa
     policy: PolicyHere
+    suspensions: Suspensions
     openings: Openings
     outbox: Outbox
     housekeeper: Housekeeper
@@ -204,7 +206,7 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
     proofs = Proofs(log, store)
     reader = AccessLogReader(store, sealing, proofs, secrets.row_key)
     rooms = Rooms(
-        registers=_name_registers(secrets.row_key),
+        registers=build_registers(secrets.row_key),
         engine=opa,
         sealing=sealing,
         log=log,
@@ -216,12 +218,12 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         write_known=write_known,
         clock=clock.now,
     )
+    suspensions = Suspensions(SqlSuspensions(), ratchet, log, keeper, reads.open, clock=clock.now)
+    await suspensions.restore()
     gateways = HttpGateways(http, proofs)
     openings = Openings(
         rooms,
         store,
-        gateways,
-        secrets.signing,
         Organisation(id=settings.id, name=settings.name),
         find_subjects=find_delayed_subjects,
     )
@@ -238,23 +240,10 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         gateways=gateways,
         engine=opa,
         policy=policy,
+        suspensions=suspensions,
         openings=openings,
         outbox=Outbox(rooms, gateways, secrets.signing, settings.id),
         housekeeper=Housekeeper(rooms, openings, spent, purge_ended),
-    )
-
-
-def _name_registers(row_key: bytes) -> Registers:
-    built = build_registers(row_key)
-    return Registers(
-        subjects=built.subjects,
-        references=built.references,
-        occasions=built.occasions,
-        special_situations=built.special_situations,
-        involvements=built.involvements,
-        contacts=built.contacts,
-        authorities=built.authorities,
-        consents=built.consents,
     )
 
 

@@ -18,21 +18,9 @@ from datwat.protocol.acts import (
     Professional,
     SpecialSituation,
 )
-from demo.model import (
-    Ask,
-    AskKnown,
-    Case,
-    ConsentGiven,
-    Member,
-    Opening,
-    RecordConsent,
-    Register,
-    Registers,
-    RequestContact,
-    Situation,
-    Talk,
-    shift,
-)
+from demo.events import Ask, AskKnown, RecordConsent, Register, RequestContact
+from demo.model import Case
+from demo.parts import ConsentGiven, Member, Opening, Registers, Situation, Talk, shift
 
 
 @dataclass(frozen=True)

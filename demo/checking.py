@@ -13,7 +13,8 @@ from typing import NamedTuple
 from connectors.client.results import ActResult, InquiryResult, ReleaseResult, ShownPointer
 from datwat.protocol.access_log import AccessCard
 from datwat.protocol.answers import Weighing
-from demo.model import Expected, Line, LogExpected, SeenPointer
+from demo.model import Line, LogExpected
+from demo.parts import Expected, SeenPointer
 from demo.resident import OwnLog
 
 PartnerId = Callable[[str], str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import sys
@@ -19,10 +20,11 @@ from rich.console import Console
 from datwat.party.console import JsonOption
 from datwat.party.errors import PartyError
 from datwat.protocol.bundle import TEXTS_PATH, read_archive
-from demo.covenant import APPLICATION, Covenant, build, build_login, prepare
+from demo.covenant import APPLICATION, Covenant, build_login, prepare
 from demo.model import CASES, Case, load_cases, load_partners
 from demo.player import play_case
 from demo.processes import Processes
+from demo.setting_up import build
 from demo.show import Story
 
 _KEEP_SECONDS = 0.5
@@ -126,6 +128,14 @@ def _keep(
         console.print(f"  {function:18} {local}  token in {token}", soft_wrap=True)
     logins = ", ".join(build_login(one, who) for one in cases for who in one.people)
     console.print(f"  log in at {covenant.url('portal')}/login as: {logins}", soft_wrap=True)
+    console.print("For another terminal, as docs/tutorial/new-partner.md uses them:")
+    places = {
+        "COVENANT": str(covenant.folder),
+        "TEAM": covenant.local_url("social-team"),
+        "PORTAL": covenant.url("portal"),
+    }
+    line = " ".join(f"{name}={shlex.quote(value)}" for name, value in places.items())
+    console.print(f"  export {line}", soft_wrap=True)
     while processes.find_ended() is None:
         time.sleep(_KEEP_SECONDS)
 

@@ -7,29 +7,25 @@ officer types; nothing looks into a party.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import assert_never
 
 from connectors.client import requests
-from connectors.client.http import ConnectorClient
-from connectors.client.results import ActResult, ActResults, InquiryResult, ReleaseResult
+from connectors.client.http import ConnectorClient, ConnectorProblem
+from connectors.client.results import ReleaseResult
 from datwat.party import clock
-from datwat.protocol.values import decode_moment
 from demo.building import Builder
-from demo.checking import check_act, check_inquiry, check_log, check_release, describe_view
+from demo.checking import check_inquiry, check_log, check_release, describe_view
 from demo.covenant import Covenant, build_login
-from demo.model import (
+from demo.events import (
     AnswerContact,
     AnyEvent,
     Ask,
     AskKnown,
-    Case,
     Compare,
-    Expected,
     Introduce,
-    LogExpected,
     Look,
     OpenOccasion,
     OpenSituation,
@@ -40,33 +36,18 @@ from demo.model import (
     Term,
     Withdraw,
 )
+from demo.model import Case
+from demo.officer import Officer
+from demo.parts import Expected
 from demo.resident import OwnLog, Resident, read_pinned_log
+from demo.steps import LogStep, Step, build_step
 
 _LATE_SECONDS = 1.2
 _DELIVERY_SECONDS = 15.0
+_BUSY = ("policy_unavailable", "too_busy")
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
 _POLL_SECONDS = 0.1
 _PERMITTED = Expected()
-
-
-@dataclass(frozen=True)
-class Step:
-    """An event that was played: what came out, by person, and what of it differs."""
-
-    event: AnyEvent
-    results: dict[str, ActResult | InquiryResult | ReleaseResult] = field(default_factory=dict)
-    log: OwnLog | None = None
-    facts: tuple[str, ...] = ()
-    compared: tuple[ReleaseResult, ...] = ()
-    differences: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class LogStep:
-    """A resident's log at the end of a case."""
-
-    expected: LogExpected
-    log: OwnLog
-    differences: tuple[str, ...]
 
 
 class Player:
@@ -82,12 +63,12 @@ class Player:
         self._codes: dict[str, bytes] = {}
         self._pointers: dict[tuple[str, str, str], int] = {}
         self._named: dict[str, Step] = {}
-        self._until: datetime | None = None
+        self._officer = Officer(covenant)
 
     def play(self) -> Iterator[Step]:
         """Play the events one by one."""
         for event in self._case.events:
-            step = self._play_one(event)
+            step = self._play_patiently(event)
             if event.name is not None:
                 self._named[event.name] = step
             yield step
@@ -98,6 +79,17 @@ class Player:
             log = self._read_log(expected.who, expected.through)
             differences = tuple(check_log(expected, log, self._covenant.partner_id))
             yield LogStep(expected, log, differences)
+
+    def _play_patiently(self, event: AnyEvent) -> Step:
+        """Play an event; where a party is too busy nothing was written, and it is tried again."""
+        for pause in _PAUSES:
+            try:
+                return self._play_one(event)
+            except ConnectorProblem as error:
+                if not any(code in error.detail for code in _BUSY):
+                    raise
+                time.sleep(pause)
+        return self._play_one(event)
 
     def _play_one(self, event: AnyEvent) -> Step:  # noqa: C901, PLR0911 - one line per kind of event
         match event:
@@ -118,9 +110,9 @@ class Player:
             case Compare():
                 return self._compare(event)
             case Term():
-                return self._await_term(event)
+                return self._officer.await_term(event)
             case OpenSituation():
-                return self._open_situation(event)
+                return self._officer.open_situation(event)
 
     def _connect(self, by: str) -> ConnectorClient:
         return self._covenant.connect(self._builder.find_function(by))
@@ -130,9 +122,9 @@ class Player:
         request = self._builder.build_opening(event, event.by, now)
         situation = request.opens.special_situation
         if situation is not None:
-            self._until = situation.until_at
+            self._officer.until_at = situation.until_at
         results = self._connect(event.by).open_occasion(request)
-        return _build_step(event, tuple(event.members), results)
+        return build_step(event, tuple(event.members), results)
 
     def _ask(self, event: Ask) -> Step:
         function = self._builder.find_function(event.by)
@@ -165,7 +157,7 @@ class Player:
                 rows = connector.register(self._builder.build_register(event, now)).rows
                 results = [row.result for row in rows if row.result is not None]
                 failed = tuple(str(row.failure) for row in rows if row.failure is not None)
-                return _build_step(event, (event.person,), results, failed)
+                return build_step(event, (event.person,), results, failed)
             case Introduce():
                 answer = connector.introduce(self._build_introduction(event))
                 self._codes[event.code] = answer.results[0].introduction or bytes(16)
@@ -173,12 +165,12 @@ class Player:
                 answer = connector.redeem_introduction(self._build_redemption(event, now))
             case RequestContact():
                 answer = connector.request_contact(self._builder.build_contact(event))
-                return _build_step(event, (event.person,), answer, expected=event.expect)
+                return build_step(event, (event.person,), answer, expected=event.expect)
             case RecordConsent():
                 answer = connector.record_consent(self._builder.build_consent(event, now))
             case _:
                 assert_never(event)
-        return _build_step(event, (event.person,), answer)
+        return build_step(event, (event.person,), answer)
 
     def _answer_contact(self, event: AnswerContact) -> Step:
         connector = self._connect(event.by)
@@ -198,7 +190,7 @@ class Player:
                 state=event.state,
             )
         )
-        step = _build_step(event, (event.person,), answer)
+        step = build_step(event, (event.person,), answer)
         asks = self._covenant.partners[waiting[0].requester.partition(":")[2]].name
         reach = waiting[0].call_back.phone or waiting[0].call_back.role
         return replace(step, facts=(f"{asks} asked to be called: {reach}.",))
@@ -266,40 +258,6 @@ class Player:
         differences = () if complete else ("there are no two answers to compare",)
         return Step(event, compared=tuple(found), differences=differences)
 
-    def _await_term(self, event: Term) -> Step:
-        if self._until is None:
-            return Step(event, differences=("no special situation has a term",))
-        before = self._list_situations()
-        left = (self._until - clock.now()).total_seconds() + _LATE_SECONDS
-        time.sleep(max(0.0, left))
-        after = self._list_situations()
-        states = [one["state"] for one in before], [one["state"] for one in after]
-        facts = (f"`datwat special list`: {', '.join(states[0])}, then {', '.join(states[1])}.",)
-        differences = []
-        if left > _LATE_SECONDS and states[0] != ["declared"]:
-            differences.append(f"before its term it is {states[0]}, must be declared")
-        if states[1] != ["overdue"]:
-            differences.append(f"after its term it is {states[1]}, must be overdue")
-        return Step(event, facts=facts, differences=tuple(differences))
-
-    def _open_situation(self, event: OpenSituation) -> Step:
-        home = ["--home", str(self._covenant.home("broker"))]
-        (waiting,) = self._list_situations()
-        answer = self._covenant.run(
-            *("special", "open", waiting["number"], "--by", event.by, "--role", event.role, *home)
-        )
-        left = self._list_situations()
-        differences = () if not left else ("it is still listed as waiting",)
-        facts = (f"`datwat special open`: {answer['opened']} entries opened.",)
-        return Step(event, facts=facts, differences=differences)
-
-    def _list_situations(self) -> Sequence[dict[str, Any]]:
-        home = ["--home", str(self._covenant.home("broker"))]
-        found: list[dict[str, Any]] = self._covenant.run("special", "list", *home)[
-            "special_situations"
-        ]
-        return sorted(found, key=lambda one: decode_moment(one["until_at"]))
-
     def _log_in(self, who: str, through: str | None) -> Resident:
         login = build_login(self._case, who, through)
         return Resident(self._covenant.url("portal"), login, self._pinned)
@@ -307,27 +265,6 @@ class Player:
     def _read_log(self, who: str, through: str | None) -> OwnLog:
         with self._log_in(who, through) as resident:
             return resident.read_log("represented" if through else "self")
-
-
-def _build_step(
-    event: AnyEvent,
-    persons: Sequence[str],
-    answer: ActResults | Sequence[ActResult],
-    failed: Sequence[str] = (),
-    *,
-    expected: Expected = _PERMITTED,
-) -> Step:
-    """Return the step of an act about some persons, each of which must come out as expected."""
-    given = answer.results if isinstance(answer, ActResults) else answer
-    results = dict(zip(persons, given, strict=False))
-    differences = [
-        f"{key}: {difference}"
-        for key, result in results.items()
-        for difference in check_act(expected, result)
-    ]
-    differences += [f"failed with {code}" for code in failed]
-    differences += [f"{key}: no answer" for key in persons if key not in results]
-    return Step(event, {**results}, differences=tuple(differences))
 
 
 Show = Callable[[Step | LogStep], None]

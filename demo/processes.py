@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ _STOP_SECONDS = 8.0
 _POLL_SECONDS = 0.02
 _PR_SET_PDEATHSIG = 1
 _LAST_LINES = 4
+_ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 # Nine processes start on this machine at once: what is shown is what OPA answers, not how fast.
 _ENVIRONMENT = {"DATWAT_LOG_LEVEL": "warning", "DATWAT_OPA_DEADLINE_MS": "2000"}
 _libc = ctypes.CDLL(None)
@@ -80,7 +81,7 @@ class Processes:
         """Start a process in a group of its own; it may not be ready yet."""
         log = self._folder / f"{name}.log"
         parent = os.getpid()
-        with log.open("ab") as out:
+        with log.open("ab") as out, _signals_held() as mask:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -89,7 +90,7 @@ class Processes:
                 cwd="/" if user else None,
                 env={**os.environ, **(environment or {})},
                 process_group=0,
-                preexec_fn=lambda: _die_with(parent, death_signal),  # noqa: PLW1509 - one thread
+                preexec_fn=lambda: _prepare_child(parent, death_signal, mask),  # noqa: PLW1509 - one thread
                 **user,
             )
         child = Child(name, process, log)
@@ -138,7 +139,21 @@ class Processes:
             child.process.wait()
 
 
-def _die_with(parent: int, number: signal.Signals) -> None:
+@contextlib.contextmanager
+def _signals_held() -> Iterator[set[int]]:
+    """Hold back the signals that end this process, and yield the mask as it was.
+
+    An exception that a handler raises inside a fork would be swallowed, and the end with it.
+    """
+    mask: set[int] = {*signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)}
+    try:
+        yield mask
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _prepare_child(parent: int, number: signal.Signals, mask: set[int]) -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if os.getppid() != parent:  # it ended before the call
         os._exit(1)

@@ -19,17 +19,9 @@ from datwat.protocol.access_log import AccessCard
 from datwat.protocol.answers import Weighing
 from datwat.protocol.messages import BLADES
 from demo.checking import find_opening, find_unmet
-from demo.model import (
-    Acting,
-    AskKnown,
-    Case,
-    Compare,
-    Look,
-    OpenSituation,
-    PartnerDeclared,
-    Withdraw,
-)
-from demo.player import LogStep, Step
+from demo.events import Acting, AskKnown, Compare, Look, OpenSituation, Withdraw
+from demo.model import Case, PartnerDeclared
+from demo.steps import LogStep, Step
 
 _BLADES = {
     "purpose": "purpose        (doelbinding)",

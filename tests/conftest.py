@@ -28,8 +28,8 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> It
 def postgres_template(postgres_url: str) -> str:
     """Return the name of a migrated database that others are copied from."""
     name = f"template_{uuid.uuid4().hex}"
-    _execute(postgres_url, f"CREATE DATABASE {name}")
-    engine = open_engine(_url_of(postgres_url, name))
+    execute_on_server(postgres_url, f"CREATE DATABASE {name}")
+    engine = open_engine(build_database_url(postgres_url, name))
     migrate(engine)
     engine.dispose()
     return name
@@ -61,9 +61,9 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     server = request.getfixturevalue("postgres_url")
     template = request.getfixturevalue("postgres_template")
     name = f"test_{uuid.uuid4().hex}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _url_of(server, name)
-    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    execute_on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield build_database_url(server, name)
+    execute_on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -74,11 +74,13 @@ def engine(database_url: str) -> Iterator[Engine]:
     opened.dispose()
 
 
-def _url_of(server: str, database: str) -> str:
+def build_database_url(server: str, database: str) -> str:
+    """Return the URL of a database on the server."""
     return make_url(server).set(database=database).render_as_string(hide_password=False)
 
 
-def _execute(server: str, statement: str) -> None:
+def execute_on_server(server: str, statement: str) -> None:
+    """Run a statement such as CREATE DATABASE, outside a transaction."""
     url = make_url(server).set(drivername="postgresql+psycopg")
     admin = create_engine(url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:

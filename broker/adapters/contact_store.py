@@ -49,6 +49,7 @@ _UNDELIVERED = (
     .where(_T.c.relayed, _T.c.delivered_at.is_(None), _IN_TIME)
     .order_by(_T.c.asked_at, _T.c.id)
     .limit(bindparam("b_limit"))
+    .offset(bindparam("b_skip"))
 )
 _DELIVERED = (
     update(_T).where(_THIS, _T.c.delivered_at.is_(None)).values(delivered_at=bindparam("b_now"))
@@ -113,9 +114,11 @@ class SqlContacts:
             for row in conn.execute(_ASKED, this)
         )
 
-    def list_undelivered(self, conn: Connection, now: datetime, limit: int) -> list[ContactRequest]:
-        """Return what must still be relayed to its source, the oldest first."""
-        found = conn.execute(_UNDELIVERED, {"b_now": now, "b_limit": limit})
+    def list_undelivered(
+        self, conn: Connection, now: datetime, limit: int, skip: int = 0
+    ) -> list[ContactRequest]:
+        """Return what must still be relayed to its source, the oldest first, after `skip` ones."""
+        found = conn.execute(_UNDELIVERED, {"b_now": now, "b_limit": limit, "b_skip": skip})
         return [self._build(row) for row in found]
 
     def mark_delivered(self, conn: Connection, request_id: bytes, now: datetime) -> None:

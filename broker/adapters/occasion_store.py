@@ -33,15 +33,22 @@ _O = table_of(OccasionRecord)
 _M = table_of(MemberRecord)
 _THIS = _O.c.id == bindparam("b_id")
 _IN_TIME = _O.c.until_at > bindparam("b_now")
-_FIND = (
-    select(
-        _O,
-        SITUATIONS.c.sealed.label("special_sealed"),
-        SITUATIONS.c.declared_at,
-        SITUATIONS.c.opened_at.label("special_opened_at"),
+_READ = select(
+    _O,
+    SITUATIONS.c.sealed.label("special_sealed"),
+    SITUATIONS.c.declared_at,
+    SITUATIONS.c.opened_at.label("special_opened_at"),
+).outerjoin(SITUATIONS, SITUATIONS.c.occasion_id == _O.c.id)
+_FIND = _READ.where(_THIS, _IN_TIME)
+_OPEN_WITH = (
+    _READ.join(_M, _M.c.occasion_id == _O.c.id)
+    .where(
+        _M.c.subject_id == bindparam("b_subject"),
+        _O.c.holder == bindparam("b_holder"),
+        _O.c.closed_at.is_(None),
+        _IN_TIME,
     )
-    .outerjoin(SITUATIONS, SITUATIONS.c.occasion_id == _O.c.id)
-    .where(_THIS, _IN_TIME)
+    .order_by(_O.c.opened_at, _O.c.id)
 )
 _INSERT = rows.build_insert(_O)
 _UPDATE = (
@@ -120,6 +127,13 @@ class SqlOccasions:
         """Return the data subjects in an occasion, in the order in which they were named."""
         found = conn.execute(_LIST_MEMBERS, {"b_id": occasion_id, "b_now": now})
         return tuple(found.scalars())
+
+    def list_open_with(
+        self, conn: Connection, holder: str, subject_id: bytes, now: datetime
+    ) -> list[Occasion]:
+        """Return the occasions of one partner that are not closed and name a person."""
+        this = {"b_holder": holder, "b_subject": subject_id, "b_now": now}
+        return [self._build_occasion(row) for row in conn.execute(_OPEN_WITH, this)]
 
     def open_occasion(
         self, conn: Connection, occasion: Occasion, members: Sequence[Member]

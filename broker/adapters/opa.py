@@ -199,9 +199,7 @@ class SupervisedOpa:
     OPA refuses leaves the old one in force.
     """
 
-    def __init__(
-        self, binary: Path, bundle: Bundle, *, deadline: float = DEADLINE_SECONDS
-    ) -> None:
+    def __init__(self, binary: Path, bundle: Bundle, *, deadline: float = DEADLINE_SECONDS) -> None:
         self._binary = binary
         self._deadline = deadline
         self._bundle = bundle
@@ -284,7 +282,9 @@ class SupervisedOpa:
                     await asyncio.sleep(back_off)
                     back_off = min(back_off * 2, _LONGEST_BACK_OFF)
                     with contextlib.suppress(OpaStartError):
-                        self._running = await _Running.start(self._binary, self._bundle, self._deadline)
+                        self._running = await _Running.start(
+                            self._binary, self._bundle, self._deadline
+                        )
 
 
 class _Running:

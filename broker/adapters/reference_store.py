@@ -50,6 +50,7 @@ _OF = (
 )
 _FIND = select(*_COLUMNS).where(_THIS)
 _FIND_OF = select(*_COLUMNS).where(*_OF)
+_LIST = select(*_COLUMNS).where(_T.c.target == bindparam("b_target")).order_by(_T.c.partner)
 _TOUCH = (
     update(_T)
     .where(*_OF, _T.c.until_at > bindparam("b_now"))
@@ -99,9 +100,7 @@ def _build_upsert() -> Mapping[str, Executable]:
 _UPSERT = _build_upsert()
 
 
-def _build_row(row: rows.AnyRow | None) -> ReferenceRow | None:
-    if row is None:
-        return None
+def _build_row(row: rows.AnyRow) -> ReferenceRow:
     target = Target(
         kind=row.kind,
         target=row.target,
@@ -118,14 +117,20 @@ class SqlReferenceStore:
 
     def find_row(self, conn: Connection, lookup: bytes) -> ReferenceRow | None:
         """Return the row of a keyed hash, ended or not."""
-        return _build_row(conn.execute(_FIND, {"b_lookup": lookup}).first())
+        row = conn.execute(_FIND, {"b_lookup": lookup}).first()
+        return None if row is None else _build_row(row)
 
     def find_row_of(
         self, conn: Connection, partner: str, kind: Kind, target: bytes
     ) -> ReferenceRow | None:
         """Return what this partner was given for this thing, ended or not; never a session's."""
         given = {"b_partner": partner, "b_kind": kind, "b_target": target}
-        return _build_row(conn.execute(_FIND_OF, given).first())
+        row = conn.execute(_FIND_OF, given).first()
+        return None if row is None else _build_row(row)
+
+    def list_rows(self, conn: Connection, target: bytes) -> list[ReferenceRow]:
+        """Return every partner's reference to a thing, ended or not."""
+        return [_build_row(row) for row in conn.execute(_LIST, {"b_target": target})]
 
     def insert_row(self, conn: Connection, row: ReferenceRow) -> None:
         """Add a row, in place of an ended one; raise RaceLost where one is in force."""

@@ -6,6 +6,7 @@ from broker.adapters.authority_store import SqlAuthorities
 from broker.adapters.consent_store import SqlConsentRegister
 from broker.adapters.contact_store import SqlContacts
 from broker.adapters.involvement_store import SqlInvolvements
+from broker.adapters.notice_store import SqlNotices
 from broker.adapters.occasion_store import SqlOccasions
 from broker.adapters.reference_store import SqlReferenceStore
 from broker.adapters.rows import RowSealer
@@ -27,6 +28,7 @@ def build_registers(row_key: bytes) -> Registers:
         special_situations=situations,
         involvements=SqlInvolvements(sealer),
         contacts=SqlContacts(sealer),
+        notices=SqlNotices(sealer),
         authorities=SqlAuthorities(sealer),
         consents=SqlConsentRegister(sealer),
     )

@@ -299,6 +299,36 @@ class ShieldRecord(SQLModel, table=True):
     until_at: datetime = Field(sa_type=UtcSeconds)
 
 
+class NoticeRecord(SQLModel, table=True):
+    """What one partner is to be told; what it is about is sealed."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index("ix_notices_next", "next_at"),
+        Index("ix_notices_until", "until_at"),
+        _NO_ROWID,
+    )
+
+    id: bytes = Field(primary_key=True)
+    partner: str = Field(max_length=PARTNER_LENGTH)
+    type: str = Field(max_length=WORD_LENGTH)
+    tries: int = Field(sa_type=SmallInteger)
+    next_at: datetime = Field(sa_type=UtcSeconds)
+    until_at: datetime = Field(sa_type=UtcSeconds)
+    sealed: bytes
+
+
+class SuspensionRecord(SQLModel, table=True):
+    """How often a partner was suspended and resumed here; an odd number is suspended."""
+
+    __tablename__ = "suspensions"
+    __table_args__: ClassVar[Any] = (_NO_ROWID,)
+
+    partner: str = Field(primary_key=True, max_length=PARTNER_LENGTH)
+    number: int = Field(sa_column_kwargs={"autoincrement": False})
+    since_at: datetime = Field(sa_type=UtcSeconds)
+
+
 REGISTER_MODELS: tuple[type[SQLModel], ...] = (
     PseudonymRecord,
     ReferenceRecord,
@@ -312,6 +342,7 @@ REGISTER_MODELS: tuple[type[SQLModel], ...] = (
     ConsentRecord,
     ObjectionRecord,
     ShieldRecord,
+    NoticeRecord,
 )
 # Its own metadata: every party has a table of this name.
 SPENT = build_spent_table(MetaData())

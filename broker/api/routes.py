@@ -19,9 +19,10 @@ from starlette.responses import Response
 from broker.audit.proofs import Proofs
 from broker.exchange.admission import RateLimiter, read_question
 from broker.exchange.errors import ActNotAllowedError
-from broker.exchange.life import Fresh, Life, Rooms
+from broker.exchange.life import Fresh, Life
 from broker.exchange.portal import PortalDesk
 from broker.exchange.question import Question
+from broker.exchange.rooms import Rooms
 from broker.purposes.wording import Texts
 from broker.transparency.access_log import AccessLogReader
 from datwat.party.http_in import build_json_response, read_message
@@ -43,6 +44,8 @@ INFO = ApiInfo(
     description="Who is involved, and what is known: weighed, written down, and shown.",
 )
 Wake = Callable[[], None]
+# What another partner is told of: the outbox need not wait for its next round.
+_RELAYED = frozenset({"request_contact", "end", "report_wrong_person"})
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -307,7 +310,7 @@ async def _answer_act(api: Api, route: _Route, request: Request) -> Response:
     if question.object.type == "end_session":
         return build_json_response(await api.portal.end_sessions(question, fresh))
     answer = await api.life.answer(question, fresh)
-    if question.object.type == "request_contact":
+    if question.object.type in _RELAYED:
         api.wake_outbox()
     return build_json_response(answer)
 

@@ -108,7 +108,7 @@ class Delivered(Value):
     """What became of a release: the fields that passed, or why nothing did."""
 
     fields: tuple[FieldPath, ...]
-    failure: FailureCode | None
+    failure: FailureCode | None = None
 
 
 class Reopened(Value):

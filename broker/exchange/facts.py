@@ -49,6 +49,7 @@ class PersonFacts:
     shown: Shown | None = None
     contact: ContactFacts = _NO_CONTACT
     inherits_own: bool = False
+    represented: bool = False
 
 
 def derive_function(party: str) -> str:
@@ -77,9 +78,10 @@ def build_evaluation(
         requester=build_requester(partner),
         professional=_build_professional(statement),
         occasion=_build_occasion(facts.occasion),
-        member=_build_member(facts.member, person),
+        member=_build_member(facts.member, person, now),
         stated_identity=person.identity,
         stated_by=person.person.by,
+        represented=facts.represented,
         told_at=person.told_at,
         conversation=_build_conversation(person.conversation or facts.conversation),
         consents=tuple(_build_consent(row) for row in facts.consents),
@@ -171,9 +173,11 @@ def _build_new_special(
     return _build_special(stated, now) if stated else None
 
 
-def _build_member(member: Member | None, person: PersonPart) -> ev.MemberFacts | None:
+def _build_member(
+    member: Member | None, person: PersonPart, now: datetime
+) -> ev.MemberFacts | None:
     if member is None:
-        return None
+        return _build_named(person, now)
     return ev.MemberFacts(
         role=member.role,
         source=member.source,
@@ -182,6 +186,21 @@ def _build_member(member: Member | None, person: PersonPart) -> ev.MemberFacts |
         may_look_up=member.may_look_up,
         identity=person.identity or member.identity,
         age_band=member.age_band,
+    )
+
+
+def _build_named(person: PersonPart, now: datetime) -> ev.MemberFacts | None:
+    """Return what an occasion that opens now states of a person whom it names."""
+    if person.role is None or person.source is None or person.may_look_up is None:
+        return None
+    return ev.MemberFacts(
+        role=person.role,
+        source=person.source,
+        named_at=now,
+        told_at=person.told_at,
+        may_look_up=person.may_look_up,
+        identity=person.identity,
+        age_band=person.age_band,
     )
 
 

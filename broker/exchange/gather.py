@@ -142,7 +142,7 @@ class Gatherer:
                     introduction=one.introduction,
                     is_represented=one.is_represented,
                     facts=self._gather_facts(
-                        conn, question, shared, part, one, subject_id=subject_id
+                        conn, question, shared, part, one, subject_id=subject_id, number=number
                     ),
                 )
             )
@@ -193,6 +193,7 @@ class Gatherer:
         found: _Found,
         *,
         subject_id: bytes,
+        number: int,
     ) -> PersonFacts:
         registers, now = self._registers, question.now
         occasion = shared.occasion
@@ -212,6 +213,9 @@ class Gatherer:
             shown=self._find_shown(conn, question, part, subject_id),
             contact=registers.contacts.contact_facts(conn, question.partner.id, subject_id, now),
             inherits_own=inherited is not None and inherited.audience == "own",
+            # The first person of a session is who logged in; the second is whom they represent.
+            represented=found.is_represented
+            or (question.object.type == "open_session" and number > 0),
         )
 
     def _find_shown(

@@ -7,7 +7,7 @@ section 10.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -15,17 +15,21 @@ from sqlalchemy import Connection
 from broker.audit.payloads import Detail, Record, build_payload
 from broker.audit.records import Appendable, ChainRef, EntryDraft, Job
 from broker.exchange.acts import name_party
-from broker.exchange.life import Rooms
+from broker.exchange.notices import end_involvement
 from broker.exchange.opening import Openings
+from broker.exchange.rooms import Rooms
 from broker.involvement.involvements import Involvement
 from broker.involvement.special_situations import derive_state
 from broker.pseudonyms.errors import RaceLost
 from broker.pseudonyms.subjects import draw_id
 from datwat.party.spent import SpentRequests
+from datwat.party.telemetry import get_logger
+from datwat.protocol.errors import DatwatError
 
 _AT_ONCE = 32
 _RETENTION = timedelta(days=365)
 Purge = Callable[[Connection, datetime], int]
+_log = get_logger("housekeeping")
 
 
 class Housekeeper:
@@ -40,26 +44,33 @@ class Housekeeper:
         self._purge = purge
 
     async def run_round(self) -> None:
-        """Expire, open and destroy what is due."""
-        await self._expire()
-        for row in self._openings.list_waiting():
-            if derive_state(row, self._rooms.clock()) == "due":
-                await self._openings.open(row, None)
-        now = self._rooms.clock()
+        """Expire, open and destroy what is due: a bounded number of each; the rest is next time's.
 
+        What fails is logged and left for the next round, and holds up nothing else.
+        """
+        now = self._rooms.clock().replace(microsecond=0)
+        with self._rooms.reading() as conn:
+            expired = self._rooms.registers.involvements.list_expired(conn, now, _AT_ONCE)
+        for held in expired:
+            await self._try("expiry", self._expire_one(held, now))
+        due = [row for row in self._openings.list_waiting() if derive_state(row, now) == "due"]
+        for row in due[:_AT_ONCE]:
+            await self._try("opening", self._openings.open(row, None))
+        await self._try("purge", self._destroy(now))
+
+    async def _try(self, what: str, step: Awaitable[object]) -> None:
+        try:
+            await step
+        except DatwatError as error:
+            _log.warning("housekeeping_failed", step=what, code=error.code)
+
+    async def _destroy(self, now: datetime) -> None:
         def work(conn: Connection) -> Sequence[Appendable]:
             self._purge(conn, now)
             self._spent.purge(conn, now)
             return []
 
         await self._rooms.log.append(Job(work))
-
-    async def _expire(self) -> None:
-        now = self._rooms.clock().replace(microsecond=0)
-        with self._rooms.reading() as conn:
-            expired = self._rooms.registers.involvements.list_expired(conn, now, _AT_ONCE)
-        for held in expired:
-            await self._expire_one(held, now)
 
     async def _expire_one(self, held: Involvement, now: datetime) -> None:
         rooms = self._rooms
@@ -84,8 +95,7 @@ class Housekeeper:
         entry = rooms.sealing.prepare_entry(keys, draft)
 
         def work(conn: Connection) -> Sequence[Appendable]:
-            rooms.registers.involvements.end(conn, held.id, "expired", now)
-            rooms.registers.references.end_target(conn, held.id)
+            end_involvement(rooms.registers, conn, held, "expired", now, by=None)
             return [entry]
 
         try:

@@ -9,58 +9,35 @@ architecture.md, "One life for every question"; protocol.md section 6.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import Connection
 
-from broker.audit.log import Log
-from broker.audit.proofs import Proofs
-from broker.audit.records import Appendable, Appended, Job, LostRaceError, SubjectKeys
-from broker.audit.sealing import Sealing
-from broker.exchange.acts import Act, Desk
+from broker.audit.records import Appendable, Appended, Job, LostRaceError
+from broker.exchange.acts import Desk
 from broker.exchange.admission import split_chunks
 from broker.exchange.errors import TooManyRacesError
 from broker.exchange.facts import build_evaluation
-from broker.exchange.gather import Gatherer, TicketKeys
+from broker.exchange.gather import Gatherer
 from broker.exchange.handover import HandOver
 from broker.exchange.question import Gathered, MessageFacts, PreparedChunk, Question, Weighed
 from broker.exchange.recorded import (
-    Ledger,
     Receipted,
     Recorded,
     build_answer,
     build_person,
 )
-from broker.exchange.registers import Registers
+from broker.exchange.rooms import Rooms
+from broker.exchange.waiting import Waiting
 from broker.exchange.writing import Written, build_written
-from broker.policy.engine import PolicyEngine
 from broker.pseudonyms.errors import RaceLost
 from broker.pseudonyms.references import derive_handle_end
-from datwat.party.spent import RidReusedError
-from datwat.party.trust_list import Directory
-from datwat.protocol.errors import DatwatError
 from datwat.protocol.freshness import MAX_AGE, RESUME_AGE
 from datwat.protocol.ticket import OpenedTicket
 
 ATTEMPTS = 3
 Fresh = Callable[[], None]
-
-
-class TrustView(Protocol):
-    """What this process goes by at this moment."""
-
-    @property
-    def directory(self) -> Directory:
-        """Who is in force."""
-
-    @property
-    def ticket_keys(self) -> TicketKeys:
-        """What opens tickets."""
 
 
 class _SpentAlreadyError(Exception):
@@ -75,23 +52,6 @@ class _Gathered:
     shared: MessageFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """Everything that the life of a question works with."""
-
-    registers: Registers
-    engine: PolicyEngine
-    sealing: Sealing
-    log: Log
-    proofs: Proofs
-    ledger: Ledger
-    trust: TrustView
-    acts: Mapping[str, Act]
-    reading: Callable[[], AbstractContextManager[Connection]]
-    write_known: Callable[[Connection, SubjectKeys, datetime], None]
-    clock: Callable[[], datetime]
-
-
 class Life:
     """Answers questions; one object per process."""
 
@@ -99,7 +59,7 @@ class Life:
         self._rooms = rooms
         self._gatherer = Gatherer(rooms.registers, rooms.sealing)
         self._hand_over = hand_over
-        self._running: dict[tuple[str, bytes], tuple[bytes, asyncio.Future[bytes]]] = {}
+        self._waiting = Waiting()
 
     async def answer(self, question: Question, require_fresh: Fresh) -> bytes:
         """Return the answer to an admitted question, once it is written down.
@@ -110,27 +70,9 @@ class Life:
         Raises: RidReusedError, TicketError, MessageExpiredError, PolicyUnavailableError, LogError,
         and the errors of `errors.py`.
         """
-        running = self._running.get(question.key)
-        if running is not None:
-            if running[0] != question.request_hash:
-                raise RidReusedError
-            return await asyncio.shield(running[1])
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._running[question.key] = (question.request_hash, future)
-        try:
-            answer = await self._answer(question, require_fresh)
-        except BaseException as error:
-            if isinstance(error, DatwatError):
-                future.set_exception(error)
-                future.exception()  # nobody else may be waiting for it
-            else:
-                future.cancel()
-            raise
-        else:
-            future.set_result(answer)
-            return answer
-        finally:
-            del self._running[question.key]
+        return await self._waiting.share(
+            question.key, question.request_hash, lambda: self._answer(question, require_fresh)
+        )
 
     async def _answer(self, question: Question, require_fresh: Fresh) -> bytes:
         chunks = split_chunks(question)

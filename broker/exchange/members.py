@@ -116,7 +116,7 @@ MEMBERS: dict[str, Members] = {
         "", "contact_request contact_state", "contact_request contact_state", 1
     ),
     "release": _members("occasion motivation internal_reason", "involvement", "", 1),
-    "report_wrong_person": _members("occasion", "involvement", "", 2),
+    "report_wrong_person": _members("occasion", "involvement identity", "", 2),
     "open_session": _portal("identity", persons=2),
     "end_session": _portal(persons=2),
     "access_log": _portal("page"),

@@ -28,30 +28,25 @@ from broker.audit.payloads import (
 from broker.audit.ports import EntryRow, LogStore
 from broker.audit.records import (
     Appendable,
-    AppendedEntry,
     ChainRef,
     EntryDraft,
     Job,
     PreparedEntry,
 )
-from broker.exchange.life import Rooms
-from broker.exchange.outbox import Courier, build_relayed
+from broker.exchange.notices import build_opened
+from broker.exchange.rooms import Rooms
 from broker.exchange.writing import build_occasion_mark
 from broker.involvement.special_situations import SpecialSituationRow, derive_state
 from datwat.party.errors import PartyError
-from datwat.party.telemetry import get_logger
 from datwat.protocol.acts import Professional
 from datwat.protocol.canonical import encode_canonical
-from datwat.protocol.deliveries import OpenedCore, OpenedNotice
+from datwat.protocol.deliveries import OpenedCore
 from datwat.protocol.entry import Audience, Content, parse_entry
-from datwat.protocol.errors import DatwatError
-from datwat.protocol.keys import SigningKey
 from datwat.protocol.values import encode_bytes
 
 _BATCH = 200
 _KEPT = timedelta(days=1_825)
 FindSubjects = Callable[[Connection, datetime], tuple[bytes, ...]]
-_log = get_logger("opening")
 
 
 class SituationUnknownError(PartyError):
@@ -85,16 +80,12 @@ class Openings:
         self,
         rooms: Rooms,
         store: LogStore,
-        courier: Courier,
-        key: SigningKey,
         party: Organisation,
         *,
         find_subjects: FindSubjects,
     ) -> None:
         self._rooms = rooms
         self._store = store
-        self._courier = courier
-        self._key = key
         self._party = party
         self._find_subjects = find_subjects
 
@@ -137,14 +128,21 @@ class Openings:
             subjects = self._find_subjects(conn, row.declared_at)
             waiting = [one for each in subjects for one in self._list_entries(conn, each, row)]
             entries = [self._prepare_opened(conn, one, row, by, now) for one in waiting]
+        notices = [
+            notice
+            for one, entry in zip(waiting, entries, strict=True)
+            for notice in build_opened(
+                one.record, entry, build_opened_core(one.row), self._party.id, now
+            )
+        ]
 
         def work(conn: Connection) -> Sequence[Appendable]:
             self._rooms.registers.special_situations.mark_opened(conn, row.occasion_id, by, now)
+            for notice in notices:
+                self._rooms.registers.notices.add(conn, notice, now)
             return entries
 
-        appended = await self._rooms.log.append(Job(work))
-        for one, entry, prepared in zip(waiting, appended.entries, entries, strict=True):
-            await self._tell(one, entry, prepared, appended.checkpoint)
+        await self._rooms.log.append(Job(work))
         return len(waiting)
 
     def _list_entries(
@@ -253,31 +251,6 @@ class Openings:
             replay_input=mark,
         )
         return sealing.prepare_entry(keys, draft)
-
-    async def _tell(
-        self, one: _Waiting, entry: AppendedEntry, prepared: PreparedEntry, checkpoint: str
-    ) -> None:
-        """Tell the parties to an entry that it was opened; who is down finds it in the log."""
-        now = self._rooms.clock()
-        assert entry.tag is not None  # noqa: S101 - an entry about a person
-        notice = OpenedNotice(
-            core=build_opened_core(one.row),
-            payload_hash=prepared.payload_hash,
-            tag=entry.tag,
-            receipt=entry.receipt,
-            checkpoint=checkpoint,
-        )
-        source = one.record.asked.source if one.record.asked else None
-        for party in {one.record.requester.id, *([source.id] if source else [])}:
-            try:
-                partner = self._rooms.trust.directory.require_partner(party, now)
-                if partner.gateway_url is None:
-                    continue
-                message = build_relayed("opened", self._party.id, party, notice, now, key=self._key)
-                url = partner.gateway_url.rstrip("/") + "/v1/notices"
-                await self._courier.deliver(url, message)
-            except DatwatError as error:
-                _log.warning("notice_not_delivered", to=party, code=error.code)
 
 
 def build_opened_core(row: EntryRow) -> bytes:

@@ -1,14 +1,15 @@
-"""What waits to be relayed: contact requests to their sources, until they are there or over.
+"""What waits to be relayed: contact requests and notices, until they are there or over.
 
-Rules: a request lies in its register until the source's gateway took it; a source that is down is
-tried again; the source gets its own references only, so that nothing two partners see is equal.
-Source: protocol.md section 3 (`POST /v1/contact-deliveries`).
+Rules: what is to be told lies in its register until the partner's gateway took it; a gateway that
+is down is tried again, once a round, and holds up nobody else; each partner gets its own references
+only, so that nothing two partners see is equal; an opening is told with a receipt under the newest
+head. Source: protocol.md section 3 (`POST /v1/contact-deliveries`, `POST /v1/notices`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -16,19 +17,22 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from broker.audit.records import Appendable, Job
-from broker.exchange.life import Rooms
+from broker.exchange.recorded import Person
+from broker.exchange.rooms import Rooms
 from broker.involvement.contacts import ContactRequest
+from broker.involvement.notices import Notice, OpenedEntry
+from datwat.party.http_out import PeerRefusedError
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_list import IssuerRefusedError
 from datwat.protocol.canonical import encode_canonical
-from datwat.protocol.deliveries import ContactDelivery
+from datwat.protocol.deliveries import ContactDelivery, EndedNotice, OpenedNotice
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.keys import SigningKey
 from datwat.protocol.signing import build_message, build_part
-from datwat.protocol.trust import Partner
 from datwat.protocol.values import encode_bytes, encode_moment
 
 _AT_ONCE = 50
+_MOST_A_ROUND = 1_000
 _log = get_logger("outbox")
 
 
@@ -49,49 +53,47 @@ class Outbox:
         self._party = party
 
     async def deliver_due(self) -> int:
-        """Try everything that waits once and return how much arrived."""
-        now = self._rooms.clock()
-        with self._rooms.reading() as conn:
-            waiting = self._rooms.registers.contacts.list_undelivered(conn, now, _AT_ONCE)
-        arrived = 0
-        for request in waiting:
-            arrived += await self._deliver(request)
+        """Try everything that waits once and return how much arrived; at most a thousand each."""
+        down: set[str] = set()
+        return await self._deliver_contacts(down) + await self._deliver_notices(down)
+
+    async def _deliver_contacts(self, down: set[str]) -> int:
+        contacts, arrived, failed = self._rooms.registers.contacts, 0, 0
+        while arrived + failed < _MOST_A_ROUND:
+            now = self._rooms.clock()
+            with self._rooms.reading() as conn:
+                waiting = contacts.list_undelivered(conn, now, _AT_ONCE, skip=failed)
+            if not waiting:
+                break
+            for request in waiting:
+                there = await self._deliver_contact(request, now, down)
+                arrived, failed = arrived + there, failed + (not there)
         return arrived
 
-    async def _deliver(self, request: ContactRequest) -> bool:
-        now = self._rooms.clock()
-        try:
-            source = self._rooms.trust.directory.require_partner(request.source, now)
-        except IssuerRefusedError:
+    async def _deliver_contact(
+        self, request: ContactRequest, now: datetime, down: set[str]
+    ) -> bool:
+        delivery = self._build_delivery(request, now)
+        if delivery is None or not await self._send(
+            request.source, "/v1/contact-deliveries", "contact_request", delivery, down
+        ):
             return False
-        message = self._build(request, source)
-        if message is None or source.gateway_url is None:
-            return False
-        try:
-            url = source.gateway_url.rstrip("/") + "/v1/contact-deliveries"
-            await self._courier.deliver(url, message)
-        except DatwatError as error:
-            _log.warning("contact_request_not_delivered", source=source.id, code=error.code)
-            return False
-
-        def work(conn: Connection) -> Sequence[Appendable]:
-            self._rooms.registers.contacts.mark_delivered(conn, request.id, now)
-            return []
-
-        await self._rooms.log.append(Job(work))
+        await self._write(
+            lambda conn: self._rooms.registers.contacts.mark_delivered(conn, request.id, now)
+        )
         return True
 
-    def _build(self, request: ContactRequest, source: Partner) -> bytes | None:
-        """Return the signed delivery, or None where the source has no reference to the person."""
-        registers, now = self._rooms.registers, self._rooms.clock()
+    def _build_delivery(self, request: ContactRequest, now: datetime) -> ContactDelivery | None:
+        """Return what the source is told, or None where it has no reference to the person."""
+        registers = self._rooms.registers
         with self._rooms.reading() as conn:
-            find = registers.references.find_reference
-            own = find(conn, source.id, "contact_request", request.id, now)
-            held = registers.involvements.list_current_of(conn, request.subject_id, source.id, now)
-            involvement = find(conn, source.id, "involvement", held[0].id, now) if held else None
+            find, source = registers.references.find_reference, request.source
+            own = find(conn, source, "contact_request", request.id, now)
+            held = registers.involvements.list_current_of(conn, request.subject_id, source, now)
+            involvement = find(conn, source, "involvement", held[0].id, now) if held else None
         if own is None or involvement is None:
             return None
-        delivery = ContactDelivery(
+        return ContactDelivery(
             contact_request=own,
             involvement=involvement,
             requester=request.requester,
@@ -100,9 +102,86 @@ class Outbox:
             due_at=request.due_at,
             until_at=request.until_at,
         )
-        return build_relayed(
-            "contact_request", self._party, source.id, delivery, now, key=self._key
+
+    async def _deliver_notices(self, down: set[str]) -> int:
+        notices, arrived, tried = self._rooms.registers.notices, 0, 0
+        while tried < _MOST_A_ROUND:
+            now = self._rooms.clock()
+            with self._rooms.reading() as conn:
+                due = notices.list_due(conn, now, _AT_ONCE)
+            if not due:
+                break
+            tried += len(due)
+            for notice in due:
+                arrived += await self._deliver_notice(notice, now, down)
+        return arrived
+
+    async def _deliver_notice(self, notice: Notice, now: datetime, down: set[str]) -> bool:
+        notices, content = self._rooms.registers.notices, self._build_notice(notice)
+        there = await self._send(notice.to, "/v1/notices", notice.type, content, down)
+        await self._write(
+            lambda conn: (
+                notices.remove(conn, notice.id) if there else notices.put_off(conn, notice, now)
+            )
         )
+        return there
+
+    def _build_notice(self, notice: Notice) -> EndedNotice | OpenedNotice:
+        opened = notice.content
+        if not isinstance(opened, OpenedEntry):
+            return opened
+        head = self._rooms.proofs.read_head()
+        person = Person(
+            part=b"",
+            core=opened.core,
+            payload_hash=opened.payload_hash,
+            commit=opened.commit,
+            subject_id=opened.subject_id,
+            audience=opened.audience,
+        )
+        with self._rooms.reading() as conn:
+            (found,) = self._rooms.ledger.add_receipts(conn, [person], head.size)
+        assert found.tag is not None  # noqa: S101 - the notice was written with its entry
+        assert found.receipt is not None  # noqa: S101 - as above
+        return OpenedNotice(
+            core=opened.core,
+            payload_hash=opened.payload_hash,
+            tag=found.tag,
+            receipt=found.receipt,
+            checkpoint=head.note,
+        )
+
+    async def _send(
+        self, to: str, path: str, kind: str, content: BaseModel, down: set[str]
+    ) -> bool:
+        """Hand one message to a partner's gateway; who does not answer is let be for this round."""
+        if to in down:
+            return False
+        now = self._rooms.clock()
+        try:
+            partner = self._rooms.trust.directory.require_partner(to, now)
+            if partner.gateway_url is None:
+                down.add(to)
+                return False
+            message = build_relayed(kind, self._party, to, content, now, key=self._key)
+            await self._courier.deliver(partner.gateway_url.rstrip("/") + path, message)
+        except IssuerRefusedError:
+            down.add(to)
+            return False
+        except DatwatError as error:
+            # Who answers no to one message may take the next; who does not answer is let be.
+            if not isinstance(error, PeerRefusedError):
+                down.add(to)
+            _log.warning("not_delivered", type=kind, to=to, code=error.code)
+            return False
+        return True
+
+    async def _write(self, write: Callable[[Connection], None]) -> None:
+        def work(conn: Connection) -> Sequence[Appendable]:
+            write(conn)
+            return []
+
+        await self._rooms.log.append(Job(work))
 
 
 def build_relayed(

@@ -15,9 +15,10 @@ from broker.audit.records import Appendable, Job
 from broker.exchange.acts import Write
 from broker.exchange.answers import pad
 from broker.exchange.errors import HandleUnknownError
-from broker.exchange.life import Fresh, Rooms
+from broker.exchange.life import Fresh
 from broker.exchange.question import Question
 from broker.exchange.recorded import Person, Recorded, build_answer
+from broker.exchange.rooms import Rooms
 from broker.pseudonyms.references import Target
 from datwat.protocol.acts import ByHandle, Page
 from datwat.protocol.answers import ActPart, Weighing

@@ -18,7 +18,7 @@ from broker.exchange.facts import PersonFacts
 from broker.involvement.occasions import Occasion
 from broker.policy.decision import Decision
 from broker.policy.evaluation import Evaluation
-from broker.pseudonyms.references import Introduction
+from broker.pseudonyms.references import Audience, Introduction
 from datwat.protocol.acts import PersonPart, Statement
 from datwat.protocol.answers import AnswerPart
 from datwat.protocol.messages import MessageObject, Notice, ReleaseCore
@@ -88,7 +88,8 @@ class Prepared:
     `orders` is set for a permitted release only, and `ordered_by` is then the source's own
     reference to the involvement; `logs` is False for a mere reconfirmation and for the portal's
     sessions; `mints` are the keys of one more subject to write; `opened` is the id of an occasion
-    that is just opened.
+    that is just opened; `keeps_own` where what is touched was for the person alone; `delayed_by`
+    the occasion whose special situation keeps this from being told, though it is not cited.
     """
 
     weighed: Weighed
@@ -102,17 +103,26 @@ class Prepared:
     logs: bool = True
     mints: SubjectKeys | None = field(default=None, repr=False)
     opened: bytes | None = field(default=None, repr=False)
+    keeps_own: bool = False
+    delayed_by: bytes | None = field(default=None, repr=False)
 
     @property
     def occasion_id(self) -> bytes | None:
-        """The occasion that the entry rests on: the one cited, or the one that is just opened."""
+        """The occasion that the entry rests on: that delays it, is cited, or was just opened."""
         cited = self.weighed.gathered.facts.occasion
-        return cited.id if cited is not None else self.opened
+        return self.delayed_by or (cited.id if cited is not None else self.opened)
 
     @property
     def notice(self) -> Notice:
         """Whether the resident is told later: only what rests on an occasion can ever be opened."""
+        if self.delayed_by is not None:
+            return "later"
         return self.weighed.decision.notice if self.occasion_id is not None else "now"
+
+    @property
+    def audience(self) -> Audience:
+        """The chain that the entry is in, or opens in: as decided, or the person's own."""
+        return "own" if self.keeps_own else self.weighed.decision.audience
 
 
 @dataclass(frozen=True, slots=True)

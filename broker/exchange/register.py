@@ -1,9 +1,8 @@
-"""Registering and ending an involvement, and taking back what was put at the wrong person.
+"""Registering and ending an involvement.
 
 Rules: the same involvement twice is one, reconfirmed; a mere reconfirmation writes no entry; the
-expiry is fixed by kind (policy), never by the source; a source ends only what is its own; *wrong
-person* annuls what that partner has of that person, and both persons' logs say so.
-Source: AVG 5(1)(d)-(e), 16-17; protocol.md section 10.
+expiry is fixed by kind (policy), never by the source; a source ends only what is its own; whoever
+was shown what ends is told. Source: AVG 5(1)(d)-(e), 19; protocol.md section 10.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from broker.exchange.acts import (
     chain_writes,
     keep_reference,
 )
+from broker.exchange.notices import end_involvement
 from broker.exchange.question import Prepared, PreparedChunk, Weighed
 from broker.involvement.involvements import (
     EndReason,
@@ -147,7 +147,7 @@ class End:
 
     def _prepare_one(self, desk: Desk, weighed: Weighed, writes: list[Write]) -> Prepared:
         reason = weighed.gathered.part.ends
-        own = find_own(desk, weighed)
+        own = _find_own(desk, weighed)
         if not weighed.decision.permit or reason is None or not own:
             return build_refused(weighed)
         writes.extend(_build_end(desk, held, reason) for held in own)
@@ -158,6 +158,7 @@ class End:
             part=build_act(weighed, "ended"),
             detail=Detail(kind=own[0].kind, reason=reason),
             permits=True,
+            keeps_own=any(held.confidential for held in own),
         )
 
 
@@ -170,13 +171,12 @@ def _build_mark(desk: Desk, subject_id: bytes, mark: Mark) -> Write:
 
 def _build_end(desk: Desk, held: Involvement, reason: EndReason) -> Write:
     def write(conn: Connection) -> None:
-        desk.registers.involvements.end(conn, held.id, reason, desk.now)
-        desk.registers.references.end_target(conn, held.id)
+        end_involvement(desk.registers, conn, held, reason, desk.now, by=desk.partner)
 
     return write
 
 
-def find_own(desk: Desk, weighed: Weighed) -> list[Involvement]:
+def _find_own(desk: Desk, weighed: Weighed) -> list[Involvement]:
     """Return the sender's current involvements with the person: the one cited, or all."""
     registers, cited = desk.registers, weighed.gathered.part.involvement
     if cited is None:
@@ -194,49 +194,3 @@ def find_own(desk: Desk, weighed: Weighed) -> list[Involvement]:
         and is_current(held, desk.now)
     )
     return [held] if held is not None and own else []
-
-
-class ReportWrongPerson:
-    """`report_wrong_person`: the first person is the wrong one; a second, if any, the right one."""
-
-    def prepare(self, desk: Desk) -> PreparedChunk:
-        """Return the answers, and what is annulled of the wrong person."""
-        writes: list[Write] = []
-        items = []
-        for weighed in desk.people:
-            wrong = weighed.gathered.number == 0
-            if not weighed.decision.permit:
-                items.append(build_refused(weighed))
-                continue
-            if wrong:
-                self._annul(desk, weighed, writes)
-            reason = "annulled" if wrong else "noted"
-            items.append(
-                Prepared(
-                    weighed=weighed,
-                    part=build_act(weighed, reason),
-                    detail=Detail(reason=reason),
-                    permits=True,
-                )
-            )
-        return PreparedChunk(items, chain_writes(writes))
-
-    def _annul(self, desk: Desk, weighed: Weighed, writes: list[Write]) -> None:
-        registers, subject_id = desk.registers, weighed.subject_id
-        writes.extend(_build_annulment(desk, held) for held in find_own(desk, weighed))
-        occasion = desk.shared.occasion
-        if occasion is not None and weighed.gathered.facts.member is not None:
-            occasion_id = occasion.id
-            writes.append(
-                lambda conn: registers.occasions.remove_member(conn, occasion_id, subject_id)
-            )
-        handle = weighed.gathered.handle
-        writes.append(lambda conn: registers.references.end_reference(conn, desk.partner, handle))
-
-
-def _build_annulment(desk: Desk, held: Involvement) -> Write:
-    def write(conn: Connection) -> None:
-        desk.registers.involvements.annul(conn, held.id)
-        desk.registers.references.end_target(conn, held.id)
-
-    return write

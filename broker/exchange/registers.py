@@ -8,6 +8,7 @@ from broker.consent.register import ConsentRegister
 from broker.involvement.authority import Authorities
 from broker.involvement.contacts import Contacts
 from broker.involvement.involvements import Involvements
+from broker.involvement.notices import Notices
 from broker.involvement.occasions import Occasions
 from broker.involvement.special_situations import SpecialSituations
 from broker.pseudonyms.references import References
@@ -24,5 +25,6 @@ class Registers:
     special_situations: SpecialSituations
     involvements: Involvements
     contacts: Contacts
+    notices: Notices
     authorities: Authorities
     consents: ConsentRegister

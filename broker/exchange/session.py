@@ -18,7 +18,6 @@ from broker.consent.models import ConsentRow
 from broker.exchange.acts import Desk, Write, build_act, build_refused, chain_writes
 from broker.exchange.question import Prepared, PreparedChunk, Weighed
 from broker.exchange.records import add_consent, add_objection
-from broker.involvement.authority import AuthorityRow
 from broker.pseudonyms.references import Kind, derive_session_end
 
 FindRid = Callable[[Connection, bytes, int], bytes | None]
@@ -37,9 +36,7 @@ class OpenSession:
         return PreparedChunk(items, chain_writes(writes))
 
     def _prepare_one(self, desk: Desk, weighed: Weighed, writes: list[Write]) -> Prepared:
-        represented = weighed.gathered.number > 0
-        forbidden = represented and forbids_representation(weighed.gathered.facts.authorities)
-        permit = weighed.decision.permit and not forbidden
+        represented, permit = weighed.gathered.facts.represented, weighed.decision.permit
         if not permit and not represented:
             refused = build_refused(weighed)
             part = build_act(weighed, "refused", handle=None)
@@ -61,15 +58,6 @@ class OpenSession:
             told = part.weighing.model_copy(update={"permitted": True, "findings": ()})
             part = part.model_copy(update={"weighing": told})
         return Prepared(weighed=weighed, part=part, permits=permit, logs=False, mints=nobody)
-
-
-def forbids_representation(authorities: Sequence[AuthorityRow]) -> bool:
-    """Tell whether a record of authority stands in the way of anybody's looking for this person.
-
-    A record names no parent, so that the careful reading holds: where one parent is without
-    authority, or parents disagree, nobody looks for the person until that is settled.
-    """
-    return any(row.kind in ("parent_without", "disagreement") for row in authorities)
 
 
 class MakeWish:
@@ -106,7 +94,14 @@ class MakeWish:
         if wish.objection is not None:
             details.append(add_objection(desk, weighed, wish.objection, writes))
         part = build_act(weighed, "recorded")
-        return Prepared(weighed=weighed, part=part, detail=_merge(details), permits=True)
+        return Prepared(
+            weighed=weighed,
+            part=part,
+            detail=_merge(details),
+            permits=True,
+            # A person's own act is theirs: it may be about what nobody else may see (case 4).
+            keeps_own=not weighed.gathered.is_represented,
+        )
 
     def _find_consent(self, desk: Desk, weighed: Weighed, number: int) -> ConsentRow | None:
         """Return this person's consent that the entry at index `number` tells of."""

@@ -12,9 +12,10 @@ from broker.exchange.inquire import Inquire
 from broker.exchange.introduce import Introduce
 from broker.exchange.occasion_acts import ChangeOccasion, OpenOccasion, RecordConversation
 from broker.exchange.records import RecordWhatWasSaid
-from broker.exchange.register import End, Register, ReportWrongPerson
+from broker.exchange.register import End, Register
 from broker.exchange.release import Release
 from broker.exchange.session import FindRid, MakeWish, OpenSession
+from broker.exchange.wrong_person import ReportWrongPerson
 
 
 def build_acts(

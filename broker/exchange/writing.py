@@ -80,7 +80,7 @@ def build_written(
 
 def choose_audience(prepared: Prepared) -> Audience:
     """Return the chain of an entry: the auditor's where it is told later, else as decided."""
-    return "delayed" if prepared.notice == "later" else prepared.weighed.decision.audience
+    return "delayed" if prepared.notice == "later" else prepared.audience
 
 
 def _encode(core: BaseModel) -> bytes:
@@ -148,7 +148,7 @@ def _build_replay(question: Question, prepared: Prepared, revision: str) -> byte
             "evaluation": orjson.Fragment(prepared.weighed.evaluation.model_dump_json()),
             "decision": orjson.Fragment(prepared.weighed.decision.model_dump_json()),
             "occasion": encode_bytes(occasion_id) if occasion_id else None,
-            "audience": prepared.weighed.decision.audience,
+            "audience": prepared.audience,
             "internal_reason": statement.internal_reason if statement else None,
             "special_reason": special.reason if special else None,
         }

@@ -104,8 +104,10 @@ class Contacts(Protocol):
     ) -> ContactFacts:
         """Return when a requester asked about a person, and since when there is no answer."""
 
-    def list_undelivered(self, conn: Connection, now: datetime, limit: int) -> list[ContactRequest]:
-        """Return what must still be relayed to its source, the oldest first."""
+    def list_undelivered(
+        self, conn: Connection, now: datetime, limit: int, skip: int = 0
+    ) -> list[ContactRequest]:
+        """Return what must still be relayed to its source, the oldest first, after `skip` ones."""
 
     def mark_delivered(self, conn: Connection, request_id: bytes, now: datetime) -> None:
         """Write that the source has it."""

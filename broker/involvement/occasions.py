@@ -116,6 +116,11 @@ class Occasions(Protocol):
     ) -> tuple[bytes, ...]:
         """Return the data subjects in an occasion, in one fixed order."""
 
+    def list_open_with(
+        self, conn: Connection, holder: str, subject_id: bytes, now: datetime
+    ) -> Sequence[Occasion]:
+        """Return the occasions of one partner that are not closed and name a person."""
+
     def open_occasion(
         self, conn: Connection, occasion: Occasion, members: Sequence[Member]
     ) -> None:

@@ -193,6 +193,7 @@ class Evaluation(Value):
     member: MemberFacts | None
     stated_identity: Identity | None
     stated_by: Literal["ticket", "handle", "introduction"]
+    represented: bool
     told_at: Moment | None
     conversation: ConversationFacts | None
     consents: tuple[ConsentFacts, ...]

@@ -10,7 +10,7 @@ alarm. Source: docs/reference/protocol.md sections 5 and 10; RFC 2104, NIST SP 8
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -87,6 +87,9 @@ class ReferenceStore(Protocol):
         self, conn: Connection, partner: str, kind: Kind, target: bytes
     ) -> ReferenceRow | None:
         """Return what this partner was given for this thing, ended or not; never a session's."""
+
+    def list_rows(self, conn: Connection, target: bytes) -> Sequence[ReferenceRow]:
+        """Return every partner's reference to a thing, ended or not."""
 
     def insert_row(self, conn: Connection, row: ReferenceRow) -> None:
         """Add a row, in place of an ended one; raise RaceLost where one is in force."""
@@ -191,6 +194,16 @@ class References:
         """
         row = self._store.find_row_of(conn, partner, kind, target)
         return self._open_copy(row) if row is not None and row.target.until_at > now else None
+
+    def list_holders(
+        self, conn: Connection, target: bytes, now: datetime
+    ) -> list[tuple[str, bytes]]:
+        """Return who has a reference to a thing in force, and which.
+
+        Raises ReferenceMismatch as `find_target` does.
+        """
+        found = self._store.list_rows(conn, target)
+        return [(row.partner, self._open_copy(row)) for row in found if row.target.until_at > now]
 
     def add_reference(
         self,

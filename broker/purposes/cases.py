@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.errors import PolicyFileError
-from broker.purposes.models import derive_digest
+from broker.purposes.models import AboutWhom, derive_digest
 from datwat.party.strict_yaml import read_model, read_yaml
 from datwat.protocol.messages import Notice, Rung
 from datwat.protocol.values import PlainText, Slug, Value
@@ -27,8 +27,8 @@ Evaluate = Callable[[str, Mapping[str, Any]], BaseModel | Mapping[str, Any]]
 class Expectation(Value):
     """What must come out. Members that a case leaves out are not compared, but for `unmet`.
 
-    `unmet`: every code that is not satisfied; `weighed`: every code, satisfied or not; `caps`: each
-    row that is not none, as `function/kind` to `plain/shielded`.
+    `unmet`: every code that is not satisfied; `weighed`: every code and whom it is about; `caps`:
+    each row that is not none, as `function/kind` to `plain/shielded`.
     """
 
     permit: bool
@@ -48,7 +48,7 @@ class Expectation(Value):
     cannot_see: tuple[Slug, ...] | None = None
     basis: tuple[str, ...] | None = None
     params: dict[Slug, dict[str, Any]] | None = None
-    weighed: tuple[Slug, ...] | None = None
+    weighed: dict[Slug, AboutWhom] | None = None
     expires_days: int | None = None
     retention_days: int | None = None
 
@@ -188,7 +188,7 @@ def compare(case: Case, decision: BaseModel | Mapping[str, Any]) -> tuple[Failur
     )
     actual = summarise(values)
     expected = {"unmet": [], **case.expect.model_dump(mode="json", exclude_unset=True)}
-    for member in ("unmet", "weighed", "remedies", "obligations"):
+    for member in ("unmet", "remedies", "obligations"):
         if member in expected:
             expected[member] = sorted(expected[member])
     return tuple(
@@ -219,7 +219,7 @@ def summarise(decision: Mapping[str, Any]) -> dict[str, Any]:
         "expires_days": decision["expires_days"],
         "retention_days": decision["retention_days"],
         "unmet": sorted(item["code"] for item in findings if not item["satisfied"]),
-        "weighed": sorted(item["code"] for item in findings),
+        "weighed": {item["code"]: item["about"] for item in findings},
         "params": {item["code"]: item["params"] for item in findings},
         "fields": list(decision["fields"]),
         "withheld": {item["field"]: item["code"] for item in decision["withheld"]},

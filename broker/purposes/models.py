@@ -241,6 +241,13 @@ class Code(Value):
     advises: tuple[Slug, ...] = ()
     remedy: Slug | None = None
 
+    @model_validator(mode="after")
+    def _what_is_stated_can_be_mended(self) -> Self:
+        if (self.remedy is not None) != (self.about == "stated"):
+            msg = "a code that is stated has a remedy, and no other code has one"
+            raise ValueError(msg)
+        return self
+
 
 def derive_digest(model: BaseModel) -> str:
     """Return the SHA-256 (hex) of the canonical JSON of a validated model."""

@@ -78,7 +78,9 @@ def build_card(
         legal_basis=said.legal_basis if said else None,
         told_later_at=first.record.at if later else None,
         support=SUPPORT,
-        details=_build_details(record.detail),
+        # Told later: why, until when and by whose decision stands in the entry that opened it.
+        details=_build_details(record.detail)
+        | (_build_details(first.record.detail) if later else {}),
         reason=record.detail.objection_reason if record.detail else None,
         proofs=tuple(_build_proof(line, size, proofs) for line in reversed(lines))[:_MOST_PROOFS],
     )

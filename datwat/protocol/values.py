@@ -127,9 +127,11 @@ BytesUpTo1M = Annotated[bytes, _BytesForm(0, 1_048_576)]
 Moment = Annotated[datetime, _MomentForm()]
 PartyId = Annotated[str, Field(pattern=PARTY_ID_PATTERN)]
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
-# Text that people typed: no control characters (they can forge a line in a log or a terminal).
-PlainText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", max_length=2_000)]
-ShortText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]+$", max_length=200)]
+# Text that people typed: no control characters, line separators or turns of the writing direction
+# (they can forge a line in a log, a terminal or a resident's own log).
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+PlainText = Annotated[str, Field(pattern=f"^[^{_CONTROLS}]*$", max_length=2_000)]
+ShortText = Annotated[str, Field(pattern=f"^[^{_CONTROLS}]+$", max_length=200)]
 
 
 class Value(BaseModel):

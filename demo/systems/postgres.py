@@ -15,6 +15,7 @@ from typing import Any
 
 _USER = "postgres"
 _INIT_SECONDS = 60
+_LONGEST_SOCKET = 107  # what a Unix socket's address holds
 
 
 def find_programs() -> Path | None:
@@ -26,6 +27,11 @@ def find_programs() -> Path | None:
     if programs is None or (os.geteuid() == 0 and not _find_account()):
         return None
     return programs.resolve().parent
+
+
+def fits(folder: Path) -> bool:
+    """Return whether the address of a socket in `folder` is short enough."""
+    return len(os.fsencode(folder / ".s.PGSQL.5432.lock")) <= _LONGEST_SOCKET
 
 
 def create_cluster(programs: Path, folder: Path) -> None:

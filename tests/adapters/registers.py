@@ -19,6 +19,7 @@ from broker.consent.models import ConsentRow, ObjectionRow
 from broker.exchange.registers import Registers
 from broker.involvement.contacts import ContactRequest, derive_contact_ends
 from broker.involvement.involvements import Involvement
+from broker.involvement.notices import Notice, derive_notice_end
 from broker.involvement.occasions import Member, Occasion, derive_occasion_end
 from broker.pseudonyms.subjects import draw_id
 from datwat.protocol.acts import (
@@ -30,6 +31,7 @@ from datwat.protocol.acts import (
     Professional,
     SpecialSituation,
 )
+from datwat.protocol.deliveries import EndedNotice
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -97,6 +99,12 @@ def build_involvement(**changes: object) -> Involvement:
         expires_at=NOW + 365 * DAY,
     )
     return replace(involvement, **changes)  # type: ignore[arg-type]
+
+
+def build_notice(**changes: object) -> Notice:
+    content = EndedNotice(kind="involvement", reference=draw_id(), reason="ended", ended_at=NOW)
+    notice = Notice(draw_id(), SCHOOL, "ended", content, derive_notice_end(NOW))
+    return replace(notice, **changes)  # type: ignore[arg-type]
 
 
 def build_occasion(**changes: object) -> Occasion:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, MetaData, event, func, select
 from broker.adapters.database import open_engine
 from broker.adapters.log_tables import UtcSeconds
 from broker.adapters.purging import purge_ended
-from broker.adapters.tables import REGISTER_MODELS, SPENT, table_of
+from broker.adapters.tables import REGISTER_MODELS, SPENT, SuspensionRecord, table_of
 from broker.exchange.registers import Registers
 from broker.involvement.authority import AuthorityRow
 from broker.involvement.introductions import derive_introduction_end
@@ -30,6 +30,7 @@ from tests.adapters.registers import (
     build_contact_request,
     build_involvement,
     build_member,
+    build_notice,
     build_objection,
     build_occasion,
     writing,
@@ -49,7 +50,7 @@ WORDS = (
 
 def test_the_migrated_schema_is_that_of_the_models(conn: Connection) -> None:
     wanted = MetaData()
-    for table in (*TABLES, SPENT):
+    for table in (*TABLES, SPENT, table_of(SuspensionRecord)):
         table.to_metadata(wanted)
 
     def is_ours(name: str | None, kind: str, *_rest: object) -> bool:
@@ -86,6 +87,7 @@ def fill(conn: Connection, registers: Registers) -> None:
     )
     registers.involvements.add(conn, build_involvement(subject_id=person))
     registers.contacts.add(conn, build_contact_request(subject_id=person))
+    registers.notices.add(conn, build_notice(), NOW)
     authority = Authority(
         kind="guardian",
         scope="Voogdij",
@@ -189,6 +191,9 @@ def ask(conn: Connection, registers: Registers) -> None:
     registers.contacts.contact_facts(conn, TEAM, some, NOW)
     registers.contacts.list_overdue(conn, NOW, 10)
     registers.contacts.list_undelivered(conn, NOW, 10)
+    registers.notices.list_due(conn, NOW, 10)
+    registers.references.list_holders(conn, some, NOW)
+    registers.occasions.list_open_with(conn, TEAM, some, NOW)
     registers.authorities.list_current(conn, some, NOW)
     registers.consents.list_consents(conn, some, NOW)
     registers.consents.list_objections(conn, some, NOW)

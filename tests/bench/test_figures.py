@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from bench.figures import Figure, find_missed, print_figures, write_figures
@@ -17,6 +18,14 @@ def test_a_target_is_an_upper_bound_unless_it_says_otherwise() -> None:
 
 def test_absolute_times_are_no_gates() -> None:
     assert find_missed([UPPER, LOWER, FREE, SLOW]) == [UPPER]
+
+
+def test_what_was_not_measured_meets_nothing(tmp_path: Path) -> None:
+    unknown = Figure("inquiry", "OPA CPU", math.nan, "ms", 0.6, gate=True)
+    assert find_missed([unknown]) == [unknown]
+    write_figures([unknown], tmp_path / "bench.json")
+    held = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    assert held["figures"][0]["value"] is None
 
 
 def test_the_results_say_what_was_met(tmp_path: Path) -> None:

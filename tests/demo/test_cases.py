@@ -8,8 +8,10 @@ import pytest
 
 from connectors.client.results import InquiryResult, ReleaseResult
 from demo.checking import check_inquiry, check_log, check_release
-from demo.model import Ask, AskKnown, Case, Expected, Line, LogExpected, load_cases
-from demo.player import LogStep, Step
+from demo.events import Ask, AskKnown
+from demo.model import Case, Line, LogExpected, load_cases
+from demo.parts import Expected
+from demo.steps import LogStep, Step
 from tests.demo.world import World
 
 pytestmark = [

@@ -14,15 +14,9 @@ from pydantic import ValidationError
 
 from demo.building import Builder
 from demo.covenant import build_login, build_users
-from demo.model import (
-    CASES,
-    Case,
-    OpenOccasion,
-    Someone,
-    load_cases,
-    load_partners,
-    parse_span,
-)
+from demo.events import OpenOccasion
+from demo.model import CASES, Case, load_cases, load_partners
+from demo.parts import Someone, parse_span
 from demo.systems.fill import fill_sqlite
 from tests.party.covenant import now
 

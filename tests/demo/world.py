@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from demo.cli import open_folder
-from demo.covenant import build, prepare
+from demo.covenant import prepare
 from demo.model import Case, load_cases, load_partners
-from demo.player import LogStep, Step, play_case
+from demo.player import play_case
 from demo.processes import Processes
+from demo.setting_up import build
+from demo.steps import LogStep, Step
 from tests.demo.recorder import Recorder
 
 PROMISES_CASE = Path(__file__).parents[1] / "promises"

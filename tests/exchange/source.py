@@ -58,11 +58,19 @@ def free_port() -> int:
 
 
 class Source:
-    """What the gateway of the debt counsellors has behind it."""
+    """What a partner's gateway has behind it: that of the debt counsellors, or of another."""
 
-    def __init__(self, folder: Path, running: Running, bsn: str, reference: bytes) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        running: Running,
+        bsn: str,
+        reference: bytes,
+        function: str = "debt-counselling",
+    ) -> None:
         self.folder = folder
         self._running = running
+        self._function = function
         folder.mkdir(parents=True, exist_ok=True)
         self._write_system(bsn)
         self.engine = self._open_engine()
@@ -103,7 +111,7 @@ class Source:
         keeper = PolicyKeeper(self.folder, self.read_directory, self.ratchet)
         keeper.load()
         self.sources = Sources.load(self.folder, [self.folder / "source.yaml"])
-        member = self._running.world.members["debt-counselling"]
+        member = self._running.world.members[self._function]
         return Gateway.build(
             own=member.id,
             key=member.key,

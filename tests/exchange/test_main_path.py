@@ -11,6 +11,7 @@ from broker.exchange.members import MemberMissingError, MemberNotAllowedError
 from datwat.party.spent import RidReusedError
 from datwat.protocol.acts import CloseOccasion, Statement
 from tests.exchange.world import (
+    ON_EACH_DATABASE,
     Running,
     act_part,
     bsns,
@@ -28,7 +29,7 @@ from tests.exchange.world import (
     say,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
 
 

@@ -33,6 +33,7 @@ from datwat.protocol.values import encode_bytes, encode_moment
 from tests.exchange.source import Source, free_port, serve_app, serve_source
 from tests.exchange.world import (
     MOTIVATION,
+    ON_EACH_DATABASE,
     Household,
     Member,
     Running,
@@ -49,7 +50,7 @@ from tests.exchange.world import (
     say,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 FIELDS = ["regeling.status", "regeling.soort"]
 REPLY = ExchangeKey.generate()
 
@@ -88,9 +89,9 @@ class Asked:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
+async def asked(tmp_path_factory: pytest.TempPathFactory, database: str) -> AsyncIterator[Asked]:
     folder, port, numbers = tmp_path_factory.mktemp("release"), free_port(), bsns()
-    world = World(folder, {"debt-counselling": f"http://127.0.0.1:{port}"})
+    world = World(folder, {"debt-counselling": f"http://127.0.0.1:{port}"}, database)
     async with AsyncExitStack() as stack:
         running = await open_world(world, stack)
         bsn = next(numbers)

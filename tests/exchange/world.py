@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from broker.api.routes import Api
@@ -87,6 +88,14 @@ _KINDS: tuple[type[MessageObject], ...] = (
 )
 
 
+ON_EACH_DATABASE = pytest.mark.parametrize(
+    "database",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)],
+    indirect=True,
+    scope="module",
+)
+
+
 def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
@@ -148,6 +157,7 @@ class World:
 
     folder: Path
     gateways: Mapping[str, str] = field(default_factory=dict)
+    database_url: str = ""
     members: dict[str, Member] = field(default_factory=dict)
     scalar: bytes = field(default_factory=group.random_scalar)
     holder_key: ExchangeKey = field(default_factory=ExchangeKey.generate)
@@ -163,6 +173,7 @@ class World:
         run(
             "init", "--home", self.home, "--id", BROKER, "--name", "Broker",
             "--url", "http://127.0.0.1:1", "--origin", ORIGIN, "--bundle", self.folder / "policy",
+            "--database-url", self.database_url,
         )  # fmt: skip
         self.card = Card.model_validate_json((self.home / "card.json").read_bytes())
         assert self.card.broker is not None

@@ -86,7 +86,9 @@ def broken(
         PartnerSpec("social-team", "care", RIGHTS, number=1),
         PartnerSpec("youth-help", "youth", RIGHTS[:1], broken_system.declaration, number=2),
     )
-    with FaultCovenant(tmp_path_factory.mktemp("broken"), partners) as covenant:
+    covenant = FaultCovenant(tmp_path_factory.mktemp("broken"), partners)
+    covenant.broker.environment["DATWAT_OPA_DEADLINE_MS"] = "1500"
+    with covenant:
         sync(covenant)
         yield covenant
 

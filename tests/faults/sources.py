@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -28,7 +29,7 @@ def serve(port: int, reply: Reply) -> Iterator[list[bytes]]:
     came: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             came.append(body)
             status, answer = reply(self.path, body)
@@ -44,10 +45,8 @@ def serve(port: int, reply: Reply) -> Iterator[list[bytes]]:
             pass
 
         def handle(self) -> None:
-            try:
+            with contextlib.suppress(OSError):  # the broker did not wait
                 super().handle()
-            except OSError:
-                pass  # the broker did not wait
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -95,7 +97,7 @@ def test_an_inquiry_is_written_once_and_answered_the_same(
     broken: FaultCovenant, broken_team: Direct, child: Seen, point: str
 ) -> None:
     statement = Statement(professional=NOOR, occasion=child.occasion)
-    extra = {"purpose": broken_team.purpose(), "rung": "dat"}
+    extra: dict[str, Any] = {"purpose": broken_team.purpose(), "rung": "dat"}
     sent = broken_team.build("inquire", [Person(handle=child.handle)], statement, **extra)
     size = broken.log_size
     die(broken_team, sent, point, "inquire")

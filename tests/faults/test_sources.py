@@ -7,16 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from connectors.client import requests as rq
+from connectors.client.results import ReleaseResult
+from connectors.client.verification import VerifiedAnswer
 from connectors.identity_key import load_signing_key
+from datwat.protocol.answers import ReleasePart
 from datwat.protocol.keys import SigningKey
 from datwat.protocol.messages import OutcomeCore
-from datwat.protocol.values import encode_bytes
 from tests.connectors.client.bsns import BSNS
 from tests.connectors.client.own_system import OwnSystem
 from tests.faults import sources
 from tests.faults.sources import Reply, build_envelope, serve
 from tests.faults.world import (
     FIELDS,
+    MARKER,
     MOTIVATION,
     NOOR,
     PURPOSE,
@@ -27,7 +30,6 @@ from tests.faults.world import (
     local_member,
     local_opening,
     open_child,
-    unmet,
 )
 
 
@@ -37,9 +39,9 @@ def child(asked: FaultCovenant) -> Seen:
         return open_child(team, BSNS[1])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def port(asked: FaultCovenant, child: Seen) -> Iterator[int]:
-    """Return the port at which the broker looks for the source, free for a while."""
+    """Return the port at which the broker looks for the source, which is stopped meanwhile."""
     source = asked.partners["youth-help"]
     number = source.running.ports["api"]
     source.stop()
@@ -68,28 +70,104 @@ def choose_reply(how: str, asked: FaultCovenant) -> Reply:
     return answers[how]
 
 
+def require_failed(asked: FaultCovenant, answer: VerifiedAnswer, size: int, failure: str) -> None:
+    """Fail unless nothing passed, and the entry of the outcome, which is proved, says why."""
+    (person,) = answer.persons
+    assert isinstance(person.core, OutcomeCore)
+    assert isinstance(person.part, ReleasePart)
+    assert (person.core.failure, person.core.envelope_hash) == (failure, None)
+    assert (person.part.failure, person.part.fields, answer.envelope) == (failure, (), None)
+    assert person.index == size + 1
+    assert asked.log_size == size + 2
+    assert asked.find_marker() == []
+
+
+class TestWithAnotherInItsPlace:
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            ("slow", "source_too_slow"),
+            ("garbage", "source_answer_invalid"),
+            ("empty", "source_answer_invalid"),
+            ("more fields", "source_fields_differ"),
+            ("fewer fields", "source_fields_differ"),
+            ("another source", "source_answer_invalid"),
+            ("a stranger's key", "source_answer_invalid"),
+        ],
+    )
+    def test_what_a_source_answers_wrongly_never_passes(
+        self, asked_team: Direct, child: Seen, port: int, wrong: tuple[str, str]
+    ) -> None:
+        (how, failure), asked = wrong, asked_team.covenant
+        size = asked.log_size
+        sent = build_release(asked_team, child, asked.partners["youth-help"].id)
+        with serve(port, choose_reply(how, asked)) as came:
+            response = asked_team.send(sent)
+        assert len(came) == 1
+        require_failed(asked, asked_team.verify(response, sent), size, failure)
+        assert MARKER.encode() not in response.content
+
+    @pytest.mark.usefixtures("port")
+    def test_a_source_that_is_down_is_a_typed_failure_for_an_application(
+        self, asked: FaultCovenant, asked_team: Direct, child: Seen
+    ) -> None:
+        size = asked.log_size
+        sent = build_release(asked_team, child, asked.partners["youth-help"].id)
+        require_failed(
+            asked, asked_team.verify(asked_team.send(sent), sent), size, "source_unreachable"
+        )
+        got = ask_locally(asked, "D-1", 1)
+        assert (got.values, got.failure, got.entry is not None) == (
+            None,
+            "source_unreachable",
+            True,
+        )
+
+
+def ask_locally(asked: FaultCovenant, number: str, place: int) -> ReleaseResult:
+    """Open an occasion by the local API, and ask what the source knows."""
+    with asked.connect("social-team") as team:
+        team.open_occasion(local_opening(number, local_member(number, place)))
+        client = rq.ClientRef(client=number)
+        question = rq.Ask(professional=NOOR, clients=(client,), occasion=number, purpose=PURPOSE)
+        pointer = team.ask_who_is_involved(question).results[0].pointers[0].pointer
+        known = rq.AskKnown(
+            professional=NOOR,
+            client=client,
+            occasion=number,
+            purpose=PURPOSE,
+            pointer=pointer,
+            product="jeugdhulp",
+            fields=tuple(FIELDS),
+            motivation=MOTIVATION,
+        )
+        return team.ask_what_is_known(known)
+
+
 @pytest.mark.parametrize(
-    ("how", "failure"),
+    ("place", "change", "failure"),
     [
-        ("slow", "source_too_slow"),
-        ("garbage", "source_answer_invalid"),
-        ("empty", "source_answer_invalid"),
-        ("more fields", "source_fields_differ"),
-        ("fewer fields", "source_fields_differ"),
-        ("another source", "source_answer_invalid"),
-        ("a stranger's key", "source_answer_invalid"),
+        (2, f"UPDATE traject SET bsn = '{BSNS[77]}'", "source_other_person"),
+        (3, f"UPDATE traject SET st = '{MARKER}'", "source_answer_invalid"),
+        (4, "DELETE FROM traject", "source_has_no_record"),
     ],
 )
-@pytest.mark.usefixtures("port")
-def test_what_a_source_answers_wrongly_never_passes(
-    asked: FaultCovenant, asked_team: Direct, child: Seen, how: str, failure: str
+def test_what_is_wrong_in_the_source_s_own_system_never_passes(
+    asked_team: Direct, asked_system: OwnSystem, place: int, change: str, failure: str
 ) -> None:
-    source = asked.partners["youth-help"]
-    size, port = asked.log_size, int(asked.trust_list.partners[-1].gateway_url.rpartition(":")[2])
-    sent = build_release(asked_team, child, source.id)
-    with serve(port, choose_reply(how, asked)) as came:
-        answer = asked_team.verify(asked_team.send(sent), sent)
-    assert len(came) == 1
-    require_failed(asked, answer.persons[0].core, size, failure)
-    part = answer.persons[0].part
-    assert (part.fields, part.failure, answer.envelope) == ((), failure, None)  # type: ignore[union-attr]
+    asked = asked_team.covenant
+    child = open_child(asked_team, BSNS[place])
+    asked_system.run(f"{change} WHERE klantnr = 'K-{place}'")
+    size = asked.log_size
+    sent = build_release(asked_team, child, asked.partners["youth-help"].id)
+    response = asked_team.send(sent)
+    require_failed(asked, asked_team.verify(response, sent), size, failure)
+    got = ask_locally(asked, f"D-{place}", place)
+    assert (got.values, got.failure) == (None, failure)
+
+
+def test_a_source_that_is_up_again_delivers(asked: FaultCovenant, asked_team: Direct) -> None:
+    child = open_child(asked_team, BSNS[1])
+    sent = build_release(asked_team, child, asked.partners["youth-help"].id)
+    assert asked_team.verify(asked_team.send(sent), sent).envelope is not None
+    assert ask_locally(asked, "D-0", 1).values == {"status": "lopend", "contact": "Sam de Boer"}

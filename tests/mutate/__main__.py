@@ -34,7 +34,7 @@ class Checker:
 
     def __init__(self, engine: Engine, catalogue: Catalogue, cases: Sequence[Case]) -> None:
         self.engine = engine
-        self.catalogue = catalogue
+        self.raw = catalogue.model_dump_json().encode()
         self.data = catalogue.to_data()
         self.cases = cases
         engine.put_data(
@@ -62,7 +62,7 @@ class Checker:
         return _some_rego_test_fails(mutant)
 
     def _notices_data(self, mutant: DataMutant) -> bool:
-        changed = find_data(self.catalogue, mutant)
+        changed = find_data(self.raw, self.data, mutant)
         if changed is None:
             return True
         parts = [part for part in changed if changed[part] != self.data[part]]

@@ -7,7 +7,7 @@ what it does.
 
 from __future__ import annotations
 
-import copy
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from broker.purposes.catalogue import Catalogue, require_consistent
 from broker.purposes.errors import PolicyFileError
-from datwat.protocol.canonical import encode_canonical
 
 RUNGS = ("none", "contact", "category", "dat", "wat")
 _Path = tuple[str | int, ...]
@@ -64,25 +63,28 @@ def build_data_mutants(catalogue: Catalogue) -> list[DataMutant]:
     return mutants
 
 
-def find_data(catalogue: Catalogue, mutant: DataMutant) -> dict[str, Any] | None:
-    """Return the data of the changed catalogue; None when it does not load."""
-    raw = catalogue.model_dump(mode="json")
-    holder: Any = raw
+def find_data(raw: bytes, data: dict[str, Any], mutant: DataMutant) -> dict[str, Any] | None:
+    """Return the data of the changed catalogue; None when it does not load.
+
+    `raw` is the JSON of the catalogue as it is, `data` its data.
+    """
+    root = json.loads(raw)
+    holder: Any = root
     for step in mutant.path[:-1]:
         holder = holder[step]
     if mutant.removed:
         del holder[mutant.path[-1]]
     else:
-        holder[mutant.path[-1]] = copy.deepcopy(mutant.value)
+        holder[mutant.path[-1]] = mutant.value
     try:
-        changed = Catalogue.model_validate_json(encode_canonical(raw))
+        changed = Catalogue.model_validate_json(json.dumps(root))
         require_consistent(changed)
-        data = changed.to_data()
+        made = changed.to_data()
     except (ValidationError, PolicyFileError):
         return None
-    for name, purpose in catalogue.to_data()["purposes"].items():
-        data["purposes"][name]["digest"] = purpose["digest"]
-    return data
+    for name, purpose in data["purposes"].items():
+        made["purposes"][name]["digest"] = purpose["digest"]
+    return made
 
 
 def _at(raw: dict[str, Any], path: _Path) -> Any:  # noqa: ANN401 - JSON
@@ -120,10 +122,20 @@ def _removals(raw: dict[str, Any], path: _Path, purpose: str | None) -> Iterator
         yield DataMutant(place[:160], purpose, inner, None, removed=True)
 
 
+def _is_text(path: _Path, value: object) -> bool:
+    """Return whether this is a text: what is weighed is that it is there.
+
+    The article that lifts a label; the remedy of an act at the wrong entry point, whose refusal
+    does not read the catalogue.
+    """
+    lifts = path[-2:-1] == ("grounds",) and isinstance(value, str)
+    return lifts or path == ("codes", "act_fits", "remedy")
+
+
 def _other_values(path: _Path, value: object) -> list[Any]:
     name = str(path[-1])
-    if path[-2:-1] == ("grounds",) and isinstance(value, str):
-        return []  # the article that lifts a label is a text; that there is one is what is weighed
+    if _is_text(path, value):
+        return []
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):

@@ -94,6 +94,7 @@ def make_evaluation(**changes: object) -> Evaluation:
         "member": None,
         "stated_identity": None,
         "stated_by": "ticket",
+        "represented": False,
         "told_at": None,
         "conversation": None,
         "consents": (),

@@ -119,6 +119,23 @@ default may_be_looked_up := false
 
 may_be_looked_up if input.member.may_look_up == true
 
+# Whose authority is disputed or absent, nobody looks for: a record names no parent, so that the
+# careful reading holds until it is settled. BW 1:245 (legal_check: open).
+default may_be_represented := false
+
+may_be_represented if input.represented == false
+
+may_be_represented if {
+	input.represented == true
+	every authority in input.authorities {
+		leaves_open(authority)
+	}
+}
+
+leaves_open(authority) if authority.kind in {"both_parents", "one_parent", "guardian", "curator", "mentor"}
+
+leaves_open(authority) if facts.past(authority.until_at)
+
 default source_in_purpose := false
 
 source_in_purpose if input.ask.source_function in ladder.functions

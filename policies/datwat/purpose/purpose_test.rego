@@ -9,7 +9,7 @@ proven := {
 	"covenant_in_force", "function_known", "known_purpose", "valid_purpose", "requester_in_purpose",
 	"not_for_enforcement", "occasion_own", "occasion_open", "occasion_kind_fits", "occasion_not_lapsed",
 	"handler_current", "person_in_household", "may_be_looked_up", "source_in_purpose", "edge_exists",
-	"consent_fits", "partner_named", "bsn_right", "motivated_purpose",
+	"consent_fits", "partner_named", "bsn_right", "motivated_purpose", "may_be_represented",
 }
 
 ticket(right) := fixture.asked({"stated_by": "ticket", "requester": {"bsn_rights": [right]}})
@@ -25,6 +25,22 @@ test_a_coordinator_is_named if {
 	opens := {"handlers": [handler]}
 	purpose.occasion_has_coordinator with input as fixture.asked({"opens": opens})
 	not purpose.occasion_has_coordinator with input as fixture.question
+}
+
+test_who_is_represented_is_so_without_dispute if {
+	settled := [{"kind": kind, "until_at": "2026-12-01T00:00:00Z"} |
+		some kind in ["both_parents", "one_parent", "guardian", "curator", "mentor"]
+	]
+	over := {"kind": "disagreement", "until_at": "2026-03-01T00:00:00Z"}
+	every authorities in [[], settled, [over]] {
+		given := fixture.asked({"represented": true, "authorities": authorities})
+		purpose.may_be_represented with input as given
+	}
+	every kind in ["disagreement", "parent_without"] {
+		dispute := {"kind": kind, "until_at": "2026-12-01T00:00:00Z"}
+		given := fixture.asked({"represented": true, "authorities": array.concat(settled, [dispute])})
+		not purpose.may_be_represented with input as given
+	}
 }
 
 # Nothing is proven by an empty question, or by one whose members have other kinds.
@@ -52,6 +68,9 @@ unproven := [
 	["handler_current", {"now": "2026-12-02T00:00:00Z"}],
 	["handler_current", {"now": "2026-01-02T00:00:00Z"}],
 	["may_be_looked_up", {"member": {"may_look_up": null}}],
+	["may_be_represented", {"represented": null}],
+	["may_be_represented", {"represented": true, "authorities": null}],
+	["may_be_represented", {"represented": true, "authorities": [{"kind": "x", "until_at": "2026-12-01T00:00:00Z"}]}],
 	["source_in_purpose", {"ask": {"source_function": "home"}}],
 	["source_in_purpose", {"ask": {"source_function": "club"}}],
 	["edge_exists", {"ask": {"source_function": "firm"}}],
