@@ -16,7 +16,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 import broker.problems  # noqa: F401 - gives every error of the broker its place in HTTP
-from broker.api.routes import INFO, Api, Wake, build_operations
+from broker.api.routes import Api, Wake, build_operations
+from broker.api.table import INFO
 from broker.audit.records import Appendable, Job, Statement
 from broker.exchange.admission import RateLimiter
 from broker.exchange.handover import HandOver

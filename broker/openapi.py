@@ -6,7 +6,7 @@ import sys
 
 import orjson
 
-from broker.api.routes import INFO, describe_operations
+from broker.api.table import INFO, describe_operations
 from datwat.party.openapi import build_openapi
 
 

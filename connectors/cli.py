@@ -132,7 +132,10 @@ def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
 def check(*, home: HomeOption, as_json: JsonOption = False) -> None:
     """Hold the source declaration against the signed bundle's products; 1 if it does not fit."""
     answer = call_running(home, "check")
-    print_result(answer, as_json=as_json)
+    if as_json or answer["findings"]:
+        print_result(answer, as_json=as_json)
+    else:
+        print_result({"findings": "none: every declaration fits"}, as_json=False)
     if any(finding["severity"] == "error" for finding in answer["findings"]):
         raise typer.Exit(1)
 
@@ -152,7 +155,9 @@ def sync(
 ) -> None:
     """Register, reconfirm and end involvements by difference; 1 if rows failed or it stopped."""
     state = call_running(home, "sync_start", by=by, allow_ending=allow_ending)
-    with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
+    console = Console(stderr=True)
+    is_silent = as_json or not console.is_terminal
+    with Progress(console=console, transient=True, disable=is_silent) as progress:
         task = progress.add_task("Sync", total=None)
         while state["finished_at"] is None:
             done = sum(state[name] for name in ("registered", "reconfirmed", "failed"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ LEVEL = "http://eidas.europa.eu/LoA/substantial"
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "policies"
 _HOST = "127.0.0.1"
+# Below those that Linux gives to whatever connects: there a free one may be taken any moment.
+_LOWEST_PORT, _PORTS = 20_000, 12_000
 
 
 class CommandFailedError(PartyError):
@@ -145,7 +148,12 @@ def is_listening(port: int) -> bool:
 
 
 def find_ports(count: int) -> list[int]:
-    """Return ports that were free just now; all were held at once, so they differ."""
+    """Return different ports that are free, of those that no outgoing connection is given."""
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server((_HOST, 0))) for _ in range(count)]
-        return [sock.getsockname()[1] for sock in held]
+        held: set[int] = set()
+        while len(held) < count:
+            port = _LOWEST_PORT + secrets.randbelow(_PORTS)
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server((_HOST, port)))
+                held.add(port)
+        return list(held)

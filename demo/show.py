@@ -136,7 +136,7 @@ class Story:
         for pointer in result.pointers:
             if pointer.source_name is None:
                 reach = pointer.contact.phone or pointer.contact.role
-                self._print(f"somebody may be reached at {escape(reach)}; no more than that", 5)
+                self._print(f"somebody in {pointer.domain}; {escape(reach)}, no more than that", 5)
                 continue
             reach = ", ".join(filter(None, (pointer.contact.role, pointer.contact.phone)))
             self._print(f"DAT: {escape(pointer.source_name)} is involved; {escape(reach)}", 5)

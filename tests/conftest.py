@@ -8,10 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from broker.adapters.database import migrate, open_engine
 from tests import postgres
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of one xdist_group on one worker: covenants are costly to start.
+
+    pytest-xdist 3.8 writes the group into a place that pytest 9.2 does not read any more.
+    """
+    for item in items:
+        group = item.get_closest_marker("xdist_group")
+        if group is None or not getattr(config.option, "loadgroup", False):
+            continue
+        suffix = f"@{group.args[0]}"
+        if not item.nodeid.endswith(suffix):
+            item._id = coerce_node_id(item.nodeid + suffix)  # noqa: SLF001 - no public way
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import (
     Connection,
     Engine,
@@ -37,6 +38,12 @@ from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow, SealedKeys
 from datwat.protocol.entry import derive_leaf_hash
 
 _FATAL_SQLITE = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
+# By SQLAlchemy or, from a statement that the driver ran itself, by the driver.
+_BROKEN = (
+    *(OperationalError, InterfaceError, InternalError),
+    *(sqlite3.OperationalError, sqlite3.InterfaceError, sqlite3.InternalError),
+    *(psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError),
+)
 
 
 _HEAD, _ENTRIES, _NODES = table_of(LogHead), table_of(LogEntry), table_of(LogNode)
@@ -130,7 +137,7 @@ class SqlLogStore:
 
     def is_broken(self, error: BaseException) -> bool:
         """Whether the connection or the database failed, rather than one statement."""
-        return isinstance(error, (OperationalError, InterfaceError, InternalError))
+        return isinstance(error, _BROKEN)
 
     def insert_head(self, connection: Connection, head: Head) -> None:
         """Write the head of a log that has none."""

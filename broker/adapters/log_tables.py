@@ -15,6 +15,13 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
 
+def derive_seconds(moment: datetime) -> int:
+    """Return an aware moment as `UtcSeconds` stores it; raise ValueError rather than guess."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return int(moment.timestamp())
+
+
 class UtcSeconds(TypeDecorator[datetime]):
     """An aware moment, stored as whole Unix seconds: the same in every database."""
 
@@ -23,11 +30,7 @@ class UtcSeconds(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy\'s signature
         """Refuse a naive moment rather than guess its zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment needs a time zone")
-        return int(value.timestamp())
+        return None if value is None else derive_seconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy\'s signature
         """Return the moment in UTC."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import (
     Connection,
-    Executable,
-    String,
     bindparam,
     delete,
     func,
@@ -19,15 +17,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.adapters import rows
-from broker.adapters.log_tables import UtcSeconds
+from broker.adapters.log_tables import derive_seconds
 from broker.adapters.tables import (
     NOT_A_SESSION,
     IntroductionRecord,
     ReferenceRecord,
     table_of,
 )
-from broker.pseudonyms.references import Introduction, Kind, ReferenceRow, Target
-from datwat.protocol.messages import Rung
+from broker.pseudonyms.errors import RaceLost
+from broker.pseudonyms.references import Introduction, Kind, ReferenceRow, Target, Touch
+from datwat.party.hot import HotStatement
 
 _T = table_of(ReferenceRecord)
 _COLUMNS = (
@@ -50,14 +49,19 @@ _OF = (
 )
 _FIND = select(*_COLUMNS).where(_THIS)
 _FIND_OF = select(*_COLUMNS).where(*_OF)
+_FIND_ALL_OF = select(*_COLUMNS).where(
+    *_OF[:2], _T.c.target.in_(bindparam("b_targets", expanding=True)), NOT_A_SESSION
+)
 _LIST = select(*_COLUMNS).where(_T.c.target == bindparam("b_target")).order_by(_T.c.partner)
-_TOUCH = (
-    update(_T)
-    .where(*_OF, _T.c.until_at > bindparam("b_now"))
-    .values(
-        until_at=bindparam("b_until"),
-        shown_at=func.coalesce(bindparam("b_shown_at", type_=UtcSeconds), _T.c.shown_at),
-        shown_rung=func.coalesce(bindparam("b_shown_rung", type_=String), _T.c.shown_rung),
+_TOUCH = HotStatement(
+    lambda _name: (
+        update(_T)
+        .where(*_OF, _T.c.until_at > bindparam("b_now"))
+        .values(
+            until_at=bindparam("b_until"),
+            shown_at=func.coalesce(bindparam("b_shown_at"), _T.c.shown_at),
+            shown_rung=func.coalesce(bindparam("b_shown_rung"), _T.c.shown_rung),
+        )
     )
 )
 _UPDATE_END = update(_T).where(_THIS).values(until_at=bindparam("b_until"))
@@ -82,22 +86,20 @@ _REDEEM = (
 )
 
 
-def _build_upsert() -> Mapping[str, Executable]:
+def _build_upsert(name: str) -> sqlite.Insert | postgresql.Insert:
     """Return the insert that takes the place of an ended row, and of no other."""
-
-    def finish(statement: sqlite.Insert | postgresql.Insert) -> Executable:
-        new = {c.name: statement.excluded[c.name] for c in _T.columns}
-        return statement.on_conflict_do_update(
-            index_elements=[_T.c.partner, _T.c.kind, _T.c.target],
-            index_where=NOT_A_SESSION,
-            set_=new,
-            where=_T.c.until_at <= statement.excluded.given_at,
-        ).execution_options(**rows.COUNTED)
-
-    return {"sqlite": finish(sqlite.insert(_T)), "postgresql": finish(postgresql.insert(_T))}
+    statement: sqlite.Insert | postgresql.Insert = (
+        postgresql.insert(_T) if name == "postgresql" else sqlite.insert(_T)
+    )
+    return statement.on_conflict_do_update(
+        index_elements=[_T.c.partner, _T.c.kind, _T.c.target],
+        index_where=NOT_A_SESSION,
+        set_={c.name: statement.excluded[c.name] for c in _T.columns},
+        where=_T.c.until_at <= statement.excluded.given_at,
+    )
 
 
-_UPSERT = _build_upsert()
+_UPSERT = HotStatement(_build_upsert)
 
 
 def _build_row(row: rows.AnyRow) -> ReferenceRow:
@@ -128,6 +130,13 @@ class SqlReferenceStore:
         row = conn.execute(_FIND_OF, given).first()
         return None if row is None else _build_row(row)
 
+    def find_rows_of(
+        self, conn: Connection, partner: str, kind: Kind, targets: Sequence[bytes]
+    ) -> list[ReferenceRow]:
+        """Return what this partner was given for each of these things, as `find_row_of` does."""
+        given = {"b_partner": partner, "b_kind": kind, "b_targets": list(targets)}
+        return [_build_row(row) for row in conn.execute(_FIND_ALL_OF, given)]
+
     def list_rows(self, conn: Connection, target: bytes) -> list[ReferenceRow]:
         """Return every partner's reference to a thing, ended or not."""
         return [_build_row(row) for row in conn.execute(_LIST, {"b_target": target})]
@@ -141,35 +150,32 @@ class SqlReferenceStore:
             "kind": target.kind,
             "target": target.target,
             "sealed": row.sealed,
-            "given_at": target.given_at,
-            "until_at": target.until_at,
-            "shown_at": target.shown_at,
+            "given_at": derive_seconds(target.given_at),
+            "until_at": derive_seconds(target.until_at),
+            "shown_at": target.shown_at and derive_seconds(target.shown_at),
             "shown_rung": target.shown_rung,
         }
-        rows.insert(conn, _UPSERT, values)
+        if not _UPSERT.run(conn, values):
+            raise RaceLost
 
-    def touch_row(
-        self,
-        conn: Connection,
-        partner: str,
-        kind: Kind,
-        target: bytes,
-        *,
-        until_at: datetime,
-        now: datetime,
-        shown_rung: Rung | None,
-    ) -> bool:
-        """Write the end, and the showing if any, of what is in force; tell whether it was."""
-        values = {
-            "b_partner": partner,
-            "b_kind": kind,
-            "b_target": target,
-            "b_until": until_at,
-            "b_now": now,
-            "b_shown_at": None if shown_rung is None else now,
-            "b_shown_rung": shown_rung,
-        }
-        return rows.is_written(conn, _TOUCH, values)
+    def touch_rows(
+        self, conn: Connection, partner: str, kind: Kind, touches: Sequence[Touch], now: datetime
+    ) -> int:
+        """Write the end, and the showing if any, of what is in force; return how many were."""
+        at = derive_seconds(now)
+        values = [
+            {
+                "b_partner": partner,
+                "b_kind": kind,
+                "b_target": touch.target,
+                "b_until": derive_seconds(touch.until_at),
+                "b_now": at,
+                "b_shown_at": None if touch.shown_rung is None else at,
+                "b_shown_rung": touch.shown_rung,
+            }
+            for touch in touches
+        ]
+        return _TOUCH.run_all(conn, values) if len(values) > 1 else _TOUCH.run(conn, values[0])
 
     def update_end(self, conn: Connection, lookup: bytes, until_at: datetime) -> None:
         """Write the end of one row."""

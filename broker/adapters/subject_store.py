@@ -6,19 +6,23 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from broker.adapters.log_tables import derive_seconds
 from broker.adapters.rows import build_insert, insert
 from broker.adapters.tables import PseudonymRecord, table_of
 from broker.pseudonyms.subjects import PseudonymRow, SubjectId
+from datwat.party.hot import HotStatement
 
 _T = table_of(PseudonymRecord)
 _FIND = select(_T.c.lookup, _T.c.subject_id, _T.c.epoch, _T.c.sealed).where(
     _T.c.lookup == bindparam("b_lookup")
 )
 _INSERT = build_insert(_T)
-_EXTEND = (
-    update(_T)
-    .where(_T.c.subject_id == bindparam("b_subject"), _T.c.until_at < bindparam("b_until"))
-    .values(until_at=bindparam("b_until"))
+_EXTEND = HotStatement(
+    lambda _name: (
+        update(_T)
+        .where(_T.c.subject_id == bindparam("b_subject"), _T.c.until_at < bindparam("b_until"))
+        .values(until_at=bindparam("b_until"))
+    )
 )
 
 
@@ -43,4 +47,4 @@ class SqlSubjectStore:
 
     def extend_row(self, conn: Connection, subject_id: SubjectId, until_at: datetime) -> None:
         """Move the end of a subject's row to `until_at`, never to an earlier moment."""
-        conn.execute(_EXTEND, {"b_subject": subject_id, "b_until": until_at})
+        _EXTEND.run(conn, {"b_subject": subject_id, "b_until": derive_seconds(until_at)})

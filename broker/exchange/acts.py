@@ -17,7 +17,7 @@ from broker.audit.payloads import Organisation
 from broker.exchange.answers import build_open_weighing, build_refused_weighing
 from broker.exchange.question import MessageFacts, Prepared, PreparedChunk, Question, Weighed
 from broker.exchange.registers import Registers
-from broker.pseudonyms.references import Kind
+from broker.pseudonyms.references import Kind, Touch
 from datwat.party.trust_list import Directory
 from datwat.protocol.acts import Statement
 from datwat.protocol.answers import ActPart
@@ -139,3 +139,37 @@ def keep_reference(
 
     writes.append(write)
     return reference
+
+
+def keep_references(
+    desk: Desk, writes: list[Write], kind: Kind, things: Sequence[Touch]
+) -> list[bytes]:
+    """Return what the requester knows different things by, in order, and have it written.
+
+    It is `keep_reference` for several, with one read, and one statement for those it had already.
+    """
+    references, partner, now = desk.registers.references, desk.partner, desk.now
+    held = references.find_references(
+        desk.conn, partner, kind, [thing.target for thing in things], now
+    )
+    known = [thing for thing in things if thing.target in held]
+    drawn = {thing.target: references.draw() for thing in things if thing.target not in held}
+
+    def write(conn: Connection) -> None:
+        if known:
+            references.touch_all(conn, partner, kind, known, now)
+        for thing in things:
+            if thing.target in drawn:
+                references.add_reference(
+                    conn,
+                    partner,
+                    kind,
+                    thing.target,
+                    drawn[thing.target],
+                    until_at=thing.until_at,
+                    now=now,
+                    shown_rung=thing.shown_rung,
+                )
+
+    writes.append(write)
+    return [held.get(thing.target) or drawn[thing.target] for thing in things]

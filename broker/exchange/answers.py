@@ -137,7 +137,7 @@ def build_pointer(
         rung=rung,
         involvement=reference,
         contact=involvement.contact if plain else Contact(role="central", phone=central or None),
-        domain=involvement.domain if rung != "contact" else None,
+        domain=involvement.domain,
         source=involvement.source if full else None,
         source_name=source.name if full and source else None,
         kind=involvement.kind if full else None,

@@ -9,14 +9,14 @@ is the scale".
 from __future__ import annotations
 
 from broker.audit.payloads import GivenPointer
-from broker.exchange.acts import Desk, Write, chain_writes, keep_reference, name_party
+from broker.exchange.acts import Desk, Write, chain_writes, keep_references, name_party
 from broker.exchange.answers import build_inquiry_part, build_pointer, select_shown
 from broker.exchange.facts import derive_function
 from broker.exchange.question import Prepared, PreparedChunk, Weighed
 from broker.involvement.involvements import Involvement
 from broker.policy.decision import Decision
-from datwat.protocol.answers import Pointer, Scope
-from datwat.protocol.messages import Rung
+from broker.pseudonyms.references import Touch
+from datwat.protocol.answers import Scope
 
 
 class Inquire:
@@ -30,8 +30,16 @@ class Inquire:
 
     def _prepare_one(self, desk: Desk, weighed: Weighed, writes: list[Write]) -> Prepared:
         decision = weighed.decision
-        shown = select_shown(decision, find_pointers(desk, weighed))
-        pointers = tuple(_show(desk, held, rung, writes) for held, rung in shown)
+        found = select_shown(decision, find_pointers(desk, weighed))
+        # Where a kind allows contact only, an inquiry shows nothing: to say that somebody can be
+        # reached is to say that somebody is there. A contact request is relayed, and tells nothing.
+        shown = [(held, rung) for held, rung in found if rung != "contact"]
+        things = [Touch(held.id, held.expires_at, rung) for held, rung in shown]
+        references = keep_references(desk, writes, "involvement", things)
+        pointers = tuple(
+            build_pointer(held, rung, reference, desk.directory.partners.get(held.source))
+            for (held, rung), reference in zip(shown, references, strict=True)
+        )
         part = build_inquiry_part(
             decision, weighed.gathered.handle, pointers, _build_scope(desk, decision)
         )
@@ -52,13 +60,6 @@ def find_pointers(desk: Desk, weighed: Weighed) -> list[Involvement]:
         frozenset(cap.kind for cap in decision.caps),
         desk.now,
     )
-
-
-def _show(desk: Desk, held: Involvement, rung: Rung, writes: list[Write]) -> Pointer:
-    reference = keep_reference(
-        desk, writes, "involvement", held.id, held.expires_at, shown_rung=rung
-    )
-    return build_pointer(held, rung, reference, desk.directory.partners.get(held.source))
 
 
 def _build_scope(desk: Desk, decision: Decision) -> Scope:

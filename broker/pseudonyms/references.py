@@ -66,6 +66,15 @@ class ReferenceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """A use of what a partner has for a thing: its new end, and how far it is shown, if it is."""
+
+    target: bytes = field(repr=False)
+    until_at: datetime
+    shown_rung: Rung | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Introduction:
     """A person handed from one partner to another; what is opened with it inherits `audience`."""
 
@@ -88,24 +97,21 @@ class ReferenceStore(Protocol):
     ) -> ReferenceRow | None:
         """Return what this partner was given for this thing, ended or not; never a session's."""
 
+    def find_rows_of(
+        self, conn: Connection, partner: str, kind: Kind, targets: Sequence[bytes]
+    ) -> Sequence[ReferenceRow]:
+        """Return what this partner was given for each of these things, as `find_row_of` does."""
+
     def list_rows(self, conn: Connection, target: bytes) -> Sequence[ReferenceRow]:
         """Return every partner's reference to a thing, ended or not."""
 
     def insert_row(self, conn: Connection, row: ReferenceRow) -> None:
         """Add a row, in place of an ended one; raise RaceLost where one is in force."""
 
-    def touch_row(
-        self,
-        conn: Connection,
-        partner: str,
-        kind: Kind,
-        target: bytes,
-        *,
-        until_at: datetime,
-        now: datetime,
-        shown_rung: Rung | None,
-    ) -> bool:
-        """Write the end, and the showing if any, of what is in force; tell whether it was."""
+    def touch_rows(
+        self, conn: Connection, partner: str, kind: Kind, touches: Sequence[Touch], now: datetime
+    ) -> int:
+        """Write the end, and the showing if any, of what is in force; return how many were."""
 
     def update_end(self, conn: Connection, lookup: bytes, until_at: datetime) -> None:
         """Write the end of one row."""
@@ -195,6 +201,23 @@ class References:
         row = self._store.find_row_of(conn, partner, kind, target)
         return self._open_copy(row) if row is not None and row.target.until_at > now else None
 
+    def find_references(
+        self,
+        conn: Connection,
+        partner: str,
+        kind: Kind,
+        targets: Sequence[bytes],
+        now: datetime,
+    ) -> dict[bytes, bytes]:
+        """Return the references that this partner has for some things, by thing, in one read.
+
+        Never a session's. Raises ReferenceMismatch as `find_target` does.
+        """
+        found = self._store.find_rows_of(conn, partner, kind, targets) if targets else ()
+        return {
+            row.target.target: self._open_copy(row) for row in found if row.target.until_at > now
+        }
+
     def list_holders(
         self, conn: Connection, target: bytes, now: datetime
     ) -> list[tuple[str, bytes]]:
@@ -246,9 +269,13 @@ class References:
 
         Raises RaceLost where it ended meanwhile.
         """
-        if not self._store.touch_row(
-            conn, partner, kind, target, until_at=until_at, now=now, shown_rung=shown_rung
-        ):
+        self.touch_all(conn, partner, kind, [Touch(target, until_at, shown_rung)], now)
+
+    def touch_all(
+        self, conn: Connection, partner: str, kind: Kind, touches: Sequence[Touch], now: datetime
+    ) -> None:
+        """Do what `touch` does for different things, at least one, at once; raise RaceLost."""
+        if self._store.touch_rows(conn, partner, kind, touches, now) != len(touches):
             raise RaceLost
 
     def touch_session(

@@ -206,7 +206,7 @@ class Ask(Request):
     clients: tuple[ClientRef, ...] = Field(min_length=1, max_length=MAX_PERSONS)
     occasion: ShortText | None = None
     purpose: Slug
-    rung: Literal["contact", "category", "dat"] = "dat"
+    rung: Literal["category", "dat"] = "dat"
     motivation: Motivation | None = None
 
 

@@ -7,7 +7,7 @@ Errors are the driver's own: inside a transaction, whatever it is, the transacti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -37,6 +37,13 @@ class HotStatement:
         """Run the statement in the caller's transaction and return the number of rows changed."""
         with closing(self._open(connection)) as cursor:
             cursor.execute(self._texts[connection.dialect.name], values)
+            count: int = cursor.rowcount
+            return count
+
+    def run_all(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run the statement for each of `rows`, in order, and return the number of rows changed."""
+        with closing(self._open(connection)) as cursor:
+            cursor.executemany(self._texts[connection.dialect.name], rows)
             count: int = cursor.rowcount
             return count
 

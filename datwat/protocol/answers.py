@@ -41,14 +41,15 @@ class Obligation(Value):
 class Pointer(Value):
     """An involvement as the requester may see it, at the rung that its caps allow.
 
-    At `contact`: only `contact` is set (a central role address). At `category`: `domain` too. At
-    `dat`: everything. `involvement` is this requester's own reference, to cite in a release.
+    At `category`: the domain and a central number. At `dat`: everything. What allows contact only
+    is not shown: a contact request is relayed and tells nothing. `involvement` is this requester's
+    own reference, to cite in a release.
     """
 
     rung: Rung
     involvement: Bytes16 = Field(repr=False)
     contact: Contact
-    domain: Slug | None
+    domain: Slug
     source: PartyId | None
     source_name: PlainText | None
     kind: Slug | None

@@ -92,11 +92,11 @@ class IntroduceObject(MessageObject):
 
 
 class InquiryObject(MessageObject):
-    """Who is involved, up to a rung, for one registered purpose."""
+    """Who is involved, up to a rung, for one registered purpose; for contact there is a request."""
 
     type: Literal["inquire"]
     purpose: PurposeRef
-    rung: Literal["contact", "category", "dat"]
+    rung: Literal["category", "dat"]
 
 
 class ContactRequestObject(MessageObject):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.api.routes import INFO, describe_operations
+from broker.api.table import INFO, describe_operations
 from connectors.client.outgoing import ROUTES
 from datwat.party.openapi import build_openapi
 from datwat.protocol.bundle import open_bundle

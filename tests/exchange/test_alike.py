@@ -1,4 +1,4 @@
-"""*Nobody*, *unknown*, *not for you*, *objected*, *shielded away*, *guessed*: all alike."""
+"""*Nobody*, *unknown*, *not for you*, *objected*, *shielded*, *special*, *guessed*: all alike."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from broker.policy.engine import Decisions
 from broker.policy.evaluation import Evaluation
-from datwat.protocol.acts import Objection
-from datwat.protocol.answers import InquiryPart, ReleasePart
+from datwat.protocol.acts import Contact, Objection, Professional, SpecialSituation
+from datwat.protocol.answers import InquiryPart, Pointer, ReleasePart
 from datwat.protocol.entry import parse_entry
 from datwat.protocol.messages import Answer
 from datwat.protocol.values import encode_bytes
@@ -106,6 +106,28 @@ async def _shielded_away(running: Running, bsn: str) -> None:
     assert part.state == "registered"
 
 
+async def _special_situation(running: Running, bsn: str) -> None:
+    """Another partner has an occasion that nobody may know of, and a pointer to it."""
+    situation = SpecialSituation(
+        ground="child_safety",
+        decider=Professional(id="v.dijk", role="vertrouwensarts"),
+        until_at=now() + timedelta(days=10),
+        opening="by_person",
+        reason="Niemand mag dit weten.",
+    )
+    inform_by = now() + timedelta(days=30)
+    await open_household(
+        running,
+        bsn,
+        function="veilig-thuis",
+        kind="report",
+        inform_by=inform_by,
+        special_situation=situation,
+    )
+    part = await register(running, "veilig-thuis", bsn, "domestic_violence_report")
+    assert part.state == "registered"
+
+
 async def _objected(running: Running, bsn: str) -> None:
     await register(running, "debt-counselling", bsn, "debt_counselling")
     home = await open_household(running, bsn)
@@ -123,6 +145,7 @@ PREPARATIONS: dict[str, Callable[[Running, str], Awaitable[None]]] = {
     "nobody": _nothing,
     "not for you": _not_for_you,
     "shielded away": _shielded_away,
+    "special situation": _special_situation,
     "objected": _objected,
 }
 
@@ -157,6 +180,54 @@ async def test_inquiries_that_find_nothing_are_alike(broker: Running) -> None:
     first = seen.pop("nobody")
     for name, found in seen.items():
         assert found == first, name
+
+
+async def _inquire_counted(running: Running, bsn: str) -> tuple[Pointer, Cost]:
+    home = await open_household(running, bsn)
+    with counted(running) as cost:
+        answer = await inquire(running, home, bsn)
+    (pointer,) = inquiry_part(answer).pointers
+    return pointer, cost
+
+
+async def test_a_shielded_involvement_is_capped_whoever_shielded_it_and_costs_the_same(
+    broker: Running,
+) -> None:
+    """Plainly it is seen as dat; shielded, its category and the central number are left."""
+    plain, by_source, by_resident = next(NUMBERS), next(NUMBERS), next(NUMBERS)
+    await register(broker, "debt-counselling", plain, "debt_counselling")
+    await register(broker, "debt-counselling", by_source, "debt_counselling", shielded=True)
+    part = await register(broker, "debt-counselling", by_resident, "debt_counselling")
+    assert part.handle is not None
+    _shield(broker, part.handle)
+    seen, costs = zip(
+        *[await _inquire_counted(broker, bsn) for bsn in (plain, by_source, by_resident)],
+        strict=True,
+    )
+    assert (seen[0].rung, seen[0].kind, seen[0].contact.name) == (
+        "dat",
+        "debt_counselling",
+        "A. Bakker",
+    )
+    for pointer in seen[1:]:
+        assert (pointer.rung, pointer.domain) == ("category", "debt")
+        assert pointer.contact == Contact(role="central", phone="020 123 4567")
+        hidden = (pointer.source, pointer.source_name, pointer.kind, pointer.since_at)
+        assert hidden == (None, None, None, None)
+    blank = [pointer.model_copy(update={"involvement": bytes(16)}) for pointer in seen]
+    assert blank[1] == blank[2] != blank[0]
+    assert costs[0] == costs[1] == costs[2]
+
+
+def _shield(running: Running, handle: bytes) -> None:
+    """Have a resident shield themselves."""
+    registers = running.broker.rooms.registers
+    debts = running.world.members["debt-counselling"].id
+    with running.broker.rooms.reading() as conn:
+        person = registers.references.find_handle(conn, debts, handle, now())
+    assert person is not None
+    with running.broker.store.writing() as conn:
+        registers.consents.shield(conn, person.target, now() + timedelta(days=1))
 
 
 async def test_asking_about_an_unknown_person_costs_what_a_known_one_costs(
@@ -232,6 +303,21 @@ async def test_releases_that_end_at_the_broker_are_alike(broker: Running) -> Non
     assert guessed[2:] == strangers[2:]
     assert guessed[3:] == missing[3:] == (1, 1)
     assert "person_facts" in guessed[1]
+
+
+async def test_a_release_of_what_is_shielded_is_refused_like_a_guess(broker: Running) -> None:
+    """It was shown, as a category: what the source has is not for this requester."""
+    bsn, other = next(NUMBERS), next(NUMBERS)
+    await register(broker, "debt-counselling", bsn, "debt_counselling", shielded=True)
+    await register(broker, "debt-counselling", other, "debt_counselling")
+    home = await open_household(broker, bsn, other)
+    answer = await inquire(broker, home, bsn, other)
+    own, theirs = (inquiry_part(answer, number).pointers[0] for number in (0, 1))
+    assert (own.rung, theirs.rung) == ("category", "dat")
+    shielded = await _release(broker, home, bsn, own.involvement)
+    strangers = await _release(broker, home, bsn, theirs.involvement)
+    assert shielded == strangers
+    assert shielded[1].count("person_facts") >= 1
 
 
 async def test_the_one_entry_of_a_question_is_of_the_one_public_type(broker: Running) -> None:

@@ -1,4 +1,7 @@
-"""Two covenants of processes: one is sent nonsense and acts, the other one is broken and killed."""
+"""Two covenants of processes: one is sent nonsense and acts, the other one is broken and killed.
+
+The tests of one covenant are one xdist group, so that it starts once.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,6 @@ from tests.faults.world import NOOR, PURPOSE, RIGHTS, Direct, FaultCovenant
 from tests.parties import POLICIES, PartnerSpec
 
 LATER = "coordinate_later"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test of this folder: a covenant's tests share a process, so that it starts once."""
-    here = Path(__file__).parent
-    for item in items:
-        if here not in item.path.parents:
-            continue
-        names = getattr(item, "fixturenames", ())
-        for group in ("asked", "broken"):
-            if group in names:
-                item.add_marker(pytest.mark.processes)
-                item.add_marker(pytest.mark.xdist_group(f"faults-{group}"))
 
 
 def write_policies(folder: Path) -> Path:
@@ -61,7 +51,7 @@ def asked(
     partners = (
         PartnerSpec("social-team", "care", RIGHTS, number=1),
         PartnerSpec("youth-help", "youth", RIGHTS[:1], asked_system.declaration, number=2),
-        PartnerSpec("school", "education", RIGHTS[:1], number=3),
+        PartnerSpec("school", "education", RIGHTS, number=3),
         PartnerSpec("debt-counselling", "debt", RIGHTS, number=4),
     )
     covenant = FaultCovenant(folder, partners, policies=write_policies(folder / "policies"))

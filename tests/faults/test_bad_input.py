@@ -32,6 +32,8 @@ from tests.faults.world import (
 from tests.parties import Party
 from tests.party.covenant import now
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-asked")]
+
 JSON = "application/json"
 ENDS = "persons[0].ends"
 IDENTITY = "persons[0].identity"

@@ -17,6 +17,8 @@ from tests.faults.killing_broker import arm
 from tests.faults.world import NOOR, FaultCovenant, read_rows
 from tests.parties import run_command
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-broken")]
+
 ROWS = 1_000
 USED = 40
 

@@ -22,6 +22,8 @@ from tests.faults.world import (
     read_rows,
 )
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-broken")]
+
 BEFORE_LOG = (
     "Life._gather:before",
     "Life._weigh:before",

@@ -32,6 +32,8 @@ from tests.faults.world import (
 )
 from tests.party.covenant import now
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-asked")]
+
 KIM = Professional(id="kim", role="regisseur")
 DAY = timedelta(days=1)
 

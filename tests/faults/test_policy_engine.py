@@ -31,6 +31,8 @@ from tests.faults.world import (
 )
 from tests.parties import find_free_ports
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-broken")]
+
 
 @pytest.fixture(scope="module")
 def child(broken: FaultCovenant) -> Seen:

@@ -32,6 +32,8 @@ from tests.faults.world import (
     open_child,
 )
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-asked")]
+
 
 @pytest.fixture(scope="module")
 def child(asked: FaultCovenant) -> Seen:

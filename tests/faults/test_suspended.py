@@ -30,6 +30,8 @@ from tests.faults.world import (
 from tests.parties import run_command
 from tests.party.covenant import now
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-asked")]
+
 REFRESH_SECONDS = 20.0
 HEARD = "order_other_rid"  # the requester is in force, and the order is looked at further
 

@@ -22,6 +22,8 @@ from tests.faults.world import (
     unmet,
 )
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-asked")]
+
 
 @pytest.fixture(scope="module")
 def child(asked: FaultCovenant) -> Seen:

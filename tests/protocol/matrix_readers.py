@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.requests import Request
 from starlette.types import Message
 
-from broker.api.routes import _ROUTES, _admit
+from broker.api.routes import _admit
+from broker.api.table import ROUTES
 from broker.exchange.release import DeliveryFailedError, require_answering
 from connectors.client.opening import open_release
 from connectors.client.verification import verify_answer
@@ -134,7 +135,7 @@ async def read_checkpoint(matrix: Matrix, wire: bytes) -> str | None:
 
 
 _BROKER: dict[str, tuple[Reader, tuple[str, ...]]] = {
-    route.path: (read_at_broker(route.kind, route.types), route.types) for route in _ROUTES
+    route.path: (read_at_broker(route.kind, route.types), route.types) for route in ROUTES
 }
 _BROKER["/v1/access-log"] = (read_at_broker(ActObject, ("access_log",)), ("access_log",))
 

@@ -74,11 +74,16 @@ MISFITS = [
     ("purposes/own_access.yaml", "objection: none", "objection: suspend", "objection"),
     ("products/jeugdhulp.yaml", "sources: [youth-help]", "sources: [youth-help, bank]", "bank"),
     ("covenant.yaml", "renewal_days: 14", "renewal_days: 40", "renewal"),
-    ("codes.yaml", "acts: [all], remedy: use_right_route", "acts: [everyone]", "everyone"),
     (
         "codes.yaml",
         "acts: [all], remedy: use_right_route",
-        "acts: [release]",
+        "acts: [everyone], remedy: use_right_route",
+        "everyone",
+    ),
+    (
+        "codes.yaml",
+        "acts: [all], remedy: use_right_route",
+        "acts: [release], remedy: use_right_route",
         "no code of every blade",
     ),
     ("kinds.yaml", "youth_work:", "Youth:", "form"),

@@ -1,0 +1,110 @@
+"""The tutorial, word by word: every block is executed, and what it prints is what is shown.
+
+A running demo is what `make serve` gives; only its parties read the trust list every second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.covenant import find_ports
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.xdist_group("tutorial"),
+    pytest.mark.timeout(500),
+]
+ROOT = Path(__file__).resolve().parents[2]
+TUTORIAL = ROOT / "docs" / "tutorial" / "new-partner.md"
+BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+MARK = "=== the tutorial's next block ==="
+
+
+def read_blocks(text: str) -> list[tuple[str, str | None]]:
+    """Return each block of commands, with the output that is shown below it."""
+    return [(found[1], found[2]) for found in BLOCK.finditer(text)]
+
+
+def matches(shown: str, printed: str) -> bool:
+    """Return whether this was printed; `…` stands for what differs each time, within a line."""
+    pattern = ".+".join(re.escape(part) for part in shown.strip().split("…"))
+    return re.fullmatch(pattern, printed.strip()) is not None
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Start the demo, and return what its last line tells a reader to paste."""
+    command = [sys.executable, "-m", "tests.docs.quick_demo", "demo", "--keep", "--case", "1"]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.strip().startswith("export COVENANT="):
+                words = shlex.split(line)[1:]
+                yield dict(word.split("=", 1) for word in words)
+                break
+        else:
+            pytest.fail("".join(said)[-3_000:])
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+def run_blocks(commands: list[str], folder: Path, places: dict[str, str]) -> list[str]:
+    """Run all blocks in one shell and return what each printed."""
+    script = f"\necho '{MARK}'\n".join(["set -euo pipefail", *commands])
+    environment = {**os.environ, **places, "TMPDIR": str(folder), "COLUMNS": "100"}
+    process = subprocess.Popen(
+        ["bash"],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        printed, _ = process.communicate(script, timeout=300)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)  # what a failing block leaves behind
+    assert process.returncode == 0, printed
+    return printed.split(f"{MARK}\n")[1:]
+
+
+def test_every_command_does_what_the_tutorial_shows(places: dict[str, str], tmp_path: Path) -> None:
+    text = TUTORIAL.read_text(encoding="utf-8")
+    for port, free in zip(("8471", "8472"), find_ports(2), strict=True):
+        text = text.replace(port, str(free))
+    blocks = read_blocks(text)
+    assert len(blocks) > 10
+    printed = run_blocks([commands for commands, _ in blocks], tmp_path, places)
+    for (commands, shown), said in zip(blocks, printed, strict=True):
+        assert matches(shown or "", said), f"{commands}\nprinted\n{said}\nand not\n{shown}"
+
+
+def test_the_comparison_notices_what_differs() -> None:
+    assert matches("run  1\nat   …\n", "run  1\nat   2026-01-01\n")
+    assert not matches("run  1\nat   …\n", "run  1\nat   2026\nmore\n")
+    assert not matches("registered  2", "registered  1")
+    assert not matches("", "a warning that nobody expected")

@@ -1,0 +1,73 @@
+"""Partners suspended here: at once, after a restart, and whatever database was put back."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from broker.app import build_commands
+from broker.exchange.suspensions import PartnerNotListedError
+from datwat.party.trust_list import PartnerSuspendedError
+from tests.exchange.world import Running, World, bsns, draw, open_household, open_world
+
+NUMBERS = bsns()
+
+
+async def command(running: Running, name: str, partner: str) -> None:
+    """Run `datwat broker suspend|resume PARTNER` as the running process does."""
+    await build_commands(running.broker, lambda: None)[name]({"partner": partner})
+
+
+async def is_heard(running: Running) -> bool:
+    try:
+        await open_household(running, next(NUMBERS))
+    except PartnerSuspendedError:
+        return False
+    return True
+
+
+async def run(world: World, *steps: str) -> tuple[bool, bool]:
+    """Start the broker, do the steps, and tell who was heard at the start and at the end."""
+    async with AsyncExitStack() as stack:
+        running = await open_world(world, stack)
+        before = await is_heard(running)
+        for name in steps:
+            await command(running, name, world.members["social-team"].id)
+        return before, await is_heard(running)
+
+
+async def test_a_suspension_and_its_end_survive_a_restart(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    assert await run(world, "suspend", "suspend") == (True, False)
+    assert await run(world) == (False, False)
+    assert await run(world, "resume", "resume") == (False, True)
+    assert await run(world, "suspend", "resume", "suspend") == (True, False)
+    assert await run(world, "resume") == (False, True)
+
+
+async def test_a_database_without_the_suspension_opens_nobody(tmp_path: Path) -> None:
+    """The rows are lost; the ratchet still has it, and the database learns it again."""
+    world = World(tmp_path)
+    assert await run(world, "suspend") == (True, False)
+    async with AsyncExitStack() as stack:
+        running = await open_world(world, stack)
+        with running.broker.store.writing() as conn:
+            assert conn.exec_driver_sql("DELETE FROM suspensions").rowcount == 1
+    assert await run(world) == (False, False)
+    async with AsyncExitStack() as stack:
+        running = await open_world(world, stack)
+        with running.broker.store.reading() as conn:
+            rows = conn.exec_driver_sql("SELECT partner, number FROM suspensions").all()
+    assert [tuple(row) for row in rows] == [(world.members["social-team"].id, 1)]
+
+
+async def test_a_partner_that_nobody_knows_is_not_suspended(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with AsyncExitStack() as stack:
+        running = await open_world(world, stack)
+        for name in ("suspend", "resume"):
+            with pytest.raises(PartnerNotListedError):
+                await command(running, name, f"{draw().hex()[:20]}:school")
+        assert running.broker.keeper.directory.closed == frozenset()
