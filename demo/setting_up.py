@@ -56,7 +56,9 @@ def build(
     for function, partner in covenant.partners.items():
         if partner.system is not None:
             progress(f"{partner.name} registers its clients from its own system")
-            run_command("connector", "sync", "--home", str(covenant.home(function)))
+            home = ["--home", str(covenant.home(function))]
+            run_command("connector", "check", *home)
+            run_command("connector", "sync", *home)
 
 
 def _init_parties(covenant: Covenant) -> None:

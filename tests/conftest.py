@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _pytest.nodeid import coerce_node_id
+from _pytest.nodeid import NodeId
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from broker.adapters.database import migrate, open_engine
@@ -25,9 +25,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         group = item.get_closest_marker("xdist_group")
         if group is None or not getattr(config.option, "loadgroup", False):
             continue
+        path, _, name = item.nodeid.partition("::")
         suffix = f"@{group.args[0]}"
-        if not item.nodeid.endswith(suffix):
-            item._id = coerce_node_id(item.nodeid + suffix)  # noqa: SLF001 - no public way
+        if not name.endswith(suffix):
+            item._id = NodeId(path=path, names=(name + suffix,))  # noqa: SLF001 - no public way
 
 
 @pytest.fixture(scope="session")

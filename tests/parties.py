@@ -156,7 +156,10 @@ class Covenant:
         ports = find_free_ports(2 + 2 * len(partners))
         self.key_holder = Party("keyholder", folder / "key-holder", KEY_HOLDER_ID)
         self.broker = Party(
-            "broker", folder / "broker", BROKER_ID, environment={"DATWAT_OPA_DEADLINE_MS": "5000", **(broker_environment or {})}
+            "broker",
+            folder / "broker",
+            BROKER_ID,
+            environment={"DATWAT_OPA_DEADLINE_MS": "5000", **(broker_environment or {})},
         )
         self.partners: dict[str, Party] = {}
         run_command("trust", "new", "--folder", str(self.trust), "--keys", "2", "--threshold", "2")

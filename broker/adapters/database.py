@@ -7,6 +7,7 @@ Source: house reference "audit-log", Sequencing; SQLite "PRAGMA", PostgreSQL cha
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
 
@@ -120,7 +121,9 @@ def _set_up_sqlite(connection: SQLiteConnection, _: ConnectionPoolEntry) -> None
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))
+    # By the driver itself: every transaction begins here.
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))
 
 
 def _require_safe_postgresql(

@@ -1,9 +1,7 @@
-"""OPA as the policy engine: asked over HTTP, supervised beside the broker or somewhere else by URL.
+"""OPA as the policy engine: supervised beside the broker, or somewhere else by URL.
 
-Rules enforced: one call per person; a deadline of our own; anything but a well-formed decision of
-the revision in force is `PolicyUnavailableError`; nothing that opa-python-client raises is shown or
-logged, for its text can hold the bearer token. Constant package paths only: the client does not
-escape them.
+Rules enforced: decisions by the revision in force only (`opa_link.py`); an OPA that is lost, or
+refuses a bundle, decides nothing.
 """
 
 from __future__ import annotations
@@ -12,127 +10,25 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from opa_client.opa_async import AsyncOpaClient
-
+from broker.adapters.opa_link import DEADLINE_SECONDS, OpaLink
 from broker.adapters.opa_process import OpaProcess, OpaStartError
-from broker.policy.bundle import BUNDLE_NAME
-from broker.policy.decision import Decision, EntryPoint, entry_point_of
-from broker.policy.engine import (
-    Decisions,
-    PolicyUnavailableError,
-    parse_decision,
-    require_sound,
-)
+from broker.policy.decision import Decision, EntryPoint
+from broker.policy.engine import Decisions, PolicyUnavailableError
 from broker.policy.evaluation import Evaluation
 from datwat.protocol.bundle import Bundle
 
-DEADLINE_SECONDS = 0.25
-AT_ONCE = 16
 _READY_SECONDS = 15.0
 _READY_INTERVAL = 0.02
 _FIRST_BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 10.0
 _LIVED_LONG = 30.0
 _log = logging.getLogger(__name__)
-
-
-class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library ships no types
-    """The client, following no redirect: the token is for one address only."""
-
-    def _request(self, method: str, url: str, **kwargs: object) -> object:
-        return super()._request(method, url, allow_redirects=False, **kwargs)
-
-
-class OpaLink:
-    """One pooled HTTP client to one OPA; entered once, for as long as that OPA is asked."""
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        token: str,
-        tls: bool = False,
-        deadline: float = DEADLINE_SECONDS,
-    ) -> None:
-        self._deadline = deadline
-        self._client = _Client(
-            host=host, port=port, token=token, ssl=tls, retries=0, timeout=deadline
-        )
-
-    def __repr__(self) -> str:
-        """Show nothing: the client holds the token."""
-        return "OpaLink()"
-
-    async def open(self) -> None:
-        """Open the pool."""
-        await self._client.__aenter__()
-
-    async def close(self) -> None:
-        """Close the pool. Idempotent."""
-        await self._client.close_connection()
-
-    async def is_ready(self) -> bool:
-        """Tell whether OPA answers and its bundle is active."""
-        return bool(await self._client.check_health(query={"bundles": "true"}))
-
-    async def query(
-        self, entry_point: EntryPoint, document: dict[str, Any], revision: str
-    ) -> object:
-        """Return what OPA answers to one input, unread, in time and by this revision.
-
-        Raises PolicyUnavailableError for every other outcome.
-        """
-        try:
-            async with asyncio.timeout(self._deadline):
-                answer: Any = await self._client.query_rule(
-                    input_data=document,
-                    package_path=f"datwat.{entry_point}",
-                    rule_name="decision",
-                    query_params={"provenance": "true"},
-                )
-            used = answer["provenance"]["bundles"][BUNDLE_NAME]["revision"]
-            result: object = answer["result"]  # absent where the rule is undefined
-        except Exception:  # noqa: BLE001 - whatever went wrong, it is no decision
-            # `from None` and no log line: the exceptions of the client can hold the token.
-            raise PolicyUnavailableError from None
-        if used != revision:
-            raise PolicyUnavailableError
-        return result
-
-    async def weigh(self, evaluation: Evaluation, revision: str) -> Decision:
-        """Return the sound decision on one evaluation; raise PolicyUnavailableError."""
-        entry_point = entry_point_of(evaluation.act)
-        document = await self.query(entry_point, evaluation.model_dump(mode="json"), revision)
-        return require_sound(evaluation, parse_decision(document))
-
-    async def weigh_all(self, evaluations: Sequence[Evaluation], revision: str) -> Decisions:
-        """Return all decisions, at most 16 calls at once; the first failure ends them all."""
-        if len(evaluations) == 1:  # without the cost of a task
-            return Decisions((await self.weigh(evaluations[0], revision),), revision)
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def weigh(evaluation: Evaluation) -> Decision:
-            async with gate:
-                return await self.weigh(evaluation, revision)
-
-        return Decisions(tuple(await _run_all([weigh(one) for one in evaluations])), revision)
-
-
-async def _run_all(calls: Sequence[Coroutine[Any, Any, Decision]]) -> list[Decision]:
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class ExternalOpa:
@@ -187,7 +83,7 @@ class ExternalOpa:
 
     async def query(self, entry_point: EntryPoint, document: dict[str, Any]) -> Decision:
         """Return the decision on any document, as cases have them; no net is held under it."""
-        return parse_decision(await self._link.query(entry_point, document, self.revision))
+        return await self._link.query_document(entry_point, document, self.revision)
 
 
 class SupervisedOpa:
@@ -258,7 +154,7 @@ class SupervisedOpa:
     async def query(self, entry_point: EntryPoint, document: dict[str, Any]) -> Decision:
         """Return the decision on any document, as cases have them; no net is held under it."""
         running = self._require_running()
-        return parse_decision(await running.link.query(entry_point, document, running.revision))
+        return await running.link.query_document(entry_point, document, running.revision)
 
     def _require_running(self) -> _Running:
         # A child that has ended holds its port no longer: whoever answers there is not OPA.

@@ -21,7 +21,6 @@ from broker.pseudonyms.references import Kind, Touch
 from datwat.party.trust_list import Directory
 from datwat.protocol.acts import Statement
 from datwat.protocol.answers import ActPart
-from datwat.protocol.messages import Rung
 
 Write = Callable[[Connection], None]
 _UNKNOWN_NAME = "-"
@@ -112,8 +111,6 @@ def keep_reference(
     kind: Kind,
     target: bytes,
     until_at: datetime,
-    *,
-    shown_rung: Rung | None = None,
 ) -> bytes:
     """Return what the requester knows a thing by, old or new, and have it written."""
     references, partner, now = desk.registers.references, desk.partner, desk.now
@@ -130,12 +127,9 @@ def keep_reference(
                 reference,
                 until_at=until_at,
                 now=now,
-                shown_rung=shown_rung,
             )
         else:
-            references.touch(
-                conn, partner, kind, target, until_at=until_at, now=now, shown_rung=shown_rung
-            )
+            references.touch(conn, partner, kind, target, until_at=until_at, now=now)
 
     writes.append(write)
     return reference

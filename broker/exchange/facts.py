@@ -52,6 +52,7 @@ class PersonFacts:
     represented: bool = False
 
 
+@lru_cache(maxsize=4_096)
 def derive_function(party: str) -> str:
     """Return the function of a party id: the part after the colon."""
     return party.partition(":")[2]

@@ -9,7 +9,7 @@ architecture.md, "One life for every question"; protocol.md section 6.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -78,6 +78,7 @@ class Life:
         chunks = split_chunks(question)
         done: list[Recorded] = []
         fresh: tuple[Appended, list[Receipted]] | None = None
+        known: dict[bytes, Receipted] = {}
         ticket: OpenedTicket | None = None
         for number, persons in enumerate(chunks):
             gathered: _Gathered | None = None
@@ -90,6 +91,9 @@ class Life:
                     gathered = self._gather(conn, question, persons, ticket)
             if gathered is not None:
                 found, fresh = await self._live(question, number, persons, ticket, gathered)
+                for one in fresh[1] if fresh else ():
+                    if one.person.commit is not None:
+                        known[one.person.commit] = one
             assert found is not None  # noqa: S101 - found, or lived just now
             done.append(found)
         if question.object.type == "release" and done[0].kind == "order":
@@ -99,14 +103,16 @@ class Life:
             return build_answer(
                 question.object.rid, appended.checkpoint, receipted, done[0].envelope
             )
-        return self._answer_again(question, done)
+        return self._answer_again(question, done, known)
 
-    def _answer_again(self, question: Question, done: Sequence[Recorded]) -> bytes:
-        """Return recorded answers under one new checkpoint."""
+    def _answer_again(
+        self, question: Question, done: Sequence[Recorded], known: Mapping[bytes, Receipted]
+    ) -> bytes:
+        """Return recorded answers under one new checkpoint; `known` were written just now."""
         head = self._rooms.proofs.read_head()
         persons = [person for recorded in done for person in recorded.persons]
         with self._rooms.reading() as conn:
-            receipted = self._rooms.ledger.add_receipts(conn, persons, head.size)
+            receipted = self._rooms.ledger.add_receipts(conn, persons, head.size, known)
         return build_answer(question.object.rid, head.note, receipted, done[0].envelope)
 
     def _open_ticket(self, question: Question, *, resumed: bool) -> OpenedTicket | None:

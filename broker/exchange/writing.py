@@ -145,7 +145,7 @@ def _build_replay(question: Question, prepared: Prepared, revision: str) -> byte
         {
             "v": 1,
             "revision": revision,
-            "evaluation": orjson.Fragment(prepared.weighed.evaluation.model_dump_json()),
+            "evaluation": orjson.Fragment(prepared.weighed.evaluation.as_json),
             "decision": orjson.Fragment(prepared.weighed.decision.model_dump_json()),
             "occasion": encode_bytes(occasion_id) if occasion_id else None,
             "audience": prepared.audience,

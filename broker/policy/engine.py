@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, overload
 
-import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from broker.policy.bundle import BUNDLE_NAME
 from broker.policy.decision import Decision
 from broker.policy.evaluation import Evaluation
 from datwat.protocol.errors import DatwatError
@@ -63,13 +63,34 @@ class PolicyEngine(Protocol):
         """
 
 
-def parse_decision(document: object) -> Decision:
-    """Return the decision in a JSON value from outside; raise PolicyUnavailableError otherwise."""
+class _Bundle(BaseModel):
+    revision: str
+
+
+class _Provenance(BaseModel):
+    bundles: dict[str, _Bundle]
+
+
+class _Answer(BaseModel):
+    """What OPA answers, read in one pass; `result` is absent where the rule is undefined."""
+
+    provenance: _Provenance
+    result: Decision
+
+
+def parse_answer(answer: bytes, revision: str) -> Decision:
+    """Return the decision in OPA's answer with provenance, if it was made by this revision.
+
+    Raises PolicyUnavailableError otherwise.
+    """
     try:
-        # By way of JSON: only then does strict validation take a list for a tuple.
-        return Decision.model_validate_json(orjson.dumps(document))
-    except (ValidationError, TypeError, RecursionError):
+        read = _Answer.model_validate_json(answer)
+    except (ValidationError, RecursionError):
         raise PolicyUnavailableError from None
+    used = read.provenance.bundles.get(BUNDLE_NAME)
+    if used is None or used.revision != revision:
+        raise PolicyUnavailableError
+    return read.result
 
 
 def require_sound(evaluation: Evaluation, decision: Decision) -> Decision:

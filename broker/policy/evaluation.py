@@ -8,6 +8,7 @@ reads.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from datwat.protocol.acts import AgeBand, Identity, Reaction
@@ -206,3 +207,8 @@ class Evaluation(Value):
     contact_asked_at: Moment | None
     contact_unanswered_since: Moment | None
     ask: Ask
+
+    @cached_property
+    def as_json(self) -> bytes:
+        """The question as OPA reads it and as replay keeps it, written once."""
+        return self.model_dump_json().encode()

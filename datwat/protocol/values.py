@@ -7,7 +7,6 @@ date-times in UTC with whole seconds and a `Z` (RFC 3339), partner ids as OIN an
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from datetime import UTC, datetime
@@ -20,19 +19,24 @@ PROTOCOL_VERSION = 1
 
 PARTY_ID_PATTERN = r"^[0-9]{20}:[a-z][a-z0-9-]{1,39}$"
 SLUG_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+_OFFSET = len("+00:00")
 _MOMENT = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")
 
 
 def encode_bytes(value: bytes) -> str:
     """Return `value` as base64url without padding."""
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+    text = binascii.b2a_base64(value, newline=False).translate(_TO_URL)
+    return text.rstrip(b"=").decode("ascii")
 
 
 def decode_bytes(text: str) -> bytes:
     """Return the bytes of unpadded base64url; raise ValueError for any other spelling."""
     try:
-        value = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
+        padded = str.encode(text, "ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
+        value = binascii.a2b_base64(padded, strict_mode=True)
+    except ValueError as error:
         msg = "not base64url without padding"
         raise ValueError(msg) from error
     if encode_bytes(value) != text:
@@ -46,7 +50,9 @@ def encode_moment(value: datetime) -> str:
     if value.tzinfo is None:
         msg = "a moment needs a time zone"
         raise ValueError(msg)
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return f"{value.isoformat(timespec='seconds')[:-_OFFSET]}Z"
 
 
 def decode_moment(text: str) -> datetime:
@@ -101,6 +107,8 @@ class _MomentForm:
         if isinstance(value, str):
             return decode_moment(value)
         if isinstance(value, datetime) and value.tzinfo is not None:
+            if value.tzinfo is UTC and not value.microsecond:
+                return value
             return value.astimezone(UTC).replace(microsecond=0)
         msg = "expected an aware date-time"
         raise ValueError(msg)

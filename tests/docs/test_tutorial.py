@@ -27,7 +27,7 @@ pytestmark = [
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial" / "new-partner.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
-MARK = "=== the tutorial's next block ==="
+MARK = "=== the next block of the tutorial ==="
 
 
 def read_blocks(text: str) -> list[tuple[str, str | None]]:

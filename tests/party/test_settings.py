@@ -26,14 +26,14 @@ VALUES: dict[str, str | int | bool] = {
 
 
 def test_what_init_writes_is_read(tmp_path: Path) -> None:
-    write_settings(tmp_path / "home", VALUES)
-    settings = load_settings(PartySettings, tmp_path / "home")
+    write_settings(tmp_path / "party", VALUES)
+    settings = load_settings(PartySettings, tmp_path / "party")
     assert (settings.id, settings.name, settings.port) == tuple(VALUES.values())
-    assert settings.database.endswith("/home/database/party.sqlite")
+    assert settings.database.endswith("/party/database/party.sqlite")
     assert settings.ratchet != Path(settings.database.removeprefix("sqlite:///")).parent
-    assert (tmp_path / "home").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "party").stat().st_mode & 0o077 == 0
     with pytest.raises(HomeExistsError):
-        write_settings(tmp_path / "home", VALUES)
+        write_settings(tmp_path / "party", VALUES)
 
 
 @given(name=st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=200))

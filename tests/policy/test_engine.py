@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
 
 from broker.policy.decision import Decision, EntryPoint, entry_point_of
-from broker.policy.engine import PolicyUnavailableError, parse_decision, require_sound
+from broker.policy.engine import PolicyUnavailableError, parse_answer, require_sound
 from broker.policy.evaluation import Act, Ask, Evaluation, SpecialSituationFacts
 from tests.policy.opa_world import DECISION, NOW, make_evaluation
 
@@ -28,7 +29,11 @@ SITUATION = SpecialSituationFacts(
 
 
 def decision(**changes: object) -> Decision:
-    return parse_decision({**DECISION, **changes})
+    answer = {
+        "provenance": {"version": "1", "bundles": {"datwat": {"revision": "r1"}}},
+        "result": {**DECISION, **changes},
+    }
+    return parse_answer(json.dumps(answer).encode(), "r1")
 
 
 def unsatisfied(blade: str) -> list[dict[str, Any]]:
@@ -113,3 +118,27 @@ def test_nonsense_is_a_denial(evaluation: Evaluation, changes: dict[str, Any]) -
 def test_every_act_has_one_entry_point_and_each_is_used() -> None:
     used = {entry_point_of(act) for act in get_args(Act)}
     assert used == set(get_args(EntryPoint))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"null",
+        b"[]",
+        json.dumps({"result": DECISION}).encode(),
+        json.dumps({"provenance": {}, "result": DECISION}).encode(),
+        json.dumps({"provenance": {"bundles": {}}, "result": DECISION}).encode(),
+        json.dumps(
+            {"provenance": {"bundles": {"other": {"revision": "r1"}}}, "result": DECISION}
+        ).encode(),
+        json.dumps(
+            {"provenance": {"bundles": {"datwat": {"revision": "r2"}}}, "result": DECISION}
+        ).encode(),
+        json.dumps({"provenance": {"bundles": {"datwat": {"revision": "r1"}}}}).encode(),
+        b"[" * 100_000,
+    ],
+)
+def test_an_answer_without_a_decision_of_this_revision_is_a_denial(answer: bytes) -> None:
+    with pytest.raises(PolicyUnavailableError):
+        parse_answer(answer, "r1")

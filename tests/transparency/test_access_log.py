@@ -310,3 +310,19 @@ async def test_a_pointer_shown_is_told_with_its_rung(broker: Running) -> None:
     (told, *_) = (await resident.read()).cards
     assert [one.rung for one in told.pointers] == [one.rung for one in shown]
     assert all(one.contact.name is None for one in shown)
+
+
+@pytest.mark.parametrize("act", ["end", "report_wrong_person"])
+async def test_the_end_of_what_is_for_the_person_alone_stays_so(broker: Running, act: str) -> None:
+    parent, child = next(NUMBERS), next(NUMBERS)
+    part = await register(broker, "youth-help", child, "youth_help", confidential=True)
+    assert part.handle is not None
+    members = {"ends": "ended"} if act == "end" else {}
+    answer = await broker.ask("youth-help", act, [by_handle(part.handle, **members)], say())
+    assert act_part(answer).state in ("ended", "annulled")
+    persons = [by_bsn(bsn, identity="document") for bsn in (parent, child)]
+    handle = act_part(await broker.ask("portal", "open_session", persons), 1).handle
+    assert handle is not None
+    assert (await Resident(broker, handle).read()).cards == ()
+    (own,) = await log_in(broker, child)
+    assert events(await own.read())[:2] == [act, "register"]

@@ -1,0 +1,134 @@
+"""One HTTP client to one OPA: an evaluation goes out as JSON, a decision comes back.
+
+Rules enforced: one call per person; a deadline of our own; anything but a well-formed decision of
+the revision in force is `PolicyUnavailableError`; nothing that opa-python-client raises is shown or
+logged, for its text can hold the bearer token. Constant package paths only: they are not escaped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from aiohttp import ClientResponse
+from opa_client.opa_async import AsyncOpaClient
+
+from broker.policy.decision import Decision, EntryPoint, entry_point_of
+from broker.policy.engine import Decisions, PolicyUnavailableError, parse_answer, require_sound
+from broker.policy.evaluation import Evaluation
+
+DEADLINE_SECONDS = 0.25
+AT_ONCE = 16
+_JSON = {"Content-Type": "application/json"}
+
+
+class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library ships no types
+    """The client, following no redirect: the token is for one address only.
+
+    Its own queries write and read JSON by `json`; here bytes go out and come back as they are.
+    """
+
+    async def query_decision(self, entry_point: EntryPoint, body: bytes) -> bytes:
+        """Return the bytes of OPA's answer, with its provenance; raise for any other status."""
+        path = f"data/datwat/{entry_point}/decision"
+        url = f"{self.root_url}/{path}?provenance=true"
+        async with self._request("POST", url, data=body, headers=_JSON) as response:
+            response.raise_for_status()
+            return await response.read()
+
+    def _request(
+        self, method: str, url: str, **kwargs: object
+    ) -> AbstractAsyncContextManager[ClientResponse]:
+        request: AbstractAsyncContextManager[ClientResponse] = super()._request(
+            method, url, allow_redirects=False, **kwargs
+        )
+        return request
+
+
+class OpaLink:
+    """One pooled HTTP client to one OPA; entered once, for as long as that OPA is asked."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        token: str,
+        tls: bool = False,
+        deadline: float = DEADLINE_SECONDS,
+    ) -> None:
+        self._deadline = deadline
+        self._client = _Client(
+            host=host, port=port, token=token, ssl=tls, retries=0, timeout=deadline
+        )
+
+    def __repr__(self) -> str:
+        """Show nothing: the client holds the token."""
+        return "OpaLink()"
+
+    async def open(self) -> None:
+        """Open the pool."""
+        await self._client.__aenter__()
+
+    async def close(self) -> None:
+        """Close the pool. Idempotent."""
+        await self._client.close_connection()
+
+    async def is_ready(self) -> bool:
+        """Tell whether OPA answers and its bundle is active."""
+        return bool(await self._client.check_health(query={"bundles": "true"}))
+
+    async def query(self, entry_point: EntryPoint, document: bytes, revision: str) -> Decision:
+        """Return OPA's decision on one input, which is JSON, in time and by this revision.
+
+        Raises PolicyUnavailableError for every other outcome.
+        """
+        try:
+            async with asyncio.timeout(self._deadline):
+                body = b'{"input":' + document + b"}"
+                answer = await self._client.query_decision(entry_point, body)
+        except Exception:  # noqa: BLE001 - whatever went wrong, it is no decision
+            # `from None` and no log line: the exceptions of the client can hold the token.
+            raise PolicyUnavailableError from None
+        return parse_answer(answer, revision)
+
+    async def query_document(
+        self, entry_point: EntryPoint, document: dict[str, Any], revision: str
+    ) -> Decision:
+        """Return OPA's decision on any document; raise PolicyUnavailableError as `query` does."""
+        try:
+            text = json.dumps(document)
+        except (TypeError, ValueError):
+            raise PolicyUnavailableError from None
+        return await self.query(entry_point, text.encode(), revision)
+
+    async def weigh(self, evaluation: Evaluation, revision: str) -> Decision:
+        """Return the sound decision on one evaluation; raise PolicyUnavailableError."""
+        entry_point = entry_point_of(evaluation.act)
+        decision = await self.query(entry_point, evaluation.as_json, revision)
+        return require_sound(evaluation, decision)
+
+    async def weigh_all(self, evaluations: Sequence[Evaluation], revision: str) -> Decisions:
+        """Return all decisions, at most 16 calls at once; the first failure ends them all."""
+        if len(evaluations) == 1:  # without the cost of a task
+            return Decisions((await self.weigh(evaluations[0], revision),), revision)
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def weigh(evaluation: Evaluation) -> Decision:
+            async with gate:
+                return await self.weigh(evaluation, revision)
+
+        return Decisions(tuple(await _run_all([weigh(one) for one in evaluations])), revision)
+
+
+async def _run_all(calls: Sequence[Coroutine[Any, Any, Decision]]) -> list[Decision]:
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
