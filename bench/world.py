@@ -13,7 +13,8 @@ from pathlib import Path
 from bench.meter import find_child
 from bench.seed import fill
 from datwat.party.settings import change_settings
-from tests.parties import POLICIES, Covenant, PartnerSpec, Party, find_free_ports, run_command
+from demo.covenant import find_ports
+from tests.parties import POLICIES, Covenant, PartnerSpec, Party, run_command
 
 REQUESTER = "social-team"
 SOURCE = "debt-counselling"
@@ -148,7 +149,7 @@ def _begin_profiled(party: Party, out: Path) -> None:
 @contextlib.contextmanager
 def open_hello() -> Iterator[tuple[int, int]]:
     """Yield port and process of the plain FastAPI that everything is compared with."""
-    (port,) = find_free_ports(1)
+    (port,) = find_ports(1)
     process = subprocess.Popen([sys.executable, "-m", "bench.hello", str(port)])
     try:
         yield port, process.pid

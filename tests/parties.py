@@ -12,7 +12,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from connectors.client.http import ConnectorClient
 from datwat.cli import run as run_datwat
 from datwat.party.serve import Running, find_running, wait_until_ready
 from datwat.party.settings import change_settings
+from demo.covenant import find_ports
 
 START = "from datwat.cli import main; main()"
 POLICIES = Path(__file__).resolve().parents[1] / "policies"
@@ -128,16 +128,6 @@ def run_command(*arguments: str) -> dict[str, Any]:
     return answer
 
 
-def find_free_ports(count: int) -> list[int]:
-    """Return ports that were free just now; all were held at once, so they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [
-            stack.enter_context(contextlib.closing(socket.create_server(("127.0.0.1", 0))))
-            for _ in range(count)
-        ]
-        return [sock.getsockname()[1] for sock in sockets]
-
-
 class Covenant:
     """All parties of one covenant; use it as a context manager."""
 
@@ -153,7 +143,7 @@ class Covenant:
         self.folder = folder
         self.trust = folder / "trust"
         self.policy = folder / "policy"
-        ports = find_free_ports(2 + 2 * len(partners))
+        ports = find_ports(2 + 2 * len(partners))
         self.key_holder = Party("keyholder", folder / "key-holder", KEY_HOLDER_ID)
         self.broker = Party(
             "broker",

@@ -9,20 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
+from broker.adapters import rows
 from broker.adapters.log_tables import DataSubject, QuarterKey, derive_seconds
 from broker.adapters.tables import table_of
 from broker.audit.records import SubjectKeys
-from datwat.party.hot import HotStatement
 
-_DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}
-_SUBJECT = HotStatement(
-    lambda name: _DIALECTS[name].insert(table_of(DataSubject)).on_conflict_do_nothing()
-)
-_QUARTER = HotStatement(
-    lambda name: _DIALECTS[name].insert(table_of(QuarterKey)).on_conflict_do_nothing()
-)
+_SUBJECT = rows.build_hot_insert(table_of(DataSubject))
+_QUARTER = rows.build_hot_insert(table_of(QuarterKey))
 
 
 def write_known(conn: Connection, keys: SubjectKeys, now: datetime) -> None:

@@ -11,6 +11,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Select
@@ -18,6 +19,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from broker.adapters.database import BEGIN_OPTION
+from broker.adapters.log_tables import UtcSeconds
 
 _Process = Callable[[Any], Any]
 _DIALECT = sqlite.dialect(paramstyle="named")
@@ -172,10 +174,14 @@ def _compile(statement: object, values: Mapping[str, Any]) -> _Compiled | None:
 
 
 def _find_bind(kind: Any) -> _Process | None:  # noqa: ANN401 - a type of SQLAlchemy
+    if isinstance(kind, UtcSeconds):  # without SQLAlchemy's wrapping: most values are moments
+        return partial(kind.process_bind_param, dialect=_DIALECT)
     found: _Process | None = kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
     return found
 
 
 def _find_result(kind: Any) -> _Process | None:  # noqa: ANN401 - a type of SQLAlchemy
+    if isinstance(kind, UtcSeconds):
+        return partial(kind.process_result_value, dialect=_DIALECT)
     found: _Process | None = kind.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
     return found

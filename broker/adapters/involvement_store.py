@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, null, select, update
 
 from broker.adapters import rows
+from broker.adapters.log_tables import derive_seconds
 from broker.adapters.tables import InvolvementRecord, ShieldRecord, table_of
 from broker.involvement.involvements import (
     KEPT_ENDED,
@@ -21,6 +22,7 @@ from broker.involvement.involvements import (
     Mark,
 )
 from broker.pseudonyms.errors import RaceLost
+from datwat.party.hot import HotStatement
 from datwat.protocol.acts import Contact
 
 _T = table_of(InvolvementRecord)
@@ -44,29 +46,33 @@ _EXPIRED = (
     .order_by(_T.c.expires_at)
     .limit(bindparam("b_limit"))
 )
-_INSERT = rows.build_insert(_T)
-_END_EXPIRED = (
-    update(_T)
-    .where(
-        _OF_PERSON,
-        _OF_SOURCE,
-        _T.c.kind == bindparam("b_kind"),
-        _NOT_ENDED,
-        _T.c.expires_at <= bindparam("b_now"),
+_INSERT = rows.build_hot_insert(_T)
+_END_EXPIRED = HotStatement(
+    lambda _name: (
+        update(_T)
+        .where(
+            _OF_PERSON,
+            _OF_SOURCE,
+            _T.c.kind == bindparam("b_kind"),
+            _NOT_ENDED,
+            _T.c.expires_at <= bindparam("b_now"),
+        )
+        .values(ended_at=_T.c.expires_at, end_reason=bindparam("b_reason"))
     )
-    .values(ended_at=_T.c.expires_at, end_reason="expired")
 )
-_RECONFIRM = (
-    update(_T)
-    .where(_THIS, *_CURRENT)
-    .values(
-        sealed=bindparam("b_sealed"),
-        expires_at=bindparam("b_expires"),
-        reconfirmed_at=bindparam("b_now"),
-        shielded=bindparam("b_shielded"),
-        confidential=bindparam("b_confidential"),
-        mark=None,
-        until_at=bindparam("b_until"),
+_RECONFIRM = HotStatement(
+    lambda _name: (
+        update(_T)
+        .where(_THIS, *_CURRENT)
+        .values(
+            sealed=bindparam("b_sealed"),
+            expires_at=bindparam("b_expires"),
+            reconfirmed_at=bindparam("b_now"),
+            shielded=bindparam("b_shielded"),
+            confidential=bindparam("b_confidential"),
+            mark=null(),
+            until_at=bindparam("b_until"),
+        )
     )
 )
 _END = (
@@ -136,9 +142,10 @@ class SqlInvolvements:
             "b_subject": involvement.subject_id,
             "b_source": involvement.source,
             "b_kind": involvement.kind,
-            "b_now": involvement.registered_at,
+            "b_now": derive_seconds(involvement.registered_at),
+            "b_reason": "expired",
         }
-        conn.execute(_END_EXPIRED, this)
+        _END_EXPIRED.run(conn, this)
         values = {
             "subject_id": involvement.subject_id,
             "id": involvement.id,
@@ -146,19 +153,20 @@ class SqlInvolvements:
             "function": involvement.function,
             "kind": involvement.kind,
             "domain": involvement.domain,
-            "since_at": involvement.since_at,
-            "registered_at": involvement.registered_at,
-            "reconfirmed_at": involvement.reconfirmed_at,
-            "expires_at": involvement.expires_at,
+            "since_at": derive_seconds(involvement.since_at),
+            "registered_at": derive_seconds(involvement.registered_at),
+            "reconfirmed_at": derive_seconds(involvement.reconfirmed_at),
+            "expires_at": derive_seconds(involvement.expires_at),
             "ended_at": None,
             "end_reason": None,
             "shielded": involvement.shielded,
             "confidential": involvement.confidential,
             "mark": None,
-            "until_at": involvement.expires_at + KEPT_ENDED,
+            "until_at": derive_seconds(involvement.expires_at + KEPT_ENDED),
             "sealed": self._seal(involvement.contact, involvement.subject_id, involvement.id),
         }
-        rows.insert(conn, _INSERT, values)
+        if not _INSERT.run(conn, values):
+            raise RaceLost
 
     def reconfirm(
         self,
@@ -177,14 +185,15 @@ class SqlInvolvements:
             raise RaceLost
         values = {
             "b_id": involvement_id,
-            "b_now": now,
+            "b_now": derive_seconds(now),
             "b_sealed": self._seal(contact, subject_id, involvement_id),
-            "b_expires": expires_at,
+            "b_expires": derive_seconds(expires_at),
             "b_shielded": shielded,
             "b_confidential": confidential,
-            "b_until": expires_at + KEPT_ENDED,
+            "b_until": derive_seconds(expires_at + KEPT_ENDED),
         }
-        rows.write(conn, _RECONFIRM, values)
+        if not _RECONFIRM.run(conn, values):
+            raise RaceLost
 
     def end(
         self, conn: Connection, involvement_id: bytes, reason: EndReason, now: datetime

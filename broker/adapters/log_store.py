@@ -21,7 +21,6 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING
@@ -32,9 +31,12 @@ from broker.adapters.log_tables import (
     LogHead,
     LogNode,
     QuarterKey,
+    derive_seconds,
     table_of,
 )
+from broker.adapters.rows import build_hot_insert
 from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow, SealedKeys
+from datwat.party.hot import HotStatement
 from datwat.protocol.entry import derive_leaf_hash
 
 _FATAL_SQLITE = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -62,7 +64,9 @@ _ENTRY_COLUMNS = (
     _ENTRIES.c.at,
     _ENTRIES.c.retention_until,
 )
-_INSERT_SUBJECT = insert(_SUBJECTS)
+# Known persons cost these too (`even_writes.py`): what is new must cost no more than they do.
+_INSERT_SUBJECT = HotStatement(lambda _name: insert(_SUBJECTS))
+_INSERT_KEY = build_hot_insert(_KEYS)
 _FETCH_KEYS = (
     select(_SUBJECTS.c.subject_id, _SUBJECTS.c.chain_key_sealed, _KEYS.c.key_sealed)
     .select_from(
@@ -98,9 +102,7 @@ class SqlLogStore:
         self._engine = engine
         self._writing_engine = engine.execution_options(**{BEGIN_OPTION: BEGIN_WRITING})
         self._writer: Connection | None = None
-        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
         self._hot = HotStatements(engine)
-        self._insert_key = dialect.insert(_KEYS).on_conflict_do_nothing().returning(_KEYS.c.quarter)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -170,9 +172,13 @@ class SqlLogStore:
         self, connection: Connection, subject_id: bytes, chain_key_sealed: bytes, at: datetime
     ) -> None:
         """Write a new data subject."""
-        connection.execute(
-            _INSERT_SUBJECT,
-            {"subject_id": subject_id, "chain_key_sealed": chain_key_sealed, "created_at": at},
+        _INSERT_SUBJECT.run(
+            connection,
+            {
+                "subject_id": subject_id,
+                "chain_key_sealed": chain_key_sealed,
+                "created_at": derive_seconds(at),
+            },
         )
 
     def insert_quarter_key(
@@ -180,7 +186,7 @@ class SqlLogStore:
     ) -> bool:
         """Write a key; return False if that quarter has one already."""
         values = {"subject_id": subject_id, "quarter": quarter, "key_sealed": key_sealed}
-        return connection.execute(self._insert_key, values).first() is not None
+        return _INSERT_KEY.run(connection, values) == 1
 
     def fetch_keys(
         self, connection: Connection, subject_ids: Collection[bytes], quarter: str

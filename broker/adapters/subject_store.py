@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from broker.adapters.log_tables import derive_seconds
-from broker.adapters.rows import build_insert, insert
+from broker.adapters.rows import build_hot_insert
 from broker.adapters.tables import PseudonymRecord, table_of
+from broker.pseudonyms.errors import RaceLost
 from broker.pseudonyms.subjects import PseudonymRow, SubjectId
 from datwat.party.hot import HotStatement
 
@@ -16,7 +17,7 @@ _T = table_of(PseudonymRecord)
 _FIND = select(_T.c.lookup, _T.c.subject_id, _T.c.epoch, _T.c.sealed).where(
     _T.c.lookup == bindparam("b_lookup")
 )
-_INSERT = build_insert(_T)
+_INSERT = build_hot_insert(_T)
 _EXTEND = HotStatement(
     lambda _name: (
         update(_T)
@@ -41,9 +42,10 @@ class SqlSubjectStore:
             "subject_id": row.subject_id,
             "epoch": row.epoch,
             "sealed": row.sealed,
-            "until_at": until_at,
+            "until_at": derive_seconds(until_at),
         }
-        insert(conn, _INSERT, values)
+        if not _INSERT.run(conn, values):
+            raise RaceLost
 
     def extend_row(self, conn: Connection, subject_id: SubjectId, until_at: datetime) -> None:
         """Move the end of a subject's row to `until_at`, never to an earlier moment."""

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from broker.purposes.consistency import refuse, require_guards, require_known, require_purpose
 from broker.purposes.errors import PolicyFileError
+from broker.purposes.index import build_index
 from broker.purposes.models import (
     Code,
     Covenant,
@@ -60,7 +61,10 @@ class Catalogue(Value):
     def to_data(self) -> dict[str, Any]:
         """Return `data.datwat.catalogue`: plain JSON values, with digests and an index per act."""
         return {
-            "purposes": {key: _with_digest(value) for key, value in self.purposes.items()},
+            "purposes": {
+                key: {**_with_digest(value), "index": build_index(value, self.kinds, self.covenant)}
+                for key, value in self.purposes.items()
+            },
             "products": {key: _product_data(value) for key, value in self.products.items()},
             "kinds": {key: value.model_dump(mode="json") for key, value in self.kinds.items()},
             "covenant": self.covenant.model_dump(mode="json"),
@@ -105,6 +109,17 @@ def _index_act(act: str, weighed: dict[str, dict[str, dict[str, Any]]]) -> dict[
     codes = weighed[act]
     return {
         "codes": codes,
+        # What the findings say until a rule proves otherwise.
+        "unproven": {
+            name: {
+                "blade": code["blade"],
+                "code": name,
+                "satisfied": False,
+                "about": code["about"],
+                "params": {},
+            }
+            for name, code in codes.items()
+        },
         "of": {
             blade: [name for name, code in codes.items() if code["blade"] == blade]
             for blade in BLADES

@@ -24,7 +24,8 @@ _DIALECTS: dict[str, Dialect] = {
 class HotStatement:
     """One statement for both kinds of database, with named parameters and no conversions.
 
-    Values must be of the driver's own types: text, int, bytes, None.
+    Values must be of the driver's own types: text, int, bool, bytes, None; a statement has no
+    values of its own.
     """
 
     def __init__(self, build: Callable[[str], CompilerElement]) -> None:

@@ -17,6 +17,7 @@ from connectors.client.http import ConnectorProblem
 from connectors.client.outgoing import Person, Sent
 from datwat.party.settings import write_secret
 from datwat.protocol.acts import Statement
+from demo.covenant import find_ports
 from tests.connectors.client.bsns import BSNS
 from tests.faults.sources import serve
 from tests.faults.world import (
@@ -29,7 +30,6 @@ from tests.faults.world import (
     local_opening,
     open_child,
 )
-from tests.parties import find_free_ports
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-broken")]
 
@@ -112,7 +112,7 @@ def test_stopped_it_denies_in_time_and_goes_on_after(
 @pytest.fixture
 def external(broken: FaultCovenant) -> Iterator[int]:
     """Return the port at which the broker looks for an OPA that somebody else runs."""
-    (port,) = find_free_ports(1)
+    (port,) = find_ports(1)
     broker = broken.broker
     if not (broker.home / "secrets" / "opa.token").exists():
         write_secret(broker.home, "opa.token", b"a-token-of-another-opa")

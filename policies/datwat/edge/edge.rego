@@ -11,9 +11,4 @@ import data.datwat.facts
 
 default found := {}
 
-found := entry if {
-	some entry in facts.purpose.edges
-	entry.source == input.ask.source_function
-	entry.requester == input.requester.function
-	entry.product == input.ask.product
-}
+found := facts.purpose.index.edges[input.ask.source_function][input.requester.function][input.ask.product]

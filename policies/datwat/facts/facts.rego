@@ -39,10 +39,7 @@ purpose := data.datwat.catalogue.purposes.own_access if input.act in own
 
 default requester := {}
 
-requester := entry if {
-	some entry in purpose.requesters
-	entry.function == input.requester.function
-}
+requester := purpose.index.requesters[input.requester.function]
 
 # A special situation holds from its declaration to the end of its term; one that a person must open
 # does not end by itself (safety of persons). AVG 23(1), UAVG 41.

@@ -51,18 +51,19 @@ satisfied contains code if {
 	transparency[code] == true
 }
 
-params := object.union_n([purpose.params, subsidiarity.params, proportionality.params, efficiency.params])
+# What a finding says beside its code.
+told[code] := {"params": purpose.params[code]} if some code in weighed.of.purpose
 
-findings := [finding |
-	some code, terms in weighed.codes
-	finding := {
-		"blade": terms.blade,
-		"code": code,
-		"satisfied": code in satisfied,
-		"about": terms.about,
-		"params": object.get(params, code, {}),
-	}
-]
+told[code] := {"params": subsidiarity.params[code]} if some code in weighed.of.subsidiarity
+
+told[code] := {"params": proportionality.params[code]} if some code in weighed.of.proportionality
+
+told[code] := {"params": efficiency.params[code]} if some code in weighed.of.efficiency
+
+# Each finding stands as not satisfied in the catalogue; only a proof changes that.
+found := object.union_n([weighed.unproven, {code: {"satisfied": true} | some code in satisfied}, told])
+
+findings := [finding | some finding in found]
 
 unsatisfied := object.keys(weighed.codes) - satisfied
 
@@ -76,9 +77,11 @@ unmet contains code if {
 default unfolded := false
 
 unfolded if {
-	every blade in blades {
-		count(weighed.of[blade]) > 0
-	}
+	weighed.of.purpose[0]
+	weighed.of.subsidiarity[0]
+	weighed.of.proportionality[0]
+	weighed.of.efficiency[0]
+	weighed.of.transparency[0]
 }
 
 default permit := false
@@ -122,13 +125,17 @@ rung := ladder.lesser[ladder.ceiling][input.ask.rung] if permit
 
 # The table of every kind that is visible: source's function x kind x shielded -> rung, never above
 # what is granted. What has no row here is none.
+default caps := []
+
+caps := ladder.caps[rung] if input.act != "request_contact"
+
+# A contact request goes to one source; to all others nothing opens.
 caps := [row |
-	some kind, cap in ladder.visible
-	plain := ladder.lesser[cap][rung]
-	some function in data.datwat.catalogue.kinds[kind].functions
-	ladder.asked_of(function)
-	row := {"function": function, "kind": kind, "plain": plain, "shielded": ladder.shield[plain]}
-]
+	some row in ladder.caps[rung]
+	row.function == input.ask.source_function
+] if {
+	input.act == "request_contact"
+}
 
 default granted := []
 
@@ -197,14 +204,19 @@ retention_days := object.get(facts.purpose, "retention_days", facts.covenant.ret
 default scope := {"functions": [], "domains": [], "cannot_see": []}
 
 # What the purpose leaves unseen is told too, so that "nobody" says what it means.
-scope := {
-	"functions": sort(asked),
-	"domains": sort({facts.covenant.functions[function].domain | some function in asked}),
-	"cannot_see": sort(object.keys(data.datwat.catalogue.kinds) - ladder.seen),
-} if {
-	input.act in {"inquire", "request_contact"}
+scope := facts.purpose.index.scope if {
+	input.act == "inquire"
 	stated_permit
-	asked := {function | some function in ladder.functions; ladder.asked_of(function)}
+}
+
+scope := {
+	"functions": [input.ask.source_function],
+	"domains": [facts.covenant.functions[input.ask.source_function].domain],
+	"cannot_see": facts.purpose.index.scope.cannot_see,
+} if {
+	input.act == "request_contact"
+	stated_permit
+	input.ask.source_function in ladder.functions
 }
 
 default obligations := []

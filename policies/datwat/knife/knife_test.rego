@@ -24,6 +24,25 @@ test_a_finding_for_every_code if {
 	}
 }
 
+test_a_finding_says_what_was_weighed if {
+	expected := {
+		"known_purpose": {"purpose": "help"},
+		"asked_rung_open": {"asked": "wat", "open": "wat"},
+		"fields_in_measure": {"asked": 2, "most": 5},
+		"source_delivers": {"product": "debts"},
+	}
+	more := object.union(fixture.catalogue, {"acts": {"release": {
+		"unproven": {code: {"code": code} | some code, _ in expected},
+		"of": {
+			"subsidiarity": ["asked_rung_open"],
+			"proportionality": ["fields_in_measure"],
+			"efficiency": ["source_delivers"],
+		},
+	}}})
+	findings := knife.findings with input as fixture.question with data.datwat.catalogue as more
+	{finding.code: finding.params | some finding in findings; finding.code in object.keys(expected)} == expected
+}
+
 test_a_release_is_permitted if {
 	decision := weighed({})
 	decision.permit
@@ -114,7 +133,13 @@ test_the_scope_says_what_was_asked_and_what_not if {
 		"domains": ["debt", "income"],
 		"cannot_see": ["shelter", "youth"],
 	}
-	part({"act": "request_contact"}, "scope").functions == ["source"]
+	part({"act": "request_contact"}, "scope") == {
+		"functions": ["source"],
+		"domains": ["debt"],
+		"cannot_see": ["shelter", "youth"],
+	}
+	part({"act": "request_contact", "ask": {"source_function": "safe"}}, "scope").functions == []
+	part({"act": "request_contact", "stated_by": "ticket"}, "scope").functions == []
 	part({"act": "inquire", "stated_by": "ticket"}, "scope") == {"functions": [], "domains": [], "cannot_see": []}
 }
 
@@ -165,11 +190,14 @@ test_the_residents_own_access_has_its_basis if {
 
 # A catalogue that names no code for a blade permits nothing.
 test_every_blade_must_weigh_something if {
-	bare := json.patch(fixture.catalogue, [
-		{"op": "remove", "path": "acts/release/codes/act_fits"},
-		{"op": "replace", "path": "acts/release/of/efficiency", "value": []},
-	])
-	decision := knife.decision with input as fixture.question with data.datwat.catalogue as bare
-	not decision.permit
-	not decision.stated_permit
+	every blade in knife.blades {
+		weighed_codes := {code: terms | some code, terms in fixture.acts.codes; terms.blade != blade}
+		bare := json.patch(fixture.catalogue, [
+			{"op": "replace", "path": "acts/release/codes", "value": weighed_codes},
+			{"op": "replace", "path": ["acts", "release", "of", blade], "value": []},
+		])
+		decision := knife.decision with input as fixture.question with data.datwat.catalogue as bare
+		not decision.permit
+		not decision.stated_permit
+	}
 }

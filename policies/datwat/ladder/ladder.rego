@@ -18,9 +18,6 @@ lesser := {
 	"wat": {"none": "none", "contact": "contact", "category": "category", "dat": "dat", "wat": "wat"},
 }
 
-# A shielded address shows the category and the central number only.
-shield := lesser.category
-
 # An occasion without a question of the resident's own has fewer rights; a crisis gives contact only.
 default occasion_cap := "none"
 
@@ -41,25 +38,18 @@ ceiling := contact_cap if input.act == "request_contact"
 
 ceiling := occasion_cap if input.act == "release"
 
-# Kinds that the purpose sees, each with the least of its own cap and the purpose's; a kind that is
-# never for the purpose's domain stays away whatever the purpose says (guard rail).
-visible[kind] := rung if {
-	some kind, cap in facts.purpose.sees
-	entry := data.datwat.catalogue.kinds[kind]
-	not facts.purpose.domain in entry.never_for
-	rung := lesser[entry.cap][cap]
-	rung != "none"
-}
+# What the purpose sees, spelt out when the catalogue is built: per kind the least of its own cap and
+# the purpose's, and none that is never for the purpose's domain; nothing where there is no purpose.
+default visible := {}
 
-seen := object.keys(visible)
+visible := facts.purpose.index.visible
 
 # The functions that register a kind which this purpose sees.
-functions contains function if {
-	some kind in seen
-	some function in data.datwat.catalogue.kinds[kind].functions
-}
+default functions := []
 
-# A contact request goes to one source; to all others nothing opens.
-asked_of(_) if input.act != "request_contact"
+functions := facts.purpose.index.scope.functions
 
-asked_of(function) if function == input.ask.source_function
+# Per rung granted, what each source's function shows of each kind, plain and shielded.
+default caps := {}
+
+caps := facts.purpose.index.caps

@@ -36,16 +36,17 @@ test_nothing_is_open_to_who_may_not_ask if {
 	ladder.ceiling == "none" with input as asked with data.datwat.catalogue as fixture.catalogue
 }
 
-test_guarded_kinds_stay_away if {
-	visible := ladder.visible with input as fixture.question with data.datwat.catalogue as fixture.catalogue
-	visible == {"debts": "wat", "work": "dat"}
-	functions := ladder.functions with input as fixture.question with data.datwat.catalogue as fixture.catalogue
-	functions == {"source", "firm"}
+test_nothing_is_seen_without_a_purpose if {
+	asked := fixture.asked({"purpose_digest": "d9"})
+	ladder.visible == {} with input as asked with data.datwat.catalogue as fixture.catalogue
+	ladder.functions == [] with input as asked with data.datwat.catalogue as fixture.catalogue
+	ladder.caps == {} with input as asked with data.datwat.catalogue as fixture.catalogue
 }
 
-test_a_contact_request_goes_to_one_source if {
-	asked := fixture.asked({"act": "request_contact"})
-	ladder.asked_of("source") with input as asked
-	not ladder.asked_of("firm") with input as asked
-	ladder.asked_of("firm") with input as fixture.question
+test_what_the_purpose_sees_is_looked_up if {
+	index := fixture.catalogue.purposes.help.index
+	ladder.visible == index.visible with input as fixture.question with data.datwat.catalogue as fixture.catalogue
+	ladder.functions == index.scope.functions with input as fixture.question
+		with data.datwat.catalogue as fixture.catalogue
+	ladder.caps == index.caps with input as fixture.question with data.datwat.catalogue as fixture.catalogue
 }

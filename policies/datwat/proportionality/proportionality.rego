@@ -75,10 +75,10 @@ no_objection if {
 }
 
 weighing_objections contains objection if {
-	suspends
 	some objection in input.objections
 	objection.state != "rejected"
 	about_this_purpose(objection.purpose)
+	suspends
 }
 
 about_this_purpose(null)

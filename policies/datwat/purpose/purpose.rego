@@ -73,7 +73,7 @@ occasion_open if recorded_without_occasion
 
 default occasion_kind_fits := false
 
-occasion_kind_fits if input.occasion.kind in object.keys(facts.purpose.occasions)
+occasion_kind_fits if facts.purpose.occasions[input.occasion.kind]
 
 # Where no question of the resident's own leads, the right to ask ends on the day to tell them.
 default occasion_not_lapsed := false
