@@ -22,9 +22,13 @@ from broker.audit.records import Appendable, Job, Statement
 from broker.exchange.admission import RateLimiter
 from broker.exchange.handover import HandOver
 from broker.exchange.life import Life
-from broker.exchange.opening import derive_number
 from broker.exchange.portal import PortalDesk
-from broker.involvement.special_situations import SpecialSituationRow, derive_state
+from broker.involvement.special_situations import (
+    Place,
+    SpecialSituationRow,
+    derive_number,
+    derive_state,
+)
 from broker.settings import BrokerSettings
 from broker.wiring import Broker, open_broker, open_policy
 from datwat.party.admin import Command, build_admin_listener
@@ -35,7 +39,7 @@ from datwat.party.telemetry import get_logger
 from datwat.protocol import blinding
 from datwat.protocol.acts import Professional
 from datwat.protocol.errors import DatwatError
-from datwat.protocol.values import decode_moment, encode_moment
+from datwat.protocol.values import decode_moment, derive_staff_id, encode_moment
 
 _OUTBOX_SECONDS = 5.0
 _ROUND_SECONDS = 2.0
@@ -87,6 +91,7 @@ def build_api(broker: Broker, wake_outbox: Wake) -> Api:
         ledger=rooms.ledger,
         read_directory=lambda: broker.keeper.directory,
         reading=rooms.reading,
+        situations=rooms.registers.special_situations,
         clock=rooms.clock,
     )
     return Api(
@@ -172,13 +177,13 @@ def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
         await broker.suspensions.resume(partner)
         return {"partner": partner, "suspended": False}
 
-    async def special_list(_members: dict[str, Any]) -> dict[str, Any]:
-        rows = broker.openings.list_waiting()
+    async def special_list(members: dict[str, Any]) -> dict[str, Any]:
+        rows = broker.openings.list_waiting(_find_place(members))
         return {"special_situations": [_describe(broker, row) for row in rows]}
 
     async def special_open(members: dict[str, Any]) -> dict[str, Any]:
         row = broker.openings.require_waiting(str(members.get("number")))
-        by = Professional(id=str(members.get("by")), role=str(members.get("role")))
+        by = Professional(id=derive_staff_id(str(members.get("by"))), role=str(members.get("role")))
         opened = await broker.openings.open(row, by)
         wake_outbox()
         return {"number": derive_number(row), "opened": opened}
@@ -199,6 +204,13 @@ def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
     }
 
 
+def _find_place(members: dict[str, Any]) -> Place | None:
+    """Return the place in the list after which a page begins: that of the last one before it."""
+    if "number" not in members:
+        return None
+    return decode_moment(str(members.get("until_at"))), str(members["number"])
+
+
 def _describe(broker: Broker, row: SpecialSituationRow) -> dict[str, Any]:
     return {
         "number": derive_number(row),
@@ -212,8 +224,10 @@ def _describe(broker: Broker, row: SpecialSituationRow) -> dict[str, Any]:
 
 async def _build_status(broker: Broker) -> dict[str, Any]:
     now, directory = broker.rooms.clock(), broker.keeper.directory
-    waiting = broker.openings.list_waiting()
+    waiting, special_overdue = broker.openings.count_waiting()
     head = broker.rooms.proofs.read_head()
+    with broker.rooms.reading() as conn:
+        overdue = broker.rooms.registers.contacts.count_overdue(conn, now)
     return {
         "id": broker.settings.id,
         "list_seq": directory.trust.seq,
@@ -224,6 +238,7 @@ async def _build_status(broker: Broker) -> dict[str, Any]:
         "log_origin": broker.settings.log_origin,
         "log_size": head.size,
         "suspended": sorted(directory.closed),
-        "special_situations": len(waiting),
-        "special_overdue": sum(derive_state(row, now) == "overdue" for row in waiting),
+        "special_situations": waiting,
+        "special_overdue": special_overdue,
+        "contact_requests_overdue": overdue,
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -134,7 +134,13 @@ def resume(partner: PartnerArgument, *, home: HomeOption, as_json: JsonOption = 
 @special.command("list", epilog="Example: datwat special list --home broker")
 def list_waiting(*, home: HomeOption, as_json: JsonOption = False) -> None:
     """Show what is not opened yet, the earliest end first."""
-    print_result(call_running(home, "special_list"), as_json=as_json)
+    found: list[dict[str, Any]] = []
+    page = call_running(home, "special_list")["special_situations"]
+    while page:
+        found += page
+        place = {name: page[-1][name] for name in ("until_at", "number")}
+        page = call_running(home, "special_list", **place)["special_situations"]
+    print_result({"special_situations": found}, as_json=as_json)
 
 
 @special.command(
@@ -166,7 +172,7 @@ def renew_situation(
     until: Annotated[str, typer.Option(help="The new end, such as 2026-04-01T00:00:00Z.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Move the end of a term, by at most two weeks."""
+    """Move the end of a term, no further from now than the policy allows."""
     print_result(
         call_running(home, "special_renew", number=number, until_at=until), as_json=as_json
     )

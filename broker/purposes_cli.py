@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -21,9 +21,9 @@ from broker.adapters.opa import SupervisedOpa
 from broker.adapters.opa_process import find_opa
 from broker.policy import publication
 from broker.policy.bundle import sign_archive
-from broker.policy.decision import EntryPoint
+from broker.policy.decision import entry_point_of
 from broker.policy.engine import PolicyUnavailableError
-from broker.purposes.cases import Case, Failure, compare, derive_entry_point, load_cases
+from broker.purposes.cases import Case, Failure, compare, load_cases
 from broker.purposes.catalogue import Catalogue, load_catalogue
 from broker.purposes.models import derive_digest
 from broker.purposes.sentences import choose, describe_purpose
@@ -212,9 +212,8 @@ async def _run_cases(
 
 
 async def _run_case(opa: SupervisedOpa, case: Case) -> Sequence[Failure]:
-    entry_point = cast("EntryPoint", derive_entry_point(case.question["act"]))
     try:
-        decision = await opa.query(entry_point, case.question)
+        decision = await opa.query(entry_point_of(case.question["act"]), case.question)
     except PolicyUnavailableError as error:
         name = f"{case.file}: {case.name}"
         return [Failure(case=name, member="decision", expected="a decision", actual=error.code)]

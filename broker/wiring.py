@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -35,7 +36,7 @@ from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
 from broker.exchange.gather import TicketKeys
 from broker.exchange.housekeeping import Housekeeper
-from broker.exchange.opening import Openings
+from broker.exchange.opening import FindRenewal, Openings
 from broker.exchange.outbox import Outbox
 from broker.exchange.recorded import Ledger
 from broker.exchange.rooms import Rooms
@@ -160,6 +161,16 @@ def open_policy(folder: str, directory: Directory, ratchet: Ratchet) -> PolicyHe
     return PolicyHere.build(bundle, publication.document)
 
 
+def build_renewals(bundle: Bundle) -> FindRenewal:
+    """Return what gives the policy's longest renewal of a special situation on a ground."""
+    grounds = bundle.catalogue["covenant"]["grounds"]
+
+    def find_renewal(ground: str) -> timedelta:
+        return timedelta(days=grounds[ground]["renewal_days"] if ground in grounds else 0)
+
+    return find_renewal
+
+
 @dataclass(slots=True)
 class Broker:
     """Everything that a running broker holds."""
@@ -213,7 +224,7 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         proofs=proofs,
         ledger=Ledger(spent, secrets.row_key, store, proofs),
         trust=TrustHere(keeper, secrets.exchange),
-        acts=build_acts(sealing.mint_subject, reader.find_rid),
+        acts=build_acts(sealing.mint_subject, reader.find_consent_id),
         reading=reads.open,
         write_known=write_known,
         clock=clock.now,
@@ -226,6 +237,7 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         store,
         Organisation(id=settings.id, name=settings.name),
         find_subjects=find_delayed_subjects,
+        find_renewal=build_renewals(policy.bundle),
     )
     return Broker(
         settings=settings,

@@ -48,7 +48,7 @@ from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.protocol import blinding
 from datwat.protocol.acts import Professional
 from datwat.protocol.bundle import Bundle
-from datwat.protocol.values import encode_moment
+from datwat.protocol.values import derive_function, derive_staff_id, encode_moment
 
 INFO = ApiInfo(
     title="datwat gateway",
@@ -125,7 +125,9 @@ def build_commands(connector: Connector) -> dict[str, Command]:
         return _build_status(connector)
 
     async def sync_start(members: dict[str, Any]) -> dict[str, Any]:
-        by = Professional(id=str(members.get("by", "administrator")), role="administrator")
+        by = Professional(
+            id=derive_staff_id(str(members.get("by", "administrator"))), role="administrator"
+        )
         allowed = members.get("allow_ending") is True
         return connector.sync.start(by, allow_ending=allowed).model_dump(mode="json")
 
@@ -214,7 +216,7 @@ async def _open(settings: ConnectorSettings, stack: AsyncExitStack) -> Connector
 def _check(settings: ConnectorSettings, bundle: Bundle) -> list[Finding]:
     """Hold the declarations, as their files are now, against the bundle and the own database."""
     read = partial(read_secret, settings.home)
-    function = settings.id.partition(":")[2]
+    function = derive_function(settings.id)
     findings: list[Finding] = []
     for path in settings.declaration_paths:
         declaration = load_declaration(path)

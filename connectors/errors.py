@@ -87,6 +87,16 @@ class IdentityMissingError(ConnectorError):
     )
 
 
+class StaffIdError(ConnectorError):
+    """An id of staff that has no place in the one spelling."""
+
+    code = "staff_id_invalid"
+    default_detail = (
+        "An id of staff has the letters a to z, digits and . _ @ -, and at most 64 of them: "
+        "nothing was sent."
+    )
+
+
 class PurposeUnknownError(ConnectorError):
     """Not a purpose of the signed bundle."""
 
@@ -177,6 +187,7 @@ register_problems(
         "lookup_answer": (502, "The key holder's answer does not hold"),
         "identity_mismatch": (409, "The identity does not fit"),
         "identity_missing": (409, "The identity is not known here"),
+        "staff_id_invalid": (400, "Not an id of staff"),
         "purpose_unknown": _UNKNOWN,
         "partner_unknown": _UNKNOWN,
         "sync_running": (409, "A sync is running"),

@@ -16,6 +16,7 @@ from connectors.client import requests
 from connectors.client.http import ConnectorClient, ConnectorProblem
 from connectors.client.results import ReleaseResult
 from datwat.party import clock
+from datwat.protocol.values import derive_function
 from demo.building import Builder
 from demo.checking import check_inquiry, check_log, check_release, describe_view
 from demo.covenant import Covenant, build_login
@@ -191,7 +192,7 @@ class Player:
             )
         )
         step = build_step(event, (event.person,), answer)
-        asks = self._covenant.partners[waiting[0].requester.partition(":")[2]].name
+        asks = self._covenant.partners[derive_function(waiting[0].requester)].name
         reach = waiting[0].call_back.phone or waiting[0].call_back.role
         return replace(step, facts=(f"{asks} asked to be called: {reach}.",))
 

@@ -16,7 +16,6 @@ _OF_PERSON = (_C.c.subject_id == bindparam("b_subject"), _C.c.until_at > bindpar
 _CONSENT = select(_C.c.id, _C.c.subject_id, _C.c.withdrawn_at, _C.c.sealed).where(*_OF_PERSON)
 _FIND = _CONSENT.where(_C.c.id == bindparam("b_id"))
 _NEWEST = _CONSENT.order_by(_C.c.given_at.desc(), _C.c.id).limit(200)
-_FIND_BY_RID = _NEWEST.where(_C.c.rid == bindparam("b_rid"))
 _INSERT = insert(_C)
 _WITHDRAW = (
     update(_C)
@@ -63,7 +62,6 @@ class SqlConsentRegister:
         values = {
             "id": row.id,
             "subject_id": row.subject_id,
-            "rid": row.rid,
             "given_at": row.given_at,
             "until_at": row.until_at,
             "sealed": self._sealer.seal(_C.name, row, row.id, row.subject_id),
@@ -76,14 +74,6 @@ class SqlConsentRegister:
         """Return this person's consent of that id, withdrawn or not; None for anybody else's."""
         this = {"b_subject": subject_id, "b_id": consent_id, "b_now": now}
         row = conn.execute(_FIND, this).first()
-        return None if row is None else self._build_consent(row)
-
-    def find_by_rid(
-        self, conn: Connection, subject_id: bytes, rid: bytes, now: datetime
-    ) -> ConsentRow | None:
-        """Return this person's consent that was given in the request `rid`."""
-        this = {"b_subject": subject_id, "b_rid": rid, "b_now": now}
-        row = conn.execute(_FIND_BY_RID, this).first()
         return None if row is None else self._build_consent(row)
 
     def withdraw(

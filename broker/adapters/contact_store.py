@@ -17,6 +17,7 @@ from broker.involvement.contacts import (
     derive_contact_facts,
     is_forward,
 )
+from broker.involvement.notices import derive_next_try
 from datwat.protocol.acts import Contact
 
 _T = table_of(ContactRequestRecord)
@@ -46,24 +47,24 @@ _ASKED = (
 )
 _UNDELIVERED = (
     select(_T)
-    .where(_T.c.relayed, _T.c.delivered_at.is_(None), _IN_TIME)
-    .order_by(_T.c.asked_at, _T.c.id)
+    .where(_T.c.relayed, _T.c.delivered_at.is_(None), _T.c.next_at <= bindparam("b_now"), _IN_TIME)
+    .order_by(_T.c.next_at, _T.c.id)
     .limit(bindparam("b_limit"))
-    .offset(bindparam("b_skip"))
 )
+_PUT_OFF = update(_T).where(_THIS).values(tries=bindparam("b_tries"), next_at=bindparam("b_next"))
+_END_RELAYING = update(_T).where(_THIS, _T.c.delivered_at.is_(None)).values(relayed=False)
 _DELIVERED = (
     update(_T).where(_THIS, _T.c.delivered_at.is_(None)).values(delivered_at=bindparam("b_now"))
 )
 _OVERDUE = (
-    select(_T)
+    select(func.count())
+    .select_from(_T)
     .where(
         _T.c.relayed,
         _T.c.state != "answered",
         _T.c.due_at <= bindparam("b_now"),
         _IN_TIME,
     )
-    .order_by(_T.c.due_at, _T.c.id)
-    .limit(bindparam("b_limit"))
 )
 
 
@@ -81,7 +82,11 @@ class SqlContacts:
             "requester": request.requester,
             "source": request.source,
             "subject_id": request.subject_id,
+            "occasion_id": request.occasion_id,
+            "audience": request.audience,
             "relayed": request.relayed,
+            "tries": request.tries,
+            "next_at": request.asked_at,
             "state": request.state,
             "asked_at": request.asked_at,
             "due_at": request.due_at,
@@ -114,21 +119,29 @@ class SqlContacts:
             for row in conn.execute(_ASKED, this)
         )
 
-    def list_undelivered(
-        self, conn: Connection, now: datetime, limit: int, skip: int = 0
-    ) -> list[ContactRequest]:
-        """Return what must still be relayed to its source, the oldest first, after `skip` ones."""
-        found = conn.execute(_UNDELIVERED, {"b_now": now, "b_limit": limit, "b_skip": skip})
+    def list_undelivered(self, conn: Connection, now: datetime, limit: int) -> list[ContactRequest]:
+        """Return what is to be relayed to its source now, the longest due first."""
+        found = conn.execute(_UNDELIVERED, {"b_now": now, "b_limit": limit})
         return [self._build(row) for row in found]
+
+    def put_off(self, conn: Connection, request: ContactRequest, now: datetime) -> None:
+        """Write that it failed once more, and when it is tried again."""
+        next_at = derive_next_try(request.tries, now)
+        values = {"b_id": request.id, "b_tries": request.tries + 1, "b_next": next_at}
+        conn.execute(_PUT_OFF, values)
+
+    def end_relaying(self, conn: Connection, request_id: bytes) -> None:
+        """Write that it reaches nobody after all; its requester sees no difference."""
+        conn.execute(_END_RELAYING, {"b_id": request_id})
 
     def mark_delivered(self, conn: Connection, request_id: bytes, now: datetime) -> None:
         """Write that the source has it; the first time counts."""
         conn.execute(_DELIVERED, {"b_id": request_id, "b_now": now})
 
-    def list_overdue(self, conn: Connection, now: datetime, limit: int) -> list[ContactRequest]:
-        """Return relayed requests that nobody answered in time, the oldest first."""
-        found = conn.execute(_OVERDUE, {"b_now": now, "b_limit": limit})
-        return [self._build(row) for row in found]
+    def count_overdue(self, conn: Connection, now: datetime) -> int:
+        """Return how many relayed requests nobody answered in time."""
+        found: int | None = conn.execute(_OVERDUE, {"b_now": now}).scalar()
+        return found or 0
 
     def _build(self, row: rows.AnyRow) -> ContactRequest:
         return ContactRequest(
@@ -145,4 +158,7 @@ class SqlContacts:
             seen_at=row.seen_at,
             answered_at=row.answered_at,
             delivered_at=row.delivered_at,
+            occasion_id=row.occasion_id,
+            audience=row.audience,
+            tries=row.tries,
         )

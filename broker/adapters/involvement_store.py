@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, null, select, update
+from sqlalchemy import Connection, bindparam, delete, null, or_, select, update
 
 from broker.adapters import rows
 from broker.adapters.log_tables import derive_seconds
@@ -42,7 +42,8 @@ _FIND = _READ.where(_THIS)
 _FIND_CURRENT = _READ.where(_OF_PERSON, _OF_SOURCE, _T.c.kind == bindparam("b_kind"), *_CURRENT)
 _OF_ONE_SOURCE = _READ.where(_OF_PERSON, _OF_SOURCE, *_CURRENT).order_by(_T.c.registered_at)
 _EXPIRED = (
-    _READ.where(_NOT_ENDED, _T.c.expires_at <= bindparam("b_now"))
+    select(_T.c.id)
+    .where(_NOT_ENDED, _T.c.expires_at <= bindparam("b_now"))
     .order_by(_T.c.expires_at)
     .limit(bindparam("b_limit"))
 )
@@ -69,7 +70,7 @@ _RECONFIRM = HotStatement(
             expires_at=bindparam("b_expires"),
             reconfirmed_at=bindparam("b_now"),
             shielded=bindparam("b_shielded"),
-            confidential=bindparam("b_confidential"),
+            confidential=or_(_T.c.confidential, bindparam("b_confidential")),
             mark=null(),
             until_at=bindparam("b_until"),
         )
@@ -179,7 +180,10 @@ class SqlInvolvements:
         shielded: bool,
         confidential: bool,
     ) -> None:
-        """Write what its source says again; RaceLost where it ended meanwhile."""
+        """Write what its source says again; RaceLost where it ended meanwhile.
+
+        What is confidential stays so, whatever is said again.
+        """
         subject_id = conn.execute(_SUBJECT_OF, {"b_id": involvement_id}).scalar()
         if subject_id is None:
             raise RaceLost
@@ -216,10 +220,9 @@ class SqlInvolvements:
         values = {"b_subject": subject_id, "b_source": source, "b_mark": mark}
         return conn.execute(_MARK_OTHERS, values).rowcount
 
-    def list_expired(self, conn: Connection, now: datetime, limit: int) -> list[Involvement]:
-        """Return pointers past their term that nobody ended yet, the earliest first."""
-        found = conn.execute(_EXPIRED, {"b_now": now, "b_limit": limit}).all()
-        return [self._build(row, now) for row in found]
+    def list_expired(self, conn: Connection, now: datetime, limit: int) -> list[bytes]:
+        """Return the ids of pointers past their term that nobody ended yet, the earliest first."""
+        return [row.id for row in conn.execute(_EXPIRED, {"b_now": now, "b_limit": limit})]
 
     def _seal(self, contact: Contact, subject_id: bytes, involvement_id: bytes) -> bytes:
         return self._sealer.seal(_T.name, contact, subject_id, involvement_id)

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 from broker.adapters.opa_link import DEADLINE_SECONDS, OpaLink
 from broker.adapters.opa_process import OpaProcess, OpaStartError
 from broker.policy.decision import Decision, EntryPoint
-from broker.policy.engine import Decisions, PolicyUnavailableError
+from broker.policy.engine import Decisions, PolicyUnavailableError, derive_retention
 from broker.policy.evaluation import Evaluation
 from datwat.protocol.bundle import Bundle
 
@@ -68,6 +69,11 @@ class ExternalOpa:
     def revision(self) -> str:
         """The revision that answers must come from."""
         return self._bundle.revision
+
+    @property
+    def retention(self) -> timedelta:
+        """How long an entry without a purpose of its own is kept."""
+        return derive_retention(self._bundle)
 
     async def is_ready(self) -> bool:
         """Tell whether OPA answers and has active bundles."""
@@ -127,6 +133,11 @@ class SupervisedOpa:
     def revision(self) -> str:
         """The revision of the bundle in force."""
         return self._bundle.revision
+
+    @property
+    def retention(self) -> timedelta:
+        """How long an entry without a purpose of its own is kept."""
+        return derive_retention(self._bundle)
 
     @property
     def pid(self) -> int | None:

@@ -144,14 +144,25 @@ class SpecialSituationRecord(SQLModel, table=True):
         Index(
             "ix_special_situations_term",
             "term_at",
+            "number",
             sqlite_where=NOT_OPENED,
             postgresql_where=NOT_OPENED,
         ),
+        Index(
+            "ix_special_situations_due",
+            "by_itself",
+            "term_at",
+            sqlite_where=NOT_OPENED,
+            postgresql_where=NOT_OPENED,
+        ),
+        Index("ix_special_situations_number", "number"),
         Index("ix_special_situations_until", "until_at"),
         _NO_ROWID,
     )
 
     occasion_id: bytes = Field(primary_key=True)
+    number: str = Field(max_length=12)
+    by_itself: bool
     declared_at: datetime = Field(sa_type=UtcSeconds)
     term_at: datetime = Field(sa_type=UtcSeconds)
     opened_at: datetime | None = Field(sa_type=UtcSeconds)
@@ -212,7 +223,7 @@ class ContactRequestRecord(SQLModel, table=True):
         Index("ix_contact_requests_due", "due_at"),
         Index(
             "ix_contact_requests_outbox",
-            "asked_at",
+            "next_at",
             sqlite_where=NOT_DELIVERED,
             postgresql_where=NOT_DELIVERED,
         ),
@@ -224,7 +235,11 @@ class ContactRequestRecord(SQLModel, table=True):
     requester: str = Field(max_length=PARTNER_LENGTH)
     source: str = Field(max_length=PARTNER_LENGTH)
     subject_id: bytes
+    occasion_id: bytes | None
+    audience: str = Field(max_length=WORD_LENGTH)
     relayed: bool
+    tries: int = Field(sa_type=SmallInteger)
+    next_at: datetime = Field(sa_type=UtcSeconds)
     state: str = Field(max_length=WORD_LENGTH)
     asked_at: datetime = Field(sa_type=UtcSeconds)
     due_at: datetime = Field(sa_type=UtcSeconds)
@@ -263,7 +278,6 @@ class ConsentRecord(SQLModel, table=True):
 
     id: bytes = Field(primary_key=True)
     subject_id: bytes
-    rid: bytes
     given_at: datetime = Field(sa_type=UtcSeconds)
     withdrawn_at: datetime | None = Field(sa_type=UtcSeconds)
     until_at: datetime = Field(sa_type=UtcSeconds)

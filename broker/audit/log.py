@@ -34,7 +34,6 @@ from datwat.protocol.merkle import (
     EMPTY_ROOT,
     MerkleError,
     build_consistency_proof,
-    derive_root_at,
 )
 
 MAX_BATCH = 256
@@ -132,12 +131,6 @@ class Log:
     def failure(self) -> BaseException | None:
         """What stopped the log, or None."""
         return self._failure
-
-    def root_at(self, size: int) -> bytes:
-        """Return the root of the first `size` entries; raise MerkleError past the signed head."""
-        if not 0 <= size <= self.size:
-            raise MerkleError("The log is not that large.")
-        return derive_root_at(self._tree.node, size)
 
     def build_consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """Return the proof from one size to another that was signed (see `size`).

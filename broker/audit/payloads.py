@@ -77,7 +77,10 @@ class GivenPointer(Value):
 
 
 class Detail(Value):
-    """What an act says of the person; each act fills its own members."""
+    """What an act says of the person; each act fills its own members.
+
+    `consent_id` is the row of the consent: what a withdrawal of this very one needs.
+    """
 
     kind: Slug | None = None
     since_at: Moment | None = None
@@ -91,6 +94,7 @@ class Detail(Value):
     goals_reached: Slug | None = None
     plan_made: bool | None = None
     consent: Consent | None = None
+    consent_id: Bytes16 | None = Field(default=None, repr=False)
     withdraws: int | None = Field(default=None, ge=0)
     objects_to: Slug | None = None
     objection_reason: PlainText | None = None

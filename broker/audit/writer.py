@@ -72,12 +72,17 @@ class Writer:
         self._frontier = None
         with self._store.writing() as connection:
             frontier = self._require_frontier(connection, frontier)
-            written = []
+            written: list[Waiting] = []
+            nodes: list[NodeRow] = []
+            placed = 0
             for waiting in batch:
+                if waiting.job.sees_all:
+                    nodes += self._place(connection, written[placed:], frontier)
+                    placed = len(written)
                 self._run(connection, waiting)
                 if waiting.error is None:
                     written.append(waiting)
-            nodes = self._place(connection, written, frontier)
+            nodes += self._place(connection, written[placed:], frontier)
         self._frontier = frontier
         self._tree.remember(nodes)
         return Committed(frontier.size, frontier.root, written)

@@ -2,7 +2,8 @@
 
 Rules: a consent has the form that the law of its purpose asks, an end, and can be withdrawn; once
 withdrawn it never counts again; a stranger's consent cannot be withdrawn. An objection is open
-until an officer answers it. Source: AVG 7, 21; Jeugdwet 7.3.11; UAVG 5; Wmo 2015 5.1.1(4).
+until an officer answers it, for which there is no page yet.
+Source: AVG 7, 21; Jeugdwet 7.3.11; UAVG 5; Wmo 2015 5.1.1(4).
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ ObjectionState = Literal["open", "upheld", "rejected"]
 
 
 class ConsentRow(Consent):
-    """A consent; `recorded_by` wrote it down (a partner or the portal) in its request `rid`."""
+    """A consent; `recorded_by` wrote it down (a partner or the portal)."""
 
     id: Bytes16 = Field(repr=False)
     subject_id: Bytes16 = Field(repr=False)
     recorded_by: PartyId
-    rid: Bytes16 = Field(repr=False)
     withdrawn_at: Moment | None = None
 
     @classmethod
@@ -35,12 +35,9 @@ class ConsentRow(Consent):
         row_id: bytes,
         subject_id: bytes,
         recorded_by: str,
-        rid: bytes,
     ) -> Self:
         """Return the row of a consent as it is stated."""
-        return cls(
-            **dict(stated), id=row_id, subject_id=subject_id, recorded_by=recorded_by, rid=rid
-        )
+        return cls(**dict(stated), id=row_id, subject_id=subject_id, recorded_by=recorded_by)
 
 
 class ObjectionRow(Objection):
@@ -71,8 +68,3 @@ class ObjectionRow(Objection):
             recorded_by=recorded_by,
             until_at=until_at,
         )
-
-
-def is_in_force(row: ConsentRow, now: datetime) -> bool:
-    """Tell whether a consent counts at `now`: given, not over, not withdrawn."""
-    return row.withdrawn_at is None and row.given_at <= now < row.until_at

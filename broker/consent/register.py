@@ -1,7 +1,8 @@
 """The register of what residents said: give, withdraw, object, answer, shield.
 
 Rule: what is past its end at `now` is absent; a withdrawn consent is still listed until its end, so
-that the decision can say why it does not count. Source: AVG 7(3), 18, 21.
+that the decision can say why it does not count. Answering and shielding are for people: no page
+leads to `answer_objection`, `shield` and `unshield` yet. Source: AVG 7(3), 18, 21.
 """
 
 from __future__ import annotations
@@ -24,11 +25,6 @@ class ConsentRegister(Protocol):
         self, conn: Connection, subject_id: bytes, consent_id: bytes, now: datetime
     ) -> ConsentRow | None:
         """Return this person's consent of that id, withdrawn or not; None for anybody else's."""
-
-    def find_by_rid(
-        self, conn: Connection, subject_id: bytes, rid: bytes, now: datetime
-    ) -> ConsentRow | None:
-        """Return this person's consent that was given in the request `rid`."""
 
     def withdraw(
         self, conn: Connection, subject_id: bytes, consent_id: bytes, now: datetime

@@ -17,6 +17,7 @@ from broker.audit.payloads import Organisation
 from broker.exchange.answers import build_open_weighing, build_refused_weighing
 from broker.exchange.question import MessageFacts, Prepared, PreparedChunk, Question, Weighed
 from broker.exchange.registers import Registers
+from broker.involvement.special_situations import SpecialSituationRow
 from broker.pseudonyms.references import Kind, Touch
 from datwat.party.trust_list import Directory
 from datwat.protocol.acts import Statement
@@ -85,14 +86,17 @@ def build_act(weighed: Weighed, state: str, **references: object) -> ActPart:
     )
 
 
-def build_refused(weighed: Weighed) -> Prepared:
-    """Return the answer to an act that policy denied, or for which the register has no ground."""
+def build_refused(weighed: Weighed, waits: SpecialSituationRow | None = None) -> Prepared:
+    """Return the answer to an act that policy denied, or for which the register has no ground.
+
+    `waits` is the special situation that the act stated: the entry opens with it.
+    """
     decision = weighed.decision
     refused = build_refused_weighing if decision.permit else build_open_weighing
     part = ActPart(
         type="act", weighing=refused(decision), handle=weighed.gathered.handle, state="refused"
     )
-    return Prepared(weighed=weighed, part=part)
+    return Prepared(weighed=weighed, part=part, declared=waits)
 
 
 def chain_writes(writes: Sequence[Write]) -> Write:

@@ -15,6 +15,8 @@ from broker.exchange.answers import build_silent_weighing, select_shown
 from broker.exchange.inquire import find_pointers
 from broker.exchange.question import Prepared, PreparedChunk, Weighed, write_nothing
 from broker.involvement.contacts import ContactRequest, derive_contact_ends
+from broker.involvement.special_situations import SpecialSituationRow
+from broker.pseudonyms.references import Audience
 from broker.pseudonyms.subjects import draw_id
 from datwat.protocol.acts import Contact
 from datwat.protocol.answers import ActPart
@@ -35,11 +37,15 @@ class RequestContact:
         assert isinstance(message, ContactRequestObject)  # noqa: S101 - chosen by type
         assert call_back is not None  # noqa: S101 - admission saw to it
         shown = select_shown(weighed.decision, find_pointers(desk, weighed))
-        relayed = any(held.source == message.source for held, _ in shown)
+        partner = desk.directory.partners.get(message.source)
+        reachable = partner is not None and partner.gateway_url is not None
+        asked = [held for held, _ in shown if held.source == message.source and reachable]
+        relayed, keeps_own = bool(asked), any(held.confidential for held in asked)
         reference = None
         if weighed.decision.stated_permit:
+            audience: Audience = "own" if keeps_own else weighed.decision.audience
             reference = self._keep(
-                desk, weighed, message.source, call_back, writes, relayed=relayed
+                desk, weighed, message.source, call_back, writes, relayed=relayed, audience=audience
             )
         part = ActPart(
             type="act",
@@ -53,6 +59,7 @@ class RequestContact:
             part=part,
             detail=Detail(contact_state="relayed" if relayed else "not_relayed"),
             permits=relayed,
+            keeps_own=keeps_own,
         )
 
     def _keep(
@@ -64,10 +71,12 @@ class RequestContact:
         writes: list[Write],
         *,
         relayed: bool,
+        audience: Audience,
     ) -> bytes:
         """Add the request and both parties' references; return the requester's."""
         references, now = desk.registers.references, desk.now
         due_at, until_at = derive_contact_ends(now)
+        occasion = weighed.gathered.facts.occasion
         request = ContactRequest(
             id=draw_id(),
             requester=desk.partner,
@@ -78,6 +87,8 @@ class RequestContact:
             due_at=due_at,
             until_at=until_at,
             call_back=call_back,
+            occasion_id=occasion.id if occasion else None,
+            audience=audience,
         )
         reference = references.draw()
         theirs = references.draw()
@@ -111,6 +122,8 @@ class AnswerContact:
                 contact_state=state, other_party=name_party(desk.directory, request.requester)
             ),
             permits=True,
+            keeps_own=request.audience == "own",
+            delayed_by=_find_delaying(desk, request),
         )
 
         def write(conn: Connection) -> None:
@@ -134,3 +147,11 @@ class AnswerContact:
             and found.subject_id == weighed.subject_id
         )
         return found if own else None
+
+
+def _find_delaying(desk: Desk, request: ContactRequest) -> SpecialSituationRow | None:
+    """Return the special situation that the request waits for, if it is not opened."""
+    if request.occasion_id is None:
+        return None
+    held = desk.registers.special_situations.find_situation(desk.conn, request.occasion_id)
+    return held if held is not None and held.opened_at is None else None

@@ -8,7 +8,7 @@ are a length and a part of an id.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import cast
@@ -19,9 +19,17 @@ from broker.involvement.contacts import ContactFacts
 from broker.involvement.involvements import Involvement
 from broker.involvement.occasions import Member, Occasion
 from broker.policy import evaluation as ev
-from datwat.protocol.acts import Conversation, Handler, PersonPart, SpecialSituation, Statement
+from datwat.protocol.acts import (
+    Authority,
+    Conversation,
+    Handler,
+    PersonPart,
+    SpecialSituation,
+    Statement,
+)
 from datwat.protocol.messages import BLADES, MessageObject, Rung
 from datwat.protocol.trust import Partner
+from datwat.protocol.values import derive_function
 
 _NO_CONTACT = ContactFacts(None, None)
 _RUNG_OF: dict[str, Rung] = {"release": "wat", "request_contact": "contact"}
@@ -32,13 +40,16 @@ class Shown:
     """An involvement that was shown to this requester, and when."""
 
     involvement: Involvement
-    reference: bytes
+    reference: bytes = field(repr=False)
     shown_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class PersonFacts:
-    """What the registers say that bears on one person in a message."""
+    """What the registers say that bears on one person in a message.
+
+    `held` is the sender's current involvement of the kind that it registers.
+    """
 
     occasion: Occasion | None = None
     member: Member | None = None
@@ -47,15 +58,10 @@ class PersonFacts:
     objections: Sequence[ObjectionRow] = ()
     authorities: Sequence[AuthorityRow] = ()
     shown: Shown | None = None
+    held: Involvement | None = None
     contact: ContactFacts = _NO_CONTACT
     inherits_own: bool = False
     represented: bool = False
-
-
-@lru_cache(maxsize=4_096)
-def derive_function(party: str) -> str:
-    """Return the function of a party id: the part after the colon."""
-    return party.partition(":")[2]
 
 
 def build_evaluation(
@@ -96,7 +102,9 @@ def build_evaluation(
             )
             for row in facts.authorities
         ),
-        registration=_build_registration(person, inherits_own=facts.inherits_own),
+        new_consent=_build_new_consent(person),
+        new_authority=_build_new_authority(person.authority),
+        registration=_build_registration(person, facts),
         opens=_build_opens(statement, now, inherits_own=facts.inherits_own),
         new_special_situation=_build_new_special(special, now),
         introduce_to=getattr(message, "to", None),
@@ -232,15 +240,36 @@ def _build_consent(row: ConsentRow) -> ev.ConsentFacts:
     )
 
 
-def _build_registration(person: PersonPart, *, inherits_own: bool) -> ev.RegistrationFacts | None:
+def _build_new_consent(person: PersonPart) -> ev.ConsentFacts | None:
+    """Return the consent that this act records, at a partner or as the resident's own wish."""
+    stated = person.consent or (person.wish.consent if person.wish else None)
+    if stated is None:
+        return None
+    return ev.ConsentFacts.model_validate({**stated.model_dump(), "withdrawn_at": None})
+
+
+def _build_new_authority(stated: Authority | None) -> ev.AuthorityFacts | None:
+    if stated is None:
+        return None
+    return ev.AuthorityFacts(
+        kind=stated.kind,
+        source=stated.source,
+        checked_at=stated.checked_at,
+        until_at=stated.until_at,
+    )
+
+
+def _build_registration(person: PersonPart, facts: PersonFacts) -> ev.RegistrationFacts | None:
     stated = person.registers
     if stated is None:
         return None
+    # To register again is no way to tell what was for the person alone.
+    keeps_own = facts.held is not None and facts.held.confidential
     return ev.RegistrationFacts(
         kind=stated.kind,
         since_at=stated.since_at,
         shielded=stated.shielded,
-        confidential=stated.confidential or inherits_own,
+        confidential=stated.confidential or facts.inherits_own or keeps_own,
     )
 
 

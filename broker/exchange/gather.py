@@ -8,7 +8,7 @@ counts as absent. The same statements run for every person, known or not. No ver
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -24,6 +24,7 @@ from broker.exchange.facts import PersonFacts, Shown
 from broker.exchange.question import Gathered, MessageFacts, Question
 from broker.exchange.registers import Registers
 from broker.involvement.introductions import is_redeemable
+from broker.involvement.involvements import Involvement
 from broker.involvement.occasions import Occasion
 from broker.pseudonyms.references import Introduction
 from datwat.protocol.acts import ByHandle, ByIntroduction, ByTicket, PersonPart
@@ -50,12 +51,12 @@ class TicketKeys:
 class _Found:
     """Who a person part is about, before the registers are read."""
 
-    subject_id: bytes | None
-    pseudonym: bytes | None = None
+    subject_id: bytes | None = field(repr=False)
+    pseudonym: bytes | None = field(default=None, repr=False)
     epoch: int = 0
     introduction: Introduction | None = None
     is_represented: bool = False
-    session: bytes | None = None
+    session: bytes | None = field(default=None, repr=False)
 
 
 class Gatherer:
@@ -211,11 +212,21 @@ class Gatherer:
             objections=registers.consents.list_objections(conn, subject_id, now),
             authorities=registers.authorities.list_current(conn, subject_id, now),
             shown=self._find_shown(conn, question, part, subject_id),
+            held=self._find_held(conn, question, part, subject_id),
             contact=registers.contacts.contact_facts(conn, question.partner.id, subject_id, now),
             inherits_own=inherited is not None and inherited.audience == "own",
             # The first person of a session is who logged in; the second is whom they represent.
             represented=found.is_represented
             or (question.object.type == "open_session" and number > 0),
+        )
+
+    def _find_held(
+        self, conn: Connection, question: Question, part: PersonPart, subject_id: bytes
+    ) -> Involvement | None:
+        if part.registers is None:
+            return None
+        return self._registers.involvements.find_current(
+            conn, subject_id, question.partner.id, part.registers.kind, question.now
         )
 
     def _find_shown(

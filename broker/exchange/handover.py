@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection
 
 from broker.audit.log import Log
@@ -34,6 +35,7 @@ from broker.exchange.release import (
     require_answering,
 )
 from broker.exchange.writing import build_occasion_mark
+from broker.involvement.special_situations import SpecialSituations
 from datwat.party.trust_list import Directory, IssuerRefusedError
 from datwat.protocol.answers import ReleasePart
 from datwat.protocol.canonical import encode_canonical
@@ -69,6 +71,7 @@ class HandOver:
         ledger: Ledger,
         read_directory: Callable[[], Directory],
         reading: Callable[[], AbstractContextManager[Connection]],
+        situations: SpecialSituations,
         clock: Callable[[], datetime],
     ) -> None:
         self._key = key
@@ -79,6 +82,7 @@ class HandOver:
         self._ledger = ledger
         self._read_directory = read_directory
         self._reading = reading
+        self._situations = situations
         self._clock = clock
 
     def build_pending(self, prepared: Prepared) -> Mapping[str, Any] | None:
@@ -86,12 +90,12 @@ class HandOver:
         if prepared.orders is None or prepared.ordered_by is None:
             return None
         decision = prepared.weighed.decision
-        occasion = prepared.weighed.gathered.facts.occasion
+        occasion_id, situation = prepared.occasion_id, prepared.situation
         return {
             "part": prepared.part.model_dump(mode="json"),
             "involvement": encode_bytes(prepared.ordered_by),
             "retention_days": decision.retention_days,
-            "replay": build_occasion_mark(occasion.id if occasion else None, decision.audience),
+            "replay": build_occasion_mark(occasion_id, situation, prepared.audience),
         }
 
     async def deliver(
@@ -186,16 +190,17 @@ class HandOver:
         now = self._clock().replace(microsecond=0)
         padded = pad(part)
         core = _build_core(question, person, padded, outcome)
+        with self._reading() as conn:
+            keys = self._sealing.fetch_keys(conn, [person.subject_id], now)[person.subject_id]
+            audience = self._choose_audience(conn, person, pending)
         draft = EntryDraft(
-            chain=ChainRef(person.subject_id, _as_audience(person.audience)),
+            chain=ChainRef(person.subject_id, audience),
             core=core,
             payload=build_payload(_build_record(question, person, part, outcome, now)),
             at=now,
             retention_until=now + timedelta(days=pending["retention_days"]),
             replay_input=pending["replay"].encode(),
         )
-        with self._reading() as conn:
-            keys = self._sealing.fetch_keys(conn, [person.subject_id], now)[person.subject_id]
         entry = self._sealing.prepare_entry(keys, draft)
         final = Recorded(
             "answer",
@@ -206,7 +211,7 @@ class HandOver:
                     payload_hash=entry.payload_hash,
                     commit=entry.commit,
                     subject_id=person.subject_id,
-                    audience=person.audience,
+                    audience=audience,
                 ),
             ),
             envelope=outcome.envelope,
@@ -216,11 +221,26 @@ class HandOver:
             held = self._ledger.find(conn, question, 0, now)
             if held is None or held.kind != "order":
                 raise LostRaceError
+            if self._choose_audience(conn, person, pending) != audience:
+                raise LostRaceError  # it was opened just now: an outcome that waits would stay so
             self._ledger.replace(conn, question, final)
             return [entry]
 
         appended = await self._log.append(Job(work, [keys]))
         return final, (appended, self._ledger.add_fresh(final.persons, appended.entries))
+
+    def _choose_audience(
+        self, conn: Connection, person: Person, pending: Mapping[str, Any]
+    ) -> Audience:
+        """Return the chain of the outcome: its question's, or where that has opened since."""
+        if person.audience != "delayed":
+            return _as_audience(person.audience)
+        mark = orjson.loads(pending["replay"])
+        held = self._situations.find_situation(conn, decode_bytes(mark["occasion"]))
+        waits = held is not None and held.opened_at is None
+        if waits and held is not None and encode_bytes(held.id) == mark["situation"]:
+            return "delayed"
+        return _as_audience(mark["audience"])
 
 
 def _as_audience(text: str) -> Audience:

@@ -8,7 +8,8 @@ section 10.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -24,10 +25,9 @@ from broker.pseudonyms.errors import RaceLost
 from broker.pseudonyms.subjects import draw_id
 from datwat.party.spent import SpentRequests
 from datwat.party.telemetry import get_logger
-from datwat.protocol.errors import DatwatError
 
 _AT_ONCE = 32
-_RETENTION = timedelta(days=365)
+_MOST_READ = 1_000
 Purge = Callable[[Connection, datetime], int]
 _log = get_logger("housekeeping")
 
@@ -46,23 +46,42 @@ class Housekeeper:
     async def run_round(self) -> None:
         """Expire, open and destroy what is due: a bounded number of each; the rest is next time's.
 
-        What fails is logged and left for the next round, and holds up nothing else.
+        What fails, whatever it is, is logged and left for the next round, and holds up nothing
+        else: neither another row nor another stage.
         """
         now = self._rooms.clock().replace(microsecond=0)
-        with self._rooms.reading() as conn:
-            expired = self._rooms.registers.involvements.list_expired(conn, now, _AT_ONCE)
-        for held in expired:
-            await self._try("expiry", self._expire_one(held, now))
-        due = [row for row in self._openings.list_waiting() if derive_state(row, now) == "due"]
-        for row in due[:_AT_ONCE]:
-            await self._try("opening", self._openings.open(row, None))
+        await self._try("expiry", self._expire(now))
+        await self._try("opening", self._open(now))
         await self._try("purge", self._destroy(now))
 
-    async def _try(self, what: str, step: Awaitable[object]) -> None:
+    async def _try(self, what: str, step: Awaitable[object]) -> bool:
         try:
             await step
-        except DatwatError as error:
-            _log.warning("housekeeping_failed", step=what, code=error.code)
+        except Exception as error:  # noqa: BLE001 - one bad row may not stop what others wait for
+            _log.warning("housekeeping_failed", step=what, exception=type(error).__name__)
+            return False
+        return True
+
+    async def _expire(self, now: datetime) -> None:
+        with self._rooms.reading() as conn:
+            ids = self._rooms.registers.involvements.list_expired(conn, now, _MOST_READ)
+        done = 0
+        for each in ids:
+            done += await self._try("expiry", self._expire_one(each, now))
+            if done == _AT_ONCE:
+                break
+
+    async def _open(self, now: datetime) -> None:
+        with self._rooms.reading() as conn:
+            ids = self._rooms.registers.special_situations.list_due(conn, now, _MOST_READ)
+        for each in ids:
+            await self._try("opening", self._open_one(each, now))
+
+    async def _open_one(self, occasion_id: bytes, now: datetime) -> None:
+        with self._rooms.reading() as conn:
+            row = self._rooms.registers.special_situations.find_situation(conn, occasion_id)
+        if row is not None and derive_state(row, now) == "due":
+            await self._openings.open(row, None)
 
     async def _destroy(self, now: datetime) -> None:
         def work(conn: Connection) -> Sequence[Appendable]:
@@ -72,33 +91,37 @@ class Housekeeper:
 
         await self._rooms.log.append(Job(work))
 
-    async def _expire_one(self, held: Involvement, now: datetime) -> None:
+    async def _expire_one(self, involvement_id: bytes, now: datetime) -> None:
         rooms = self._rooms
-        record = Record(
-            v=1,
-            event="expired",
-            at=now,
-            rid=draw_id(),
-            requester=name_party(rooms.trust.directory, held.source),
-            notice="now",
-            detail=Detail(kind=held.kind, expires_at=held.expires_at, reason="expired"),
-        )
-        draft = EntryDraft(
-            chain=ChainRef(held.subject_id, "own" if held.confidential else "open"),
-            core=b"",
-            payload=build_payload(record),
-            at=now,
-            retention_until=now + _RETENTION,
-        )
         with rooms.reading() as conn:
+            held = rooms.registers.involvements.find(conn, involvement_id, now)
+            if held is None:
+                return
             keys = rooms.sealing.fetch_keys(conn, [held.subject_id], now)[held.subject_id]
-        entry = rooms.sealing.prepare_entry(keys, draft)
+        entry = rooms.sealing.prepare_entry(keys, self._build_expired(held, now))
 
         def work(conn: Connection) -> Sequence[Appendable]:
             end_involvement(rooms.registers, conn, held, "expired", now, by=None)
             return [entry]
 
-        try:
+        with suppress(RaceLost):  # its source reconfirmed or ended it at this very moment
             await rooms.log.append(Job(work, [keys]))
-        except RaceLost:
-            return  # its source reconfirmed or ended it at this very moment
+
+    def _build_expired(self, held: Involvement, now: datetime) -> EntryDraft:
+        """Return the entry that tells it, in the chain of all that is written of the pointer."""
+        record = Record(
+            v=1,
+            event="expired",
+            at=now,
+            rid=draw_id(),
+            requester=name_party(self._rooms.trust.directory, held.source),
+            notice="now",
+            detail=Detail(kind=held.kind, expires_at=held.expires_at, reason="expired"),
+        )
+        return EntryDraft(
+            chain=ChainRef(held.subject_id, "own" if held.confidential else "open"),
+            core=b"",
+            payload=build_payload(record),
+            at=now,
+            retention_until=now + self._rooms.engine.retention,
+        )

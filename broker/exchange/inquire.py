@@ -11,12 +11,12 @@ from __future__ import annotations
 from broker.audit.payloads import GivenPointer
 from broker.exchange.acts import Desk, Write, chain_writes, keep_references, name_party
 from broker.exchange.answers import build_inquiry_part, build_pointer, select_shown
-from broker.exchange.facts import derive_function
 from broker.exchange.question import Prepared, PreparedChunk, Weighed
 from broker.involvement.involvements import Involvement
 from broker.policy.decision import Decision
 from broker.pseudonyms.references import Touch
 from datwat.protocol.answers import Scope
+from datwat.protocol.values import derive_function
 
 
 class Inquire:
@@ -47,7 +47,13 @@ class Inquire:
             GivenPointer(source=name_party(desk.directory, held.source), kind=held.kind, rung=rung)
             for held, rung in shown
         )
-        return Prepared(weighed=weighed, part=part, pointers=given, permits=decision.permit)
+        return Prepared(
+            weighed=weighed,
+            part=part,
+            pointers=given,
+            permits=decision.permit,
+            keeps_own=any(held.confidential for held, _ in shown),
+        )
 
 
 def find_pointers(desk: Desk, weighed: Weighed) -> list[Involvement]:

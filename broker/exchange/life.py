@@ -216,12 +216,23 @@ class Life:
             for one in written:
                 self._write_person(conn, question, one)
             chunk.write(conn)
+            for one in written:
+                self._require_waiting(conn, one)
             return [one.entry for one in written if one.entry is not None]
 
         keys = [one.prepared.weighed.gathered.keys for one in written]
         keys += [one.prepared.mints for one in written if one.prepared.mints is not None]
         appended = await self._rooms.log.append(Job(work, keys))
         return recorded, (appended, self._rooms.ledger.add_fresh(persons, appended.entries))
+
+    def _require_waiting(self, conn: Connection, written: Written) -> None:
+        """Raise RaceLost where what delays an entry was opened since step 2: nobody would tell."""
+        situation = written.prepared.situation
+        if written.entry is None or written.prepared.notice == "now" or situation is None:
+            return
+        held = self._rooms.registers.special_situations.find_situation(conn, situation.occasion_id)
+        if held is None or held.opened_at is not None or held.id != situation.id:
+            raise RaceLost
 
     def _write_person(self, conn: Connection, question: Question, written: Written) -> None:
         """Write the subject and the handle: the same statements for everybody."""

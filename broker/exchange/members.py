@@ -106,9 +106,9 @@ MEMBERS: dict[str, Members] = {
     "declare_special_situation": _members(
         "occasion special_situation", "", "occasion special_situation"
     ),
-    "record_consent": _members("occasion", "consent", "consent"),
+    "record_consent": _members("occasion", "consent", "occasion consent"),
     "record_objection": _members("occasion", "objection", "objection"),
-    "record_authority": _members("occasion", "authority", "authority"),
+    "record_authority": _members("occasion", "authority", "occasion authority"),
     "introduce": _members("occasion", "role"),
     "inquire": _members("occasion motivation", "identity"),
     "request_contact": _members("occasion call_back", "", "call_back", 1),

@@ -7,13 +7,15 @@ an introduction from a confidential occasion opens inherits the chain. Source: A
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from broker.audit.payloads import Detail
 from broker.exchange.acts import Desk, Write, build_act, build_refused, chain_writes
 from broker.exchange.errors import MembersDifferError
 from broker.exchange.question import Prepared, PreparedChunk, Weighed, write_nothing
 from broker.exchange.register import add_redemption
 from broker.involvement.occasions import Member, Occasion, derive_occasion_end
-from broker.involvement.special_situations import SpecialSituationRow
+from broker.involvement.special_situations import SpecialSituationRow, build_refused_situation
 from broker.pseudonyms.subjects import draw_id
 from datwat.protocol.acts import OccasionStatement, SpecialSituation
 
@@ -26,7 +28,7 @@ class OpenOccasion:
         stated = desk.statement.opens
         permitted = [weighed for weighed in desk.people if weighed.decision.permit]
         if stated is None or not permitted:
-            return PreparedChunk([build_refused(one) for one in desk.people], write_nothing)
+            return _refuse_all(desk, stated.special_situation if stated else None)
         occasion = _build_occasion(desk, stated, permitted)
         members = [_build_member(desk, occasion, weighed) for weighed in permitted]
         reference = desk.registers.references.draw()
@@ -45,18 +47,35 @@ class OpenOccasion:
         for weighed in permitted:
             add_redemption(desk, weighed, writes)
         items = [
-            _build_named(weighed, stated, reference, occasion.id)
+            _build_named(weighed, stated, reference, occasion)
             if weighed.decision.permit
-            else build_refused(weighed)
+            else build_refused(weighed, occasion.special_situation)
             for weighed in desk.people
         ]
         return PreparedChunk(items, chain_writes(writes))
 
 
+def _refuse_all(desk: Desk, stated: SpecialSituation | None) -> PreparedChunk:
+    """Return the refusals; where they stated to tell later, they wait until a person opens them."""
+    if stated is None or _waits_for_person(desk.shared.occasion):
+        return PreparedChunk([build_refused(one) for one in desk.people], write_nothing)
+    waits = build_refused_situation(stated, desk.now)
+    return PreparedChunk(
+        [build_refused(one, waits) for one in desk.people],
+        lambda conn: desk.registers.special_situations.declare(conn, waits),
+    )
+
+
+def _waits_for_person(occasion: Occasion | None) -> bool:
+    held = occasion.special_situation if occasion else None
+    return held is not None and held.opened_at is None and held.stated.opening == "by_person"
+
+
 def _build_occasion(desk: Desk, stated: OccasionStatement, permitted: list[Weighed]) -> Occasion:
     occasion_id = draw_id()
     introductions = [one.gathered.introduction for one in permitted if one.gathered.introduction]
-    inherits_own = any(one.gathered.facts.inherits_own for one in permitted)
+    # As decided: by what is stated, what is inherited, or whose occasion it is.
+    confidential = any(one.decision.audience == "own" for one in permitted)
     special = stated.special_situation
     return Occasion(
         id=occasion_id,
@@ -65,7 +84,7 @@ def _build_occasion(desk: Desk, stated: OccasionStatement, permitted: list[Weigh
         team=stated.team,
         opened_at=desk.now,
         until_at=derive_occasion_end(desk.now, None),
-        confidential=stated.confidential or inherits_own,
+        confidential=confidential,
         handlers=stated.handlers,
         inform_by=stated.inform_by,
         introduced_by=introductions[0].introduced_by if introductions else None,
@@ -93,7 +112,7 @@ def _build_member(desk: Desk, occasion: Occasion, weighed: Weighed) -> Member:
 
 
 def _build_named(
-    weighed: Weighed, stated: OccasionStatement, reference: bytes, occasion_id: bytes
+    weighed: Weighed, stated: OccasionStatement, reference: bytes, occasion: Occasion
 ) -> Prepared:
     part = weighed.gathered.part
     special = stated.special_situation
@@ -110,7 +129,8 @@ def _build_named(
             }
         ),
         permits=True,
-        opened=occasion_id,
+        opened=occasion.id,
+        declared=occasion.special_situation,
     )
 
 
@@ -136,15 +156,24 @@ class ChangeOccasion:
             if named != set(desk.shared.occasion_members):
                 raise MembersDifferError
         if occasion is None or not all(weighed.decision.permit for weighed in desk.people):
-            return PreparedChunk([build_refused(one) for one in desk.people], write_nothing)
-        state, detail, write = self._build_change(desk, occasion)
+            return _refuse_all(desk, desk.statement.special_situation)
+        declared = _build_declared(desk, occasion)
+        state, detail, write = self._build_change(desk, occasion, declared)
         items = [
-            Prepared(weighed=weighed, part=build_act(weighed, state), detail=detail, permits=True)
+            Prepared(
+                weighed=weighed,
+                part=build_act(weighed, state),
+                detail=detail,
+                permits=True,
+                declared=declared,
+            )
             for weighed in desk.people
         ]
         return PreparedChunk(items, write)
 
-    def _build_change(self, desk: Desk, occasion: Occasion) -> tuple[str, Detail, Write]:
+    def _build_change(
+        self, desk: Desk, occasion: Occasion, declared: SpecialSituationRow | None
+    ) -> tuple[str, Detail, Write]:
         occasions, statement, now = desk.registers.occasions, desk.statement, desk.now
         if statement.handlers is not None:
             handlers = statement.handlers
@@ -165,14 +194,22 @@ class ChangeOccasion:
                 ),
                 lambda conn: occasions.close_occasion(conn, occasion.id, closes, now),
             )
-        special = statement.special_situation
-        assert special is not None  # noqa: S101 - admission saw to it
-        row = SpecialSituationRow(occasion.id, special, now)
-        return (
-            "declared",
-            _describe_special(special),
-            lambda conn: desk.registers.special_situations.declare(conn, row),
-        )
+        assert declared is not None  # noqa: S101 - admission saw to it
+        situations, held = desk.registers.special_situations, occasion.special_situation
+        # Policy weighed one that waits as a renewal: only that very one may be renewed by it.
+        renews = held is not None and held.opened_at is None
+        write = situations.renew if renews else situations.declare
+        return "declared", _describe_special(declared.stated), lambda conn: write(conn, declared)
+
+
+def _build_declared(desk: Desk, occasion: Occasion) -> SpecialSituationRow | None:
+    """Return what a statement declares: a new one, or the one that waits, stated anew."""
+    stated, held = desk.statement.special_situation, occasion.special_situation
+    if stated is None:
+        return None
+    if held is not None and held.opened_at is None:
+        return replace(held, stated=stated)
+    return SpecialSituationRow(occasion.id, stated, desk.now)
 
 
 class RecordConversation:

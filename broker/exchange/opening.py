@@ -1,17 +1,17 @@
 """Opening a special situation: what waited becomes an ordinary entry, with when, who and why later.
 
-Rules: where the ground is safety only a named person opens; each delayed entry of the occasion is
+Rules: where the ground is safety only a named person opens; each delayed entry of the situation is
 repeated in its person's own chain with a core that names the old place and commit, so that nothing
-can be left out unseen; the parties to it are told with a proof. Source: AVG 23, UAVG 41;
-audit-log.md ("Chains").
+can be left out unseen; the parties to it are told with a proof. What waits is listed in the very
+transaction that opens: whatever is written after it sees that it was opened. Source: AVG 23, UAVG
+41; audit-log.md ("Chains").
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -31,12 +31,20 @@ from broker.audit.records import (
     ChainRef,
     EntryDraft,
     Job,
+    LostRaceError,
     PreparedEntry,
 )
+from broker.audit.sealing import store_keys
 from broker.exchange.notices import build_opened
 from broker.exchange.rooms import Rooms
 from broker.exchange.writing import build_occasion_mark
-from broker.involvement.special_situations import SpecialSituationRow, derive_state
+from broker.involvement.special_situations import (
+    Place,
+    RenewalRefusedError,
+    SpecialSituationRow,
+    derive_state,
+    require_renewal,
+)
 from datwat.party.errors import PartyError
 from datwat.protocol.acts import Professional
 from datwat.protocol.canonical import encode_canonical
@@ -45,8 +53,9 @@ from datwat.protocol.entry import Audience, Content, parse_entry
 from datwat.protocol.values import encode_bytes
 
 _BATCH = 200
-_KEPT = timedelta(days=1_825)
+_PAGE = 200
 FindSubjects = Callable[[Connection, datetime], tuple[bytes, ...]]
+FindRenewal = Callable[[str], timedelta]
 
 
 class SituationUnknownError(PartyError):
@@ -83,36 +92,51 @@ class Openings:
         party: Organisation,
         *,
         find_subjects: FindSubjects,
+        find_renewal: FindRenewal,
     ) -> None:
+        """Keep the rooms; `find_renewal` gives the policy's longest renewal on a ground."""
         self._rooms = rooms
         self._store = store
         self._party = party
         self._find_subjects = find_subjects
+        self._find_renewal = find_renewal
 
-    def list_waiting(self) -> list[SpecialSituationRow]:
-        """Return what is not opened, the earliest end first."""
+    def list_waiting(self, after: Place | None = None) -> list[SpecialSituationRow]:
+        """Return a page of what is not opened, the earliest end first; empty beyond the last."""
+        situations = self._rooms.registers.special_situations
         with self._rooms.reading() as conn:
-            found = self._rooms.registers.special_situations.list_unopened(conn, 1_000)
-        return list(found)
+            return list(situations.list_unopened(conn, _PAGE, after))
+
+    def count_waiting(self) -> tuple[int, int]:
+        """Return how many are not opened, and how many of these are overdue."""
+        now = self._rooms.clock()
+        with self._rooms.reading() as conn:
+            return self._rooms.registers.special_situations.count_unopened(conn, now)
 
     def require_waiting(self, number: str) -> SpecialSituationRow:
         """Return what waits under a number; raise SituationUnknownError."""
-        for row in self.list_waiting():
-            if derive_number(row) == number:
-                return row
-        raise SituationUnknownError
+        with self._rooms.reading() as conn:
+            row = self._rooms.registers.special_situations.find_unopened(conn, number)
+        if row is None:
+            raise SituationUnknownError
+        return row
 
     async def renew(self, row: SpecialSituationRow, until_at: datetime) -> None:
         """Move the term, and write so for every person; raise RenewalRefusedError."""
         now = self._rooms.clock().replace(microsecond=0)
-        detail = Detail(ground=row.stated.ground, until_at=until_at, opening=row.stated.opening)
-        with self._rooms.reading() as conn:
-            members = self._rooms.registers.occasions.list_members(conn, row.occasion_id, now)
-            entries = [self._prepare_renewed(conn, one, row, detail, now) for one in members]
+        longest = self._find_renewal(row.stated.ground)
+        registers = self._rooms.registers
 
         def work(conn: Connection) -> Sequence[Appendable]:
-            self._rooms.registers.special_situations.renew(conn, row.occasion_id, until_at, now)
-            return entries
+            held = registers.special_situations.find_situation(conn, row.occasion_id)
+            if held is None or held.id != row.id:
+                raise RenewalRefusedError
+            require_renewal(held, until_at, now, longest)
+            stated = held.stated.model_copy(update={"until_at": until_at})
+            renewed = replace(held, stated=stated)
+            registers.special_situations.renew(conn, renewed)
+            members = registers.occasions.list_members(conn, row.occasion_id, now)
+            return [self._prepare_renewed(conn, one, renewed, now) for one in members]
 
         await self._rooms.log.append(Job(work))
 
@@ -124,32 +148,27 @@ class Openings:
         now = self._rooms.clock().replace(microsecond=0)
         if by is None and derive_state(row, now) != "due":
             raise OpeningEarlyError
-        with self._rooms.reading() as conn:
+        registers = self._rooms.registers
+
+        def work(conn: Connection) -> Sequence[Appendable]:
+            registers.special_situations.mark_opened(conn, row.occasion_id, by, now)
             subjects = self._find_subjects(conn, row.declared_at)
             waiting = [one for each in subjects for one in self._list_entries(conn, each, row)]
             entries = [self._prepare_opened(conn, one, row, by, now) for one in waiting]
-        notices = [
-            notice
-            for one, entry in zip(waiting, entries, strict=True)
-            for notice in build_opened(
-                one.record, entry, build_opened_core(one.row), self._party.id, now
-            )
-        ]
-
-        def work(conn: Connection) -> Sequence[Appendable]:
-            self._rooms.registers.special_situations.mark_opened(conn, row.occasion_id, by, now)
-            for notice in notices:
-                self._rooms.registers.notices.add(conn, notice, now)
+            for one, entry in zip(waiting, entries, strict=True):
+                core = build_opened_core(one.row)
+                for notice in build_opened(one.record, entry, core, self._party.id, now):
+                    registers.notices.add(conn, notice, now)
             return entries
 
-        await self._rooms.log.append(Job(work))
-        return len(waiting)
+        appended = await self._rooms.log.append(Job(work, sees_all=True))
+        return len(appended.entries)
 
     def _list_entries(
         self, conn: Connection, subject_id: bytes, row: SpecialSituationRow
     ) -> list[_Waiting]:
-        """Return the delayed entries of one person that rest on the occasion, the oldest first."""
-        wanted = encode_bytes(row.occasion_id)
+        """Return the delayed entries of one person that wait on the situation, oldest first."""
+        wanted = encode_bytes(row.id)
         found: list[_Waiting] = []
         before: int | None = None
         while True:
@@ -162,7 +181,7 @@ class Openings:
                 if content is None or mark is None:
                     continue
                 held = orjson.loads(mark)
-                if held.get("occasion") == wanted:
+                if held["situation"] == wanted:
                     audience: Audience = "own" if held.get("audience") == "own" else "open"
                     record = parse_payload(content.payload)
                     found.append(_Waiting(entry, content, record, audience))
@@ -207,7 +226,7 @@ class Openings:
             ChainRef(one.row.subject_id, one.audience),
             build_opened_core(one.row),
             record,
-            one.row.retention_until or now + _KEPT,
+            one.row.retention_until or now + self._rooms.engine.retention,
         )
 
     def _prepare_renewed(
@@ -215,9 +234,9 @@ class Openings:
         conn: Connection,
         subject_id: bytes,
         row: SpecialSituationRow,
-        detail: Detail,
         now: datetime,
     ) -> PreparedEntry:
+        stated = row.stated
         record = Record(
             v=1,
             event="renewed",
@@ -225,11 +244,12 @@ class Openings:
             rid=os.urandom(16),
             requester=self._party,
             notice="later",
-            detail=detail,
+            detail=Detail(ground=stated.ground, until_at=stated.until_at, opening=stated.opening),
         )
-        mark = build_occasion_mark(row.occasion_id, "own")
+        mark = build_occasion_mark(row.occasion_id, row, "own")
         chain = ChainRef(subject_id, "delayed")
-        return self._seal(conn, chain, b"", record, now + _KEPT, mark.encode())
+        kept_until = now + self._rooms.engine.retention
+        return self._seal(conn, chain, b"", record, kept_until, mark.encode())
 
     def _seal(  # noqa: PLR0917 - what an entry is made of
         self,
@@ -242,6 +262,8 @@ class Openings:
     ) -> PreparedEntry:
         sealing = self._rooms.sealing
         keys = sealing.fetch_keys(conn, [chain.subject_id], record.at)[chain.subject_id]
+        if not store_keys(self._store, conn, keys):
+            raise LostRaceError
         draft = EntryDraft(
             chain=chain,
             core=core,
@@ -257,8 +279,3 @@ def build_opened_core(row: EntryRow) -> bytes:
     """Return the core of the entry that opens an earlier one: its place and commit."""
     core = OpenedCore(v=1, type="opened", index=row.index, commit=parse_entry(row.entry).hash)
     return encode_canonical(core.model_dump(mode="json"))
-
-
-def derive_number(row: SpecialSituationRow) -> str:
-    """Return the number by which operators name a special situation: it tells nothing about it."""
-    return hashlib.sha256(b"dw-special/v1\0" + row.occasion_id).hexdigest()[:12]

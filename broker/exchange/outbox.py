@@ -1,9 +1,10 @@
 """What waits to be relayed: contact requests and notices, until they are there or over.
 
 Rules: what is to be told lies in its register until the partner's gateway took it; a gateway that
-is down is tried again, once a round, and holds up nobody else; each partner gets its own references
-only, so that nothing two partners see is equal; an opening is told with a receipt under the newest
-head. Source: protocol.md section 3 (`POST /v1/contact-deliveries`, `POST /v1/notices`).
+is down is tried again, ever less often, and holds up nobody else; where there is none a contact
+request reaches nobody; each partner gets its own references only, so that nothing two partners see
+is equal; an opening is told with a receipt under the newest head. Source: protocol.md section 3
+(`POST /v1/contact-deliveries`, `POST /v1/notices`).
 """
 
 from __future__ import annotations
@@ -58,30 +59,38 @@ class Outbox:
         return await self._deliver_contacts(down) + await self._deliver_notices(down)
 
     async def _deliver_contacts(self, down: set[str]) -> int:
-        contacts, arrived, failed = self._rooms.registers.contacts, 0, 0
-        while arrived + failed < _MOST_A_ROUND:
+        contacts, arrived, tried = self._rooms.registers.contacts, 0, 0
+        while tried < _MOST_A_ROUND:
             now = self._rooms.clock()
             with self._rooms.reading() as conn:
-                waiting = contacts.list_undelivered(conn, now, _AT_ONCE, skip=failed)
-            if not waiting:
+                due = contacts.list_undelivered(conn, now, _AT_ONCE)
+            if not due:
                 break
-            for request in waiting:
-                there = await self._deliver_contact(request, now, down)
-                arrived, failed = arrived + there, failed + (not there)
+            tried += len(due)
+            for request in due:
+                arrived += await self._deliver_contact(request, now, down)
         return arrived
 
     async def _deliver_contact(
         self, request: ContactRequest, now: datetime, down: set[str]
     ) -> bool:
-        delivery = self._build_delivery(request, now)
-        if delivery is None or not await self._send(
-            request.source, "/v1/contact-deliveries", "contact_request", delivery, down
-        ):
+        contacts = self._rooms.registers.contacts
+        held = self._rooms.trust.directory.partners.get(request.source)
+        if held is not None and held.gateway_url is None:
+            await self._write(lambda conn: contacts.end_relaying(conn, request.id))
             return False
-        await self._write(
-            lambda conn: self._rooms.registers.contacts.mark_delivered(conn, request.id, now)
+        delivery = self._build_delivery(request, now)
+        there = delivery is not None and await self._send(
+            request.source, "/v1/contact-deliveries", "contact_request", delivery, down
         )
-        return True
+        await self._write(
+            lambda conn: (
+                contacts.mark_delivered(conn, request.id, now)
+                if there
+                else contacts.put_off(conn, request, now)
+            )
+        )
+        return there
 
     def _build_delivery(self, request: ContactRequest, now: datetime) -> ContactDelivery | None:
         """Return what the source is told, or None where it has no reference to the person."""

@@ -16,6 +16,7 @@ from broker.audit.payloads import Detail, GivenPointer
 from broker.audit.records import SubjectKeys
 from broker.exchange.facts import PersonFacts
 from broker.involvement.occasions import Occasion
+from broker.involvement.special_situations import SpecialSituationRow
 from broker.policy.decision import Decision
 from broker.policy.evaluation import Evaluation
 from broker.pseudonyms.references import Audience, Introduction
@@ -88,8 +89,9 @@ class Prepared:
     `orders` is set for a permitted release only, and `ordered_by` is then the source's own
     reference to the involvement; `logs` is False for a mere reconfirmation and for the portal's
     sessions; `mints` are the keys of one more subject to write; `opened` is the id of an occasion
-    that is just opened; `keeps_own` where what is touched was for the person alone; `delayed_by`
-    the occasion whose special situation keeps this from being told, though it is not cited.
+    that is just opened; `keeps_own` where what is touched was for the person alone; `declared` the
+    special situation that begins with this act, or was refused with it; `delayed_by` that of an
+    occasion which is not cited, and yet keeps this from being told.
     """
 
     weighed: Weighed
@@ -104,20 +106,31 @@ class Prepared:
     mints: SubjectKeys | None = field(default=None, repr=False)
     opened: bytes | None = field(default=None, repr=False)
     keeps_own: bool = False
-    delayed_by: bytes | None = field(default=None, repr=False)
+    declared: SpecialSituationRow | None = field(default=None, repr=False)
+    delayed_by: SpecialSituationRow | None = field(default=None, repr=False)
 
     @property
     def occasion_id(self) -> bytes | None:
         """The occasion that the entry rests on: that delays it, is cited, or was just opened."""
+        if self.delayed_by is not None:
+            return self.delayed_by.occasion_id
         cited = self.weighed.gathered.facts.occasion
-        return self.delayed_by or (cited.id if cited is not None else self.opened)
+        return cited.id if cited is not None else self.opened
+
+    @property
+    def situation(self) -> SpecialSituationRow | None:
+        """The special situation that the entry opens with, where it waits; never an opened one."""
+        cited = self.weighed.gathered.facts.occasion
+        held = cited.special_situation if cited is not None else None
+        waiting = held if held is not None and held.opened_at is None else None
+        return self.delayed_by or self.declared or waiting
 
     @property
     def notice(self) -> Notice:
-        """Whether the resident is told later: only what rests on an occasion can ever be opened."""
+        """Whether the resident is told later: only what waits on a situation is ever opened."""
         if self.delayed_by is not None:
             return "later"
-        return self.weighed.decision.notice if self.occasion_id is not None else "now"
+        return self.weighed.decision.notice if self.situation is not None else "now"
 
     @property
     def audience(self) -> Audience:

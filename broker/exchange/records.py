@@ -49,10 +49,9 @@ def add_consent(desk: Desk, weighed: Weighed, stated: Consent, writes: list[Writ
         row_id=draw_id(),
         subject_id=weighed.subject_id,
         recorded_by=desk.partner,
-        rid=desk.question.object.rid,
     )
     writes.append(lambda conn: desk.registers.consents.add_consent(conn, row))
-    return Detail(consent=stated)
+    return Detail(consent=stated, consent_id=row.id)
 
 
 def add_objection(desk: Desk, weighed: Weighed, stated: Objection, writes: list[Write]) -> Detail:

@@ -48,14 +48,13 @@ class Register:
         if not weighed.decision.permit or stated is None or days is None:
             return build_refused(weighed)
         expires_at = desk.now + timedelta(days=days)
-        held = desk.registers.involvements.find_current(
-            desk.conn, weighed.subject_id, desk.partner, stated.kind, desk.now
-        )
+        held = weighed.gathered.facts.held
+        confidential = weighed.decision.audience == "own"
         involvement_id = self._write(desk, weighed, stated, held, expires_at, writes=writes)
         reference = keep_reference(desk, writes, "involvement", involvement_id, expires_at)
         add_redemption(desk, weighed, writes)
         state = "reconfirmed" if held else "registered"
-        mere = held is not None and is_mere_reconfirmation(held, stated)
+        mere = held is not None and is_mere_reconfirmation(held, stated, confidential=confidential)
         return Prepared(
             weighed=weighed,
             part=build_act(weighed, state, involvement=reference, expires_at=expires_at),
@@ -87,7 +86,6 @@ class Register:
             added = _build_involvement(desk, weighed, stated, expires_at)
             writes.append(lambda conn: involvements.add(conn, added))
             return added.id
-        confidential = stated.confidential or weighed.gathered.facts.inherits_own
         writes.append(
             lambda conn: involvements.reconfirm(
                 conn,
@@ -96,7 +94,7 @@ class Register:
                 expires_at,
                 desk.now,
                 shielded=stated.shielded,
-                confidential=confidential,
+                confidential=weighed.decision.audience == "own",
             )
         )
         return held.id
@@ -119,7 +117,7 @@ def _build_involvement(
         reconfirmed_at=desk.now,
         expires_at=expires_at,
         shielded=stated.shielded or shield is not None,
-        confidential=stated.confidential or weighed.gathered.facts.inherits_own,
+        confidential=weighed.decision.audience == "own",
         shielded_by_source=stated.shielded,
     )
 

@@ -73,7 +73,8 @@ class Release:
         (weighed,) = desk.people
         message = desk.question.object
         assert isinstance(message, ReleaseObject)  # noqa: S101 - chosen by type
-        reference = _find_source_reference(desk, weighed.gathered.facts.shown, message.source)
+        shown = weighed.gathered.facts.shown
+        reference = _find_source_reference(desk, shown, message.source)
         basis = weighed.decision.legal_basis
         if not weighed.decision.permit or reference is None or basis is None:
             return PreparedChunk([_build_refused(weighed, message)], write_nothing)
@@ -98,6 +99,7 @@ class Release:
             permits=True,
             orders=core,
             ordered_by=reference,
+            keeps_own=shown is not None and shown.involvement.confidential,
         )
         return PreparedChunk([prepared], write_nothing)
 

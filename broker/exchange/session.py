@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -20,7 +21,14 @@ from broker.exchange.question import Prepared, PreparedChunk, Weighed
 from broker.exchange.records import add_consent, add_objection
 from broker.pseudonyms.references import Kind, derive_session_end
 
-FindRid = Callable[[Connection, bytes, int], bytes | None]
+
+class FindConsentId(Protocol):
+    """Finds the consent that an entry of somebody's log tells of."""
+
+    def __call__(
+        self, conn: Connection, subject_id: bytes, number: int, *, with_own: bool
+    ) -> bytes | None:
+        """Return its id; `with_own` where the person's own chain may be looked in."""
 
 
 class OpenSession:
@@ -63,8 +71,8 @@ class OpenSession:
 class MakeWish:
     """`wish`: a consent, its withdrawal, or an objection, made by the resident at the portal."""
 
-    def __init__(self, find_rid: FindRid) -> None:
-        self._find_rid = find_rid
+    def __init__(self, find_consent_id: FindConsentId) -> None:
+        self._find_consent_id = find_consent_id
 
     def prepare(self, desk: Desk) -> PreparedChunk:
         """Return the answer, and the rows that the wish changes."""
@@ -78,9 +86,6 @@ class MakeWish:
             return build_refused(weighed)
         details: list[Detail] = []
         if wish.consent is not None:
-            by_other = weighed.gathered.is_represented and wish.consent.given_by == "self"
-            if by_other:
-                return build_refused(weighed)
             details.append(add_consent(desk, weighed, wish.consent, writes))
         if wish.withdraws is not None:
             row = self._find_consent(desk, weighed, wish.withdraws)
@@ -104,11 +109,15 @@ class MakeWish:
         )
 
     def _find_consent(self, desk: Desk, weighed: Weighed, number: int) -> ConsentRow | None:
-        """Return this person's consent that the entry at index `number` tells of."""
-        rid = self._find_rid(desk.conn, weighed.subject_id, number)
-        if rid is None:
+        """Return this person's consent that the entry at index `number` tells of.
+
+        A representative finds only what the log shows to a representative.
+        """
+        with_own = not weighed.gathered.is_represented
+        found = self._find_consent_id(desk.conn, weighed.subject_id, number, with_own=with_own)
+        if found is None:
             return None
-        row = desk.registers.consents.find_by_rid(desk.conn, weighed.subject_id, rid, desk.now)
+        row = desk.registers.consents.find_consent(desk.conn, weighed.subject_id, found, desk.now)
         return row if row is not None and row.withdrawn_at is None else None
 
 

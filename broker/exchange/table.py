@@ -14,12 +14,12 @@ from broker.exchange.occasion_acts import ChangeOccasion, OpenOccasion, RecordCo
 from broker.exchange.records import RecordWhatWasSaid
 from broker.exchange.register import End, Register
 from broker.exchange.release import Release
-from broker.exchange.session import FindRid, MakeWish, OpenSession
+from broker.exchange.session import FindConsentId, MakeWish, OpenSession
 from broker.exchange.wrong_person import ReportWrongPerson
 
 
 def build_acts(
-    mint_subject: Callable[[datetime], SubjectKeys], find_rid: FindRid
+    mint_subject: Callable[[datetime], SubjectKeys], find_consent_id: FindConsentId
 ) -> Mapping[str, Act]:
     """Return every act that is weighed, by the type of its message."""
     change, said = ChangeOccasion(), RecordWhatWasSaid()
@@ -41,5 +41,5 @@ def build_acts(
         "answer_contact": AnswerContact(),
         "report_wrong_person": ReportWrongPerson(),
         "open_session": OpenSession(mint_subject),
-        "wish": MakeWish(find_rid),
+        "wish": MakeWish(find_consent_id),
     }

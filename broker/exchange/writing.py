@@ -21,6 +21,7 @@ from broker.audit.sealing import Sealing
 from broker.exchange.acts import name_party
 from broker.exchange.answers import build_core, build_logged_findings, pad
 from broker.exchange.question import Prepared, Question
+from broker.involvement.special_situations import SpecialSituationRow
 from datwat.party.trust_list import Directory
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.entry import Audience
@@ -135,7 +136,7 @@ def _build_asked(question: Question, prepared: Prepared, directory: Directory) -
 def _build_replay(question: Question, prepared: Prepared, revision: str) -> bytes:
     """Return what replay and a reviewing officer read: question, decision, internal reasons."""
     statement = question.statement
-    occasion_id = prepared.occasion_id
+    occasion_id, situation = prepared.occasion_id, prepared.situation
     special = None
     if statement is not None:
         special = statement.special_situation or (
@@ -148,6 +149,7 @@ def _build_replay(question: Question, prepared: Prepared, revision: str) -> byte
             "evaluation": orjson.Fragment(prepared.weighed.evaluation.as_json),
             "decision": orjson.Fragment(prepared.weighed.decision.model_dump_json()),
             "occasion": encode_bytes(occasion_id) if occasion_id else None,
+            "situation": encode_bytes(situation.id) if situation else None,
             "audience": prepared.audience,
             "internal_reason": statement.internal_reason if statement else None,
             "special_reason": special.reason if special else None,
@@ -155,7 +157,14 @@ def _build_replay(question: Question, prepared: Prepared, revision: str) -> byte
     )
 
 
-def build_occasion_mark(occasion_id: bytes | None, audience: str) -> str:
-    """Return the replay half of a later entry: its occasion, and the chain it opens in."""
-    occasion = encode_bytes(occasion_id) if occasion_id else None
-    return orjson.dumps({"v": 1, "occasion": occasion, "audience": audience}).decode()
+def build_occasion_mark(
+    occasion_id: bytes | None, situation: SpecialSituationRow | None, audience: str
+) -> str:
+    """Return the replay half of a later entry: its occasion, and with what and where it opens."""
+    mark = {
+        "v": 1,
+        "occasion": encode_bytes(occasion_id) if occasion_id else None,
+        "situation": encode_bytes(situation.id) if situation else None,
+        "audience": audience,
+    }
+    return orjson.dumps(mark).decode()

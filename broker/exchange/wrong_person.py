@@ -18,6 +18,7 @@ from broker.exchange.notices import annul_involvement
 from broker.exchange.question import Prepared, PreparedChunk, Weighed
 from broker.involvement.involvements import Involvement
 from broker.involvement.occasions import Occasion
+from broker.involvement.special_situations import SpecialSituationRow
 
 
 class ReportWrongPerson:
@@ -56,14 +57,14 @@ class ReportWrongPerson:
         )
 
 
-def _find_delaying(occasions: Sequence[Occasion]) -> bytes | None:
-    """Return the occasion whose special situation lasts longest, of those that are not opened."""
+def _find_delaying(occasions: Sequence[Occasion]) -> SpecialSituationRow | None:
+    """Return the special situation that lasts longest, of those that are not opened."""
     waiting = [
-        (one.special_situation.stated.until_at, one.id)
+        one.special_situation
         for one in occasions
         if one.special_situation is not None and one.special_situation.opened_at is None
     ]
-    return max(waiting)[1] if waiting else None
+    return max(waiting, key=lambda one: (one.stated.until_at, one.occasion_id), default=None)
 
 
 def _build_annulment(

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
+from broker.pseudonyms.references import Audience
 from datwat.protocol.acts import Contact
 
 DUE_AFTER = timedelta(days=5)
@@ -25,7 +26,11 @@ _ORDER: tuple[State, ...] = ("sent", "seen", "answered")
 
 @dataclass(frozen=True, slots=True)
 class ContactRequest:
-    """A contact request. `relayed` is False where it reaches nobody: then it is only kept."""
+    """A contact request. `relayed` is False where it reaches nobody: then it is only kept.
+
+    `occasion_id` and `audience` are those of the entry about it: what follows on it is told no
+    earlier, and to nobody else. `tries` counts how often its source did not take it.
+    """
 
     id: bytes = field(repr=False)
     requester: str
@@ -40,6 +45,9 @@ class ContactRequest:
     seen_at: datetime | None = None
     answered_at: datetime | None = None
     delivered_at: datetime | None = None
+    occasion_id: bytes | None = field(default=None, repr=False)
+    audience: Audience = "open"
+    tries: int = 0
 
 
 class ContactFacts(NamedTuple):
@@ -104,13 +112,17 @@ class Contacts(Protocol):
     ) -> ContactFacts:
         """Return when a requester asked about a person, and since when there is no answer."""
 
-    def list_undelivered(
-        self, conn: Connection, now: datetime, limit: int, skip: int = 0
-    ) -> list[ContactRequest]:
-        """Return what must still be relayed to its source, the oldest first, after `skip` ones."""
+    def list_undelivered(self, conn: Connection, now: datetime, limit: int) -> list[ContactRequest]:
+        """Return what is to be relayed to its source now, the longest due first."""
+
+    def put_off(self, conn: Connection, request: ContactRequest, now: datetime) -> None:
+        """Write that it failed once more, and when it is tried again."""
+
+    def end_relaying(self, conn: Connection, request_id: bytes) -> None:
+        """Write that it reaches nobody after all; its requester sees no difference."""
 
     def mark_delivered(self, conn: Connection, request_id: bytes, now: datetime) -> None:
         """Write that the source has it."""
 
-    def list_overdue(self, conn: Connection, now: datetime, limit: int) -> list[ContactRequest]:
-        """Return relayed requests that nobody answered in time, the oldest first."""
+    def count_overdue(self, conn: Connection, now: datetime) -> int:
+        """Return how many relayed requests nobody answered in time."""

@@ -27,7 +27,8 @@ MOST_POINTERS = 500
 class Involvement:
     """A pointer. `shielded` holds where the source *or* the resident says so.
 
-    `mark` says that another source reported the person's death or move: its own source must look.
+    `confidential`: what is written of it goes into the person's own chain, as was decided.
+    `mark`: another source reported the person's death or move, so its own must look.
     """
 
     id: bytes = field(repr=False)
@@ -54,12 +55,14 @@ def is_current(involvement: Involvement, now: datetime) -> bool:
     return involvement.ended_at is None and involvement.expires_at > now
 
 
-def is_mere_reconfirmation(current: Involvement, stated: Registration) -> bool:
-    """Tell whether a registration changes nothing that a resident's log must tell."""
+def is_mere_reconfirmation(
+    current: Involvement, stated: Registration, *, confidential: bool
+) -> bool:
+    """Tell whether a registration, with what was decided, changes nothing that a log must tell."""
     return (current.kind, current.shielded_by_source, current.confidential) == (
         stated.kind,
         stated.shielded,
-        stated.confidential,
+        confidential,
     )
 
 
@@ -106,7 +109,10 @@ class Involvements(Protocol):
         shielded: bool,
         confidential: bool,
     ) -> None:
-        """Write what its source says again; RaceLost where it ended meanwhile."""
+        """Write what its source says again; RaceLost where it ended meanwhile.
+
+        What is confidential stays so, whatever is said again.
+        """
 
     def end(
         self, conn: Connection, involvement_id: bytes, reason: EndReason, now: datetime
@@ -119,5 +125,5 @@ class Involvements(Protocol):
     def mark_others(self, conn: Connection, subject_id: bytes, source: str, mark: Mark) -> int:
         """Mark what other sources have of a person who died or moved; return how many those are."""
 
-    def list_expired(self, conn: Connection, now: datetime, limit: int) -> list[Involvement]:
-        """Return pointers past their term that nobody ended yet, the earliest first."""
+    def list_expired(self, conn: Connection, now: datetime, limit: int) -> list[bytes]:
+        """Return the ids of pointers past their term that nobody ended yet, the earliest first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, overload
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from broker.policy.bundle import BUNDLE_NAME
 from broker.policy.decision import Decision
 from broker.policy.evaluation import Evaluation
+from datwat.protocol.bundle import Bundle
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.messages import BLADES, RUNGS
 
@@ -56,11 +58,20 @@ class PolicyEngine(Protocol):
     def revision(self) -> str:
         """The revision of the bundle in force."""
 
+    @property
+    def retention(self) -> timedelta:
+        """How long an entry without a purpose of its own is kept (`derive_retention`)."""
+
     async def evaluate(self, evaluations: Sequence[Evaluation]) -> Decisions:
         """Return one decision per evaluation, in order, each weighed by a call of its own.
 
         Raises PolicyUnavailableError for all when one of them gets no well-formed decision.
         """
+
+
+def derive_retention(bundle: Bundle) -> timedelta:
+    """Return how long the covenant keeps an entry that no question of a purpose led to."""
+    return timedelta(days=bundle.catalogue["covenant"]["retention_days"])
 
 
 class _Bundle(BaseModel):

@@ -13,7 +13,7 @@ from typing import Literal
 
 from datwat.protocol.acts import AgeBand, Identity, Reaction
 from datwat.protocol.messages import FieldPath, Rung
-from datwat.protocol.values import Moment, PartyId, ShortText, Slug, Value
+from datwat.protocol.values import Moment, PartyId, ShortText, Slug, StaffId, Value
 
 Act = Literal[
     "register", "end", "open_occasion", "hand_over", "close_occasion", "record_conversation",
@@ -45,14 +45,14 @@ class RequesterFacts(Value):
 class ProfessionalFacts(Value):
     """Who acts at the requester."""
 
-    id: ShortText
+    id: StaffId
     role: ShortText
 
 
 class HandlerFacts(Value):
     """Who handles the occasion, from and until when."""
 
-    professional: ShortText
+    professional: StaffId
     role: str
     from_at: Moment
     until_at: Moment | None
@@ -62,7 +62,7 @@ class SpecialSituationFacts(Value):
     """A ground for telling later, its term, and who decided."""
 
     ground: Slug
-    decider: ShortText
+    decider: StaffId
     declared_at: Moment
     until_at: Moment
     opening: Literal["automatic", "by_person"]
@@ -200,6 +200,8 @@ class Evaluation(Value):
     consents: tuple[ConsentFacts, ...]
     objections: tuple[ObjectionFacts, ...]
     authorities: tuple[AuthorityFacts, ...]
+    new_consent: ConsentFacts | None
+    new_authority: AuthorityFacts | None
     registration: RegistrationFacts | None
     opens: OpensFacts | None
     new_special_situation: SpecialSituationFacts | None

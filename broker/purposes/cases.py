@@ -1,19 +1,19 @@
-"""Cases: given this question, expect this verdict, these codes, these fields; read, run, compared.
+"""Cases: given this question, expect this verdict, these codes, these fields; read and compared.
 
 Officers write cases as YAML beside the purposes (policies/cases): a complete base question, what
-the case changes in it, and what must come out. The runner knows no engine: it is given a callable
-that weighs one question (OPA in `datwat purpose check` and in the tests).
+the case changes in it, and what must come out. Nothing here knows an engine: who weighs the
+question (OPA in `datwat purpose check` and in the tests) hands its decision to `compare`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from broker.purposes.catalogue import Catalogue
+from broker.purposes.catalogue import ACTS, Catalogue
 from broker.purposes.errors import PolicyFileError
 from broker.purposes.models import AboutWhom, derive_digest
 from datwat.party.strict_yaml import read_model, read_yaml
@@ -21,7 +21,6 @@ from datwat.protocol.messages import Notice, Rung
 from datwat.protocol.values import PlainText, Slug, Value
 
 _BASES = "bases.yaml"
-Evaluate = Callable[[str, Mapping[str, Any]], BaseModel | Mapping[str, Any]]
 
 
 class Expectation(Value):
@@ -126,6 +125,8 @@ def _load_file(path: Path, bases: dict[str, dict[str, Any]], catalogue: Catalogu
         if case.base not in bases:
             raise PolicyFileError(f"{path}, {case.name}: there is no such base.", place="base")
         question = merge(merge(merge(bases[case.base], named), text.common), case.given)
+        if question.get("act") not in ACTS:
+            raise PolicyFileError(f"{path}, {case.name}: there is no such act.", place="act")
         cases.append(
             Case(
                 file=path.stem,
@@ -148,37 +149,6 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         else:
             merged[key] = change
     return merged
-
-
-ENTRY_POINTS = {
-    "inquire": "ask",
-    "request_contact": "ask",
-    "release": "ask",
-    "open_session": "ask",
-    "wish": "ask",
-    "introduce": "introduce",
-    "register": "register",
-    "end": "register",
-    "answer_contact": "register",
-    "report_wrong_person": "register",
-}
-
-
-def derive_entry_point(act: str) -> str:
-    """Return the entry point that weighs an act; acts on an occasion are all the others."""
-    return ENTRY_POINTS.get(act, "occasion")
-
-
-def run_cases(cases: tuple[Case, ...], evaluate: Evaluate) -> tuple[Failure, ...]:
-    """Return every difference between what the cases expect and what `evaluate` decides.
-
-    `evaluate(entry_point, question)` gets JSON values and returns a `Decision` (or its JSON).
-    """
-    failures: list[Failure] = []
-    for case in cases:
-        entry_point = derive_entry_point(case.question["act"])
-        failures.extend(compare(case, evaluate(entry_point, case.question)))
-    return tuple(failures)
 
 
 def compare(case: Case, decision: BaseModel | Mapping[str, Any]) -> tuple[Failure, ...]:

@@ -215,6 +215,8 @@ class Covenant(Value):
     grounds: dict[Slug, Ground]
     laws: dict[str, Literal["youth", "resident"]]
     consent_givers: dict[ConsentRule, dict[AgeBand, tuple[Giver, ...]]]
+    longest_consent_days: Days
+    longest_authority_days: Days
     least_motivation: int = Field(ge=1, le=500)
     contact_again_days: Days
     retention_days: Days

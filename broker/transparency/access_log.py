@@ -1,14 +1,14 @@
 """The resident's own log: a page of cards, newest first, each with what proves it.
 
 Rules: only the person's own chains are read (`own` not with a representative's eyes), so that what
-waits for its opening cannot appear; the outcome stands on its question's card; the cursor is opaque
-and authenticated; reading writes no entry. Source: AVG 12, 15; audit-log.md ("Chains").
+waits for its opening cannot appear; every entry is listed, over as many pages as it takes; the
+cursor is opaque and authenticated; reading writes no entry. Source: AVG 12, 15; audit-log.md
+("Chains").
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -18,6 +18,7 @@ from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
 from broker.purposes.wording import Texts
 from broker.transparency.cards import Line, build_card
+from broker.transparency.pages import CardPage
 from datwat.party.errors import PartyError
 from datwat.protocol.access_log import AccessLog, Sentence
 from datwat.protocol.entry import parse_entry
@@ -25,10 +26,7 @@ from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
 from datwat.protocol.values import decode_bytes, encode_bytes
 
 _BATCH = 50
-_LOOK_AHEAD = 300
-_MOST_SHOWN = 8
 _INDEX_SIZE = 8
-_RID_SIZE = 16
 
 
 class CursorError(PartyError):
@@ -36,17 +34,6 @@ class CursorError(PartyError):
 
     code = "cursor_invalid"
     default_detail = "The page cannot be continued from there: begin at the newest."
-
-
-@dataclass(slots=True)
-class _Page:
-    """Cards being collected: lines by `rid`, and those whose question is still to come."""
-
-    limit: int
-    skipped: set[bytes]
-    groups: dict[bytes, list[Line]] = field(default_factory=dict)
-    waiting: set[bytes] = field(default_factory=set)
-    before: int | None = None
 
 
 class AccessLogReader:
@@ -72,15 +59,14 @@ class AccessLogReader:
     ) -> AccessLog:
         """Return the cards of one page under the newest signed checkpoint; raise CursorError."""
         head = self._proofs.read_head()
-        before, skipped = self._open_cursor(cursor, subject_id) if cursor else (head.size, set())
+        before, skipped = (
+            self._open_cursor(cursor, subject_id) if cursor else (head.size, frozenset[int]())
+        )
         audiences = ("open", "own") if with_own else ("open",)
-        page = _Page(limit, skipped)
-        for count, line in enumerate(self._read_lines(conn, subject_id, audiences, before)):
-            if _add(page, line) or count >= _LOOK_AHEAD:
-                break
+        page = CardPage(limit, skipped)
+        page.fill(self._read_lines(conn, subject_id, audiences, before))
         cards = tuple(
-            build_card(lines, head.size, self._proofs, texts, titles)
-            for lines in page.groups.values()
+            build_card(lines, head.size, self._proofs, texts, titles) for lines in page.cards
         )
         return AccessLog(
             v=1,
@@ -90,13 +76,18 @@ class AccessLogReader:
             next=self._seal_cursor(page, subject_id),
         )
 
-    def find_rid(self, conn: Connection, subject_id: bytes, number: int) -> bytes | None:
-        """Return the `rid` of the entry at an index, if it is this person's and can be opened."""
+    def find_consent_id(
+        self, conn: Connection, subject_id: bytes, number: int, *, with_own: bool
+    ) -> bytes | None:
+        """Return which consent the entry at an index tells of, if who looks could read it there."""
         row = self._store.find_entry(conn, number)
-        if row is None or row.subject_id != subject_id or row.audience not in ("open", "own"):
+        audiences = ("open", "own") if with_own else ("open",)
+        if row is None or row.subject_id != subject_id or row.audience not in audiences:
             return None
         (content,) = self._sealing.open_contents(conn, subject_id, [row])
-        return parse_payload(content.payload).rid if content else None
+        record = parse_payload(content.payload) if content else None
+        told = _find_told(record) if record else None
+        return told.detail.consent_id if told and told.detail else None
 
     def _read_lines(
         self, conn: Connection, subject_id: bytes, audiences: tuple[str, ...], before: int
@@ -114,50 +105,29 @@ class AccessLogReader:
                 return
             before = rows[-1].index
 
-    def _seal_cursor(self, page: _Page, subject_id: bytes) -> str | None:
+    def _seal_cursor(self, page: CardPage, subject_id: bytes) -> str | None:
         if page.before is None:
             return None
-        shown = [
-            rid
-            for rid, lines in page.groups.items()
-            if lines[-1].row.index < page.before and len(lines) > 1
-        ]
-        plain = page.before.to_bytes(_INDEX_SIZE, "big") + b"".join(
-            [*shown, *page.skipped][:_MOST_SHOWN]
-        )
+        indexes = (page.before, *sorted(page.shown))
+        plain = b"".join(index.to_bytes(_INDEX_SIZE, "big") for index in indexes)
         return encode_bytes(seal(self._key, plain, subject_id))
 
-    def _open_cursor(self, cursor: str, subject_id: bytes) -> tuple[int, set[bytes]]:
+    def _open_cursor(self, cursor: str, subject_id: bytes) -> tuple[int, frozenset[int]]:
         try:
             plain = unseal(self._key, decode_bytes(cursor), subject_id)
         except (UnsealError, ValueError):
             raise CursorError from None
-        rids = plain[_INDEX_SIZE:]
-        shown = {rids[start : start + _RID_SIZE] for start in range(0, len(rids), _RID_SIZE)}
-        return int.from_bytes(plain[:_INDEX_SIZE], "big"), shown
+        before, *shown = (
+            int.from_bytes(plain[start : start + _INDEX_SIZE], "big")
+            for start in range(0, len(plain), _INDEX_SIZE)
+        )
+        return before, frozenset(shown)
 
 
 def _build_line(row: EntryRow, record: Record, core: bytes, salt: bytes, payload: bytes) -> Line:
-    told = parse_payload(record.reopened.payload) if record.reopened else record
+    told = _find_told(record)
     return Line(row, parse_entry(row.entry).ref, record, told, core, salt, payload)
 
 
-def _add(page: _Page, line: Line) -> bool:
-    """Put a line on its card; return True when the page is complete."""
-    rid = line.told.rid
-    is_outcome = line.told.event == "outcome"
-    if rid in page.groups:
-        page.groups[rid].append(line)
-        page.waiting -= set() if is_outcome else {rid}
-        return page.before is not None and not page.waiting
-    if rid in page.skipped:
-        page.skipped.discard(rid)
-        return False
-    if len(page.groups) == page.limit:
-        if page.before is None:
-            page.before = line.row.index + 1
-        return not page.waiting
-    page.groups[rid] = [line]
-    if is_outcome:
-        page.waiting.add(rid)
-    return False
+def _find_told(record: Record) -> Record:
+    return parse_payload(record.reopened.payload) if record.reopened else record

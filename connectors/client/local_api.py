@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from connectors.client import requests, results
 from connectors.client.applications import Applications
 from connectors.client.service import ClientService
+from connectors.client.staff import build_spelled
 from connectors.client.sync import Sync
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app, build_json_response
@@ -277,10 +278,9 @@ def _build_operation(
 
 
 async def _read(http: HttpRequest, kind: type[Any], applications: Applications) -> Any:  # noqa: ANN401
-    """Return the request in a body of strict JSON, after the token; raise InputInvalidError."""
+    """Return the request in strict JSON, after the token; raise InputInvalidError, StaffIdError."""
     applications.require_token(http.headers.get("authorization", ""))
-    body = await http.body()
-    decode_strict(body)
+    body = build_spelled(decode_strict(await http.body()))
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:

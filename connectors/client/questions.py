@@ -27,7 +27,6 @@ from datwat.protocol.blinding import normalise_bsn
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.keys import ExchangeKey
 from datwat.protocol.messages import FailureCode
-from datwat.protocol.trust import Partner
 from datwat.protocol.values import encode_bytes
 
 _log = get_logger("questions")
@@ -151,7 +150,7 @@ class Questions(Desk):
         """Return the BSN to compare, where both sides may use one and it is at hand."""
         partners = self.exchange.directory.partners
         sides = (partners.get(self.exchange.party_id), partners.get(source))
-        if any(side is None or not _may_use_bsn(side) for side in sides):
+        if any(side is None or not side.may_use_bsn for side in sides):
             return None
         if request.client.record is not None:
             return normalise_bsn(request.client.record.bsn)
@@ -200,8 +199,3 @@ class Questions(Desk):
         if opened.is_person is False:
             return None, "source_other_person"
         return opened, None
-
-
-def _may_use_bsn(partner: Partner) -> bool:
-    """Tell whether a law lets this partner use the BSN for others than a resident themselves."""
-    return any(set(right.uses) - {"self"} for right in partner.bsn_rights)

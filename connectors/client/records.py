@@ -19,7 +19,7 @@ from connectors.client.results import ActResults
 
 
 class Records(Desk):
-    """Records about one client, on an occasion or without one."""
+    """Records about one client, on an occasion; an objection also without one."""
 
     async def record_consent(self, request: RecordConsent) -> ActResults:
         """Record an explicit consent or a written no-objection."""

@@ -155,9 +155,10 @@ class RecordConversation(Request):
     rows: tuple[ConversationRow, ...] = Field(min_length=1, max_length=MAX_PERSONS)
 
 
-class RecordConsent(OnOccasion):
-    """Record a consent or written no-objection of one client."""
+class RecordConsent(Request):
+    """Record a consent or written no-objection of one client, on an occasion."""
 
+    occasion: ShortText
     client: ShortText
     consent: Consent
 
@@ -169,9 +170,10 @@ class RecordObjection(OnOccasion):
     objection: Objection
 
 
-class RecordAuthority(OnOccasion):
-    """Record who has authority over one client."""
+class RecordAuthority(Request):
+    """Record who has authority over one client, on an occasion."""
 
+    occasion: ShortText
     client: ShortText
     authority: Authority
 

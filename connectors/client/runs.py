@@ -84,13 +84,6 @@ class RunStore:
             raise KeyError(run)
         return found
 
-    def list_failures(self, run: int) -> list[tuple[str, str, str]]:
-        """Return client number, kind and code of every row that failed."""
-        query = select(sync_failures).where(sync_failures.c.run == run)
-        with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(sync_failures.c.client)).all()
-        return [(row.client, row.kind, row.code) for row in rows]
-
     def _find(self, query: Any) -> SyncState | None:  # noqa: ANN401 - a select of runs
         with self._engine.connect() as connection:
             row = connection.execute(query).first()

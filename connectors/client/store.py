@@ -112,12 +112,6 @@ class ClientStore:
         rows = self._read(select(involvements).where(and_(c.client == client, c.kind == kind)))
         return _own(rows[0]) if rows else None
 
-    def find_involvement_by_reference(self, reference: bytes) -> OwnInvolvement | None:
-        """Return this partner's own involvement under the broker's reference."""
-        query = select(involvements).where(involvements.c.reference == reference)
-        rows = self._read(query.order_by(involvements.c.client).limit(1))
-        return _own(rows[0]) if rows else None
-
     def list_involvements(self) -> list[OwnInvolvement]:
         """Return all own involvements, in a fixed order."""
         order = (involvements.c.client, involvements.c.kind)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from pydantic import Field
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from connectors.gateway.errors import ContactUnknownError
@@ -32,10 +33,10 @@ class ContactWish(Value):
     """
 
     number: int
-    reference: Bytes16
-    client: ShortText | None
+    reference: Bytes16 = Field(repr=False)
+    client: ShortText | None = Field(repr=False)
     requester: PartyId
-    call_back: Contact
+    call_back: Contact = Field(repr=False)
     asked_at: Moment
     due_at: Moment
     until_at: Moment

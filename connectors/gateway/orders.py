@@ -53,7 +53,7 @@ from datwat.protocol.order_checks import (
 from datwat.protocol.order_errors import OrderPurposeUnknownError, OrderRequesterError
 from datwat.protocol.signing import build_message
 from datwat.protocol.trust import Partner
-from datwat.protocol.values import PROTOCOL_VERSION, encode_bytes, encode_moment
+from datwat.protocol.values import PROTOCOL_VERSION, derive_function, encode_bytes, encode_moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,8 @@ class Orders:
             checked.request,
             catalogue,
             self._sources.allowed(checked.request.product),
-            source_function=_function(self._own),
-            requester_function=_function(checked.requester.id),
+            source_function=derive_function(self._own),
+            requester_function=derive_function(checked.requester.id),
         )
 
     def _admit(self, checked: Checked, now: datetime) -> tuple[str, bytes | None]:
@@ -177,7 +177,7 @@ class Orders:
         if product is None or set(record.values) != set(core.fields):
             raise SourceError
         own = self._directory().partners.get(self._own)
-        share_bsn = own is not None and _may_use_bsn(own) and _may_use_bsn(checked.requester)
+        share_bsn = own is not None and own.may_use_bsn and checked.requester.may_use_bsn
         try:
             body = seal_envelope(
                 hashlib.sha256(checked.order.core).digest(),
@@ -285,11 +285,3 @@ def _find_client(connection: Connection, reference: bytes) -> str:
     if number is None:
         raise InvolvementUnknownError
     return str(number)
-
-
-def _may_use_bsn(partner: Partner) -> bool:
-    return any(set(right.uses) - {"self"} for right in partner.bsn_rights)
-
-
-def _function(party_id: str) -> str:
-    return party_id.partition(":")[2]

@@ -8,7 +8,7 @@ a URL.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
@@ -49,7 +49,7 @@ class Me(Value):
     """Who may be looked at in this session, until when, and the token that a POST must carry."""
 
     persons: tuple[Who, ...]
-    csrf_token: str
+    csrf_token: str = Field(repr=False)
     ends_at: Moment
 
 
@@ -153,9 +153,10 @@ class PortalApi:
 
     async def login(self, request: Request) -> Response:
         """Send the resident to the identity provider."""
-        token, state = self._logins.begin(clock.now())
+        state: dict[str, Any] = {}
         request.scope["session"] = state
         response = await self._provider.redirect(request)
+        token = self._logins.seal(state, clock.now())
         self._set_cookie(response, self._login_cookie, token, LOGIN_TIME.seconds)
         return response
 
@@ -163,14 +164,14 @@ class PortalApi:
         """Take the resident back, look them up blindly, and open a session."""
         now = clock.now()
         token = request.cookies.get(self._login_cookie)
-        request.scope["session"] = self._logins.take(token, now)
+        request.scope["session"] = self._logins.open(token, now)
         identity = await self._provider.fetch_identity(request, now)
         handles = await self._desk.open_session(identity)
         self.sessions.end(request.cookies.get(self._session_cookie))
         opened = self.sessions.open(handles.own, handles.represented, now)
         response = RedirectResponse(self._settings.home_page, status_code=303)
         self._set_cookie(response, self._session_cookie, opened, int(LONGEST.total_seconds()))
-        response.delete_cookie(self._login_cookie)
+        self._set_cookie(response, self._login_cookie, "", 0)
         return response
 
     async def me(self, request: Request) -> Response:
@@ -210,7 +211,7 @@ class PortalApi:
         except PeerError as error:
             _log.warning("session_not_ended_at_broker", code=error.code)
         response = build_json_response(LoggedOut(status="logged_out"))
-        response.delete_cookie(self._session_cookie)
+        self._set_cookie(response, self._session_cookie, "", 0)
         return response
 
     def _require_session(self, request: Request) -> Session:
@@ -226,7 +227,8 @@ class PortalApi:
         return session
 
     def _set_cookie(self, response: Response, name: str, value: str, seconds: int) -> None:
-        # Lax, not Strict: the way back from the provider begins at another site.
+        # Lax, not Strict: the way back from the provider begins at another site. With the same
+        # attributes where it ends at once: a browser takes a `__Host-` cookie in no other form.
         response.set_cookie(
             name,
             value,

@@ -70,11 +70,11 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
         app.router.routes.extend(api.build_routes())
         yield (
             Listener("api", app, settings.host, settings.port),
-            build_admin_listener(settings.home, _build_commands(settings, keeper, api)),
+            build_admin_listener(settings.home, build_commands(settings, keeper, api)),
         )
 
 
-def _build_commands(
+def build_commands(
     settings: PortalSettings, keeper: TrustKeeper, api: PortalApi
 ) -> dict[str, Command]:
     """Return what the portal's own administrator can ask while it runs."""

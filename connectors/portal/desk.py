@@ -46,7 +46,8 @@ class ResidentDesk:
     async def open_session(self, identity: Identity) -> Handles:
         """Return the handles for who logged in; raise LoginRefusedError where there is none.
 
-        That a represented person is unknown, refused or absent looks the same: no handle.
+        A represented person has a handle whatever the broker decided: where it refused, the handle
+        leads to an empty log, as that of somebody unknown does. None where nobody is represented.
         """
         bsns = [bsn for bsn in (identity.bsn, identity.represented) if bsn is not None]
         persons = [Person(bsn=bsn, members=_IDENTITY) for bsn in bsns]

@@ -2,25 +2,31 @@
 
 Rules: 15 minutes idle, 60 at most (protocol.md section 10); a session holds handles that the broker
 gave for it, never a BSN, a name or a claim; only the hash of its token is kept; a restart logs
-everybody out. Pure: the moment is passed in.
+everybody out. A login that has begun is kept by its browser, sealed, and not here: nobody is let in
+yet, so that whoever begins thousands takes nothing from anybody. Pure: the moment is passed in.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from connectors.portal.errors import CrossSiteError, SessionMissingError
+from datwat.protocol.sealing import KEY_SIZE, UnsealError, seal, unseal
+from datwat.protocol.values import decode_bytes, encode_bytes
 
 IDLE: Final = timedelta(minutes=15)
 LONGEST: Final = timedelta(minutes=60)
 LOGIN_TIME: Final = timedelta(minutes=10)
 _MOST: Final = 10_000
 _TOKEN_BYTES: Final = 32
+_TIME_BYTES: Final = 8
+_LOGIN: Final = b"dw-portal-login/v1\x00"
 
 
 @dataclass
@@ -82,25 +88,31 @@ class Sessions:
 
 
 class Logins:
-    """Logins that have begun: the provider's state, nonce and PKCE verifier, for ten minutes."""
+    """Logins that have begun: the provider's state, nonce and PKCE verifier, for ten minutes.
+
+    A code is spent at the provider, once: the same state with another code lets nobody in.
+    """
 
     def __init__(self) -> None:
-        """Start with none."""
-        self._held: dict[bytes, tuple[datetime, dict[str, Any]]] = {}
+        """Draw the key under which the browsers keep them; it lives as long as this process."""
+        self._key = secrets.token_bytes(KEY_SIZE)
 
-    def begin(self, now: datetime) -> tuple[str, dict[str, Any]]:
-        """Return a token for the browser, and the place where the state of its login is kept."""
-        self._held = {k: v for k, v in self._held.items() if now < v[0] + LOGIN_TIME}
-        _make_room(self._held)
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
-        state: dict[str, Any] = {}
-        self._held[_hash(token)] = (now, state)
-        return token, state
+    def seal(self, state: dict[str, Any], now: datetime) -> str:
+        """Return the state of a login that begins now, for its browser to keep: opaque to it."""
+        began = int(now.timestamp()).to_bytes(_TIME_BYTES, "big")
+        return encode_bytes(seal(self._key, began + json.dumps(state).encode(), _LOGIN))
 
-    def take(self, token: str | None, now: datetime) -> dict[str, Any]:
-        """Return the state of a login, once; nothing for one that is unknown or too old."""
-        began, state = self._held.pop(_hash(token or ""), (None, {}))
-        return state if began is not None and now < began + LOGIN_TIME else {}
+    def open(self, token: str | None, now: datetime) -> dict[str, Any]:
+        """Return the state of a login; nothing for one that is not of here or too old."""
+        try:
+            plain = unseal(self._key, decode_bytes(token or ""), _LOGIN)
+        except (UnsealError, ValueError):
+            return {}
+        began = datetime.fromtimestamp(int.from_bytes(plain[:_TIME_BYTES], "big"), UTC)
+        if now >= began + LOGIN_TIME:
+            return {}
+        state: dict[str, Any] = json.loads(plain[_TIME_BYTES:])
+        return state
 
 
 def _make_room(held: dict[bytes, Any]) -> None:

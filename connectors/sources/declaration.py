@@ -58,9 +58,7 @@ class Rule(Value):
     type: Kind = "text"
     format: ShortText | None = None
     codes: Annotated[dict[str, Plain], BeforeValidator(_text_keys)] | None = None
-    bands: tuple[Band, ...] | None = Field(
-        default=None, min_length=1, max_length=50, strict=False
-    )
+    bands: tuple[Band, ...] | None = Field(default=None, min_length=1, max_length=50, strict=False)
     items: dict[Slug, RuleOrName] | None = Field(default=None, min_length=1, max_length=32)
     required: bool = False
 

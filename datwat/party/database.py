@@ -54,13 +54,6 @@ class DatabaseTooNewError(DatabaseError):
     default_detail = "The database was made by a newer version: run that version."
 
 
-class DatabaseBehindError(DatabaseError):
-    """The schema is not the one that this version reads."""
-
-    code = "database_behind"
-    default_detail = "The database has not been brought up to date: start the party once."
-
-
 def open_engine(url: str) -> Engine:
     """Return an engine for `sqlite:///…` or `postgresql://…`; nothing is connected to yet.
 
@@ -106,19 +99,6 @@ def migrate(engine: Engine, script_location: str | Path) -> None:
             command.upgrade(config, "head")
     except DBAPIError:
         raise DatabaseError from None
-
-
-def require_current(engine: Engine, script_location: str | Path) -> None:
-    """Raise DatabaseTooNewError or DatabaseBehindError unless the schema is this version's own."""
-    config = Config()
-    config.set_main_option("script_location", str(script_location).replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
-    with engine.connect() as connection:
-        held = set(MigrationContext.configure(connection).get_current_heads())
-    if not held <= {revision.revision for revision in script.walk_revisions()}:
-        raise DatabaseTooNewError
-    if held != set(script.get_heads()):
-        raise DatabaseBehindError
 
 
 def run_migrations(metadata: MetaData | None = None) -> None:

@@ -31,7 +31,8 @@ _CODES: dict[tuple[int, str], str] = {
     (400, "The proof of the log does not hold"): (
         "checkpoint_invalid checkpoint_malformed checkpoint_origin checkpoint_unsigned "
         "checkpoint_signature_invalid verifier_key_malformed proof_invalid inclusion_fails "
-        "consistency_fails receipt_invalid receipt_outside entry_malformed entry_content_invalid"
+        "consistency_fails receipt_invalid receipt_outside entry_malformed entry_content_invalid "
+        "card_data"
     ),
     (400, "The envelope does not hold"): (
         "envelope_refused envelope_core envelope_field envelope_field_extra envelope_field_missing "
@@ -69,7 +70,7 @@ _CODES: dict[tuple[int, str], str] = {
     (415, "Unsupported media type"): "media_type",
     (500, "The party has a fault"): (
         "error party_error internal_error settings_invalid home_exists secret_unusable "
-        "database_unusable database_not_durable database_too_new database_behind "
+        "database_unusable database_not_durable database_too_new "
         "libsodium_missing voprf_self_test command_unavailable "
         "already_running not_running port_taken start_failed "
         "ratchet_unusable ratchet_locked ratchet_damaged ratchet_broken ratchet_refused "

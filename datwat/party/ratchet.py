@@ -190,10 +190,6 @@ class Ratchet:
             self._chain = chain
             self._records.setdefault(kind, {})[identifier] = None
 
-    def is_recorded(self, kind: str, identifier: str) -> bool:
-        """Whether `record` was called with these."""
-        return identifier in self._records.get(kind, {})
-
     def records(self, kind: str) -> tuple[str, ...]:
         """Return everything recorded of a kind, oldest first."""
         with self._lock:

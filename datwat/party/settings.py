@@ -126,14 +126,14 @@ def load_settings(kind: type[SettingsT], home: Path) -> SettingsT:
 
 
 def write_settings(home: Path, values: Mapping[str, Plain]) -> None:
-    """Make `home` (0700) and write settings.toml; raise HomeExistsError where one stands."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make `home` private and write settings.toml; raise HomeExistsError where one stands."""
+    if (home / SETTINGS_FILE).exists():
+        raise HomeExistsError
+    make_private_folder(home)
     try:
-        descriptor = os.open(home / SETTINGS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _write_private(home / SETTINGS_FILE, values)
     except FileExistsError:
         raise HomeExistsError from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(_build_toml(values))
 
 
 def change_settings(home: Path, values: Mapping[str, Plain]) -> None:
@@ -146,8 +146,8 @@ def change_settings(home: Path, values: Mapping[str, Plain]) -> None:
     except tomllib.TOMLDecodeError:
         raise SettingsError("settings.toml is not TOML: correct it.") from None
     new = path.with_suffix(".new")
-    new.write_text(_build_toml({**held, **values}), encoding="utf-8")
-    new.chmod(0o600)
+    new.unlink(missing_ok=True)  # left by a change that was cut short
+    _write_private(new, {**held, **values})
     new.replace(path)
 
 
@@ -187,6 +187,13 @@ def read_secret(home: Path, name: str) -> bytes:
     if not secret:
         raise SecretError(f"The secret {name} is empty: restore it.")
     return secret
+
+
+def _write_private(path: Path, values: Mapping[str, Plain]) -> None:
+    """Write a new file for its owner only, from its first byte on; raise FileExistsError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(_build_toml(values))
 
 
 def _build_toml(values: Mapping[str, Plain]) -> str:

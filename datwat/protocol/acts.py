@@ -19,6 +19,7 @@ from datwat.protocol.values import (
     PlainText,
     ShortText,
     Slug,
+    StaffId,
     Value,
 )
 
@@ -54,7 +55,7 @@ PersonRef = Annotated[ByTicket | ByHandle | ByIntroduction, Field(discriminator=
 class Professional(Value):
     """Who acts, as the partner's own login knows them; the resident sees the role only."""
 
-    id: ShortText = Field(repr=False)
+    id: StaffId = Field(repr=False)
     role: ShortText
 
 
@@ -70,7 +71,7 @@ class Contact(Value):
 class Handler(Value):
     """Somebody who works on an occasion, from and until when."""
 
-    professional: ShortText = Field(repr=False)
+    professional: StaffId = Field(repr=False)
     role: Literal["coordinator", "second", "replacement", "consulted"]
     from_at: Moment
     until_at: Moment | None = None

@@ -16,7 +16,7 @@ import hashlib
 import hmac
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -33,7 +33,6 @@ ZERO_REF = bytes(32)
 TAG_PLACE = slice(2, 34)
 
 Audience = Literal["open", "own", "delayed"]
-Quarter = Annotated[str, Field(pattern=r"^[0-9]{4}Q[1-4]$")]
 
 _HEADER_LENGTH = 2
 _HASH_LENGTH = 32

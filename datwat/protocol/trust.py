@@ -47,6 +47,11 @@ class Partner(Value):
     contact: PlainText
     profile: PlainText
 
+    @property
+    def may_use_bsn(self) -> bool:
+        """Whether a law lets it use the BSN for others than a resident themselves."""
+        return any(set(right.uses) - {"self"} for right in self.bsn_rights)
+
 
 class Covenant(Value):
     """The keys whose threshold signs this list and the next."""

@@ -2,14 +2,17 @@
 
 Every value has exactly one accepted spelling, so that what is hashed and what is compared are the
 same thing: base64url without padding and with zero trailing bits (RFC 4648 section 5 and 3.5),
-date-times in UTC with whole seconds and a `Z` (RFC 3339), partner ids as OIN and function.
+date-times in UTC with whole seconds and a `Z` (RFC 3339), partner ids as OIN and function, ids of
+staff in lower case.
 """
 
 from __future__ import annotations
 
 import binascii
 import re
+import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
@@ -19,6 +22,7 @@ PROTOCOL_VERSION = 1
 
 PARTY_ID_PATTERN = r"^[0-9]{20}:[a-z][a-z0-9-]{1,39}$"
 SLUG_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
+STAFF_ID_PATTERN = r"^[a-z0-9._@-]{1,64}$"
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 _OFFSET = len("+00:00")
@@ -61,6 +65,17 @@ def decode_moment(text: str) -> datetime:
         msg = "not a date-time in UTC of the form 2026-01-31T12:00:00Z"
         raise ValueError(msg)
     return datetime.fromisoformat(text)
+
+
+@lru_cache(maxsize=4_096)
+def derive_function(party_id: str) -> str:
+    """Return the function of a party id: the part after the colon."""
+    return party_id.partition(":")[2]
+
+
+def derive_staff_id(login: str) -> str:
+    """Return a login in the one spelling of a staff id; whether it fits is `StaffId`'s to say."""
+    return unicodedata.normalize("NFKC", login).casefold().strip()
 
 
 class _BytesForm:
@@ -135,6 +150,8 @@ BytesUpTo1M = Annotated[bytes, _BytesForm(0, 1_048_576)]
 Moment = Annotated[datetime, _MomentForm()]
 PartyId = Annotated[str, Field(pattern=PARTY_ID_PATTERN)]
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
+# Who somebody is at their partner. One spelling, so that "another than who asks" compares people.
+StaffId = Annotated[str, Field(pattern=STAFF_ID_PATTERN)]
 # Text that people typed: no control characters, line separators or turns of the writing direction
 # (they can forge a line in a log, a terminal or a resident's own log).
 _CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"

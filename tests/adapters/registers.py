@@ -166,9 +166,7 @@ def build_consent(**changes: object) -> ConsentRow:
         given_at=NOW - DAY,
         until_at=NOW + 90 * DAY,
     )
-    row = ConsentRow.build(
-        stated, row_id=draw_id(), subject_id=draw_id(), recorded_by=TEAM, rid=draw_id()
-    )
+    row = ConsentRow.build(stated, row_id=draw_id(), subject_id=draw_id(), recorded_by=TEAM)
     return row.model_copy(update=changes)
 
 

@@ -37,7 +37,11 @@ from tests.adapters.registers import (
 )
 
 # Indexes that hold only what waits to be done: these are read from the front.
-WORK_LISTS = {"ix_special_situations_term", "ix_contact_requests_outbox"}
+WORK_LISTS = {
+    "ix_special_situations_term",
+    "ix_special_situations_due",
+    "ix_contact_requests_outbox",
+}
 TABLES = [table_of(model) for model in REGISTER_MODELS]
 P = b"\x07" * 32
 # Words that `fill` writes about people: names, staff ids, reasons, roles, places.
@@ -183,18 +187,23 @@ def ask(conn: Connection, registers: Registers) -> None:
     registers.occasions.list_members(conn, some, NOW)
     registers.special_situations.find_situation(conn, some)
     registers.special_situations.list_unopened(conn, 10)
+    registers.special_situations.list_unopened(conn, 10, (NOW, "0"))
+    registers.special_situations.find_unopened(conn, "0")
+    registers.special_situations.count_unopened(conn, NOW)
+    registers.special_situations.list_due(conn, NOW, 10)
     registers.involvements.pointers_of(conn, some, {"a"}, {"b"}, NOW)
     registers.involvements.find_current(conn, some, TEAM, "a", NOW)
     registers.involvements.find(conn, some, NOW)
     registers.involvements.mark_others(conn, some, TEAM, "died")
     registers.involvements.list_expired(conn, NOW, 10)
     registers.contacts.contact_facts(conn, TEAM, some, NOW)
-    registers.contacts.list_overdue(conn, NOW, 10)
+    registers.contacts.count_overdue(conn, NOW)
     registers.contacts.list_undelivered(conn, NOW, 10)
     registers.notices.list_due(conn, NOW, 10)
     registers.references.list_holders(conn, some, NOW)
     registers.occasions.list_open_with(conn, TEAM, some, NOW)
     registers.authorities.list_current(conn, some, NOW)
     registers.consents.list_consents(conn, some, NOW)
+    registers.consents.find_consent(conn, some, some, NOW)
     registers.consents.list_objections(conn, some, NOW)
     purge_ended(conn, NOW)

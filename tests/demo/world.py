@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from demo.cli import open_folder
 from demo.covenant import prepare
 from demo.model import Case, load_cases, load_partners
@@ -21,6 +23,7 @@ from demo.steps import LogStep, Step
 from tests.demo.recorder import Recorder
 
 PROMISES_CASE = Path(__file__).parents[1] / "promises"
+TEMPORARY = "temporary"
 DOORS = ("broker", "key-holder", "youth-help")
 
 
@@ -35,6 +38,7 @@ class World:
         self.promises = load_cases(PROMISES_CASE)[0]
         try:
             self.folder = self._stack.enter_context(open_folder())
+            self._keep_temporary_files()
             self.processes = self._stack.enter_context(Processes(self.folder))
             self.covenant = prepare(self.folder, load_partners(), self._open_doors)
             self._stack.callback(self.covenant.close)
@@ -59,6 +63,14 @@ class World:
         for recorder in self.recorders.values():
             recorder.close()
         self.recorders = {}
+
+    def _keep_temporary_files(self) -> None:
+        """Have every process write its temporary files where they can be searched."""
+        temporary = self.folder / TEMPORARY
+        temporary.mkdir(mode=0o700)
+        patch = pytest.MonkeyPatch()
+        patch.setenv("TMPDIR", str(temporary))
+        self._stack.callback(patch.undo)
 
     def _open_doors(self, ports: dict[str, int]) -> Mapping[str, int]:
         self.recorders = {name: Recorder(name, ports[name]) for name in DOORS}

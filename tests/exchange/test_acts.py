@@ -33,6 +33,7 @@ from tests.exchange.world import (
     open_household,
     open_world,
     opens,
+    outbox,
     register,
     registers,
     say,
@@ -154,11 +155,11 @@ async def test_a_contact_request_reaches_its_source_and_looks_the_same_if_not(
     assert [one.state for one in parts] == ["sent", "sent"], parts[0].weighing
     assert parts[0].weighing == parts[1].weighing
     source = Source(broker.world.folder / "source", broker, bsn, part.involvement)
-    outbox = broker.broker.outbox
-    assert await outbox.deliver_due() == 0  # the source is down
+    assert await outbox(broker).deliver_due() == 0  # the source is down
     async with serve_source(source, PORT) as gateway:
-        assert await outbox.deliver_due() == 1
-        assert await outbox.deliver_due() == 0
+        assert await outbox(broker).deliver_due() == 0  # not due yet
+        assert await outbox(broker, timedelta(seconds=6)).deliver_due() == 1
+        assert await outbox(broker, timedelta(seconds=6)).deliver_due() == 0
         (open_one,) = gateway.contacts.list_open(now())
     answered = await broker.ask(
         "debt-counselling",

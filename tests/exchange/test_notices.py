@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import select, update
 
 from broker.adapters.tables import InvolvementRecord, NoticeRecord, table_of
-from broker.exchange.outbox import Outbox
 from connectors.gateway.evidence import list_orders
 from connectors.gateway_tables import gateway_ended
 from datwat.protocol.acts import Professional, SpecialSituation
@@ -21,7 +20,6 @@ from datwat.protocol.messages import OutcomeCore
 from datwat.protocol.values import encode_bytes
 from tests.exchange.source import Source, free_port, serve_source
 from tests.exchange.world import (
-    BROKER,
     MOTIVATION,
     ON_EACH_DATABASE,
     Household,
@@ -37,6 +35,7 @@ from tests.exchange.world import (
     now,
     open_household,
     open_world,
+    outbox,
     register,
     release_part,
     say,
@@ -79,18 +78,6 @@ async def show(running: Running, situation: SpecialSituation | None = None) -> S
     assert part.handle is not None
     assert pointer.involvement != part.involvement
     return Shown(bsn, home, part.involvement, pointer.involvement, part.handle)
-
-
-def outbox(running: Running, later: timedelta = timedelta(0)) -> Outbox:
-    """Return the outbox as it is, or as it will be when what failed is due again."""
-    broker = running.broker
-    clock = broker.rooms.clock
-
-    def late() -> datetime:
-        return clock() + later
-
-    rooms = replace(broker.rooms, clock=late)
-    return Outbox(rooms, broker.gateways, broker.secrets.signing, BROKER)
 
 
 def waiting(running: Running) -> list[tuple[str, str, int]]:

@@ -49,6 +49,7 @@ from tests.exchange.world import (
     release_part,
     say,
 )
+from tests.transparency.test_access_log import log_in
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 FIELDS = ["regeling.status", "regeling.soort"]
@@ -118,6 +119,20 @@ async def test_a_permitted_release_is_ordered_sealed_logged_and_opened(asked: As
     opened = open_envelope(body, REPLY, core.core_hash, part.fields)
     assert opened.values == {"regeling.status": "lopend", "regeling.soort": "minnelijk"}
     assert subject_matches(opened, asked.bsn)
+
+
+async def test_the_outcome_stands_on_the_card_of_its_question(asked: Asked) -> None:
+    async with serve_source(asked.source, asked.port):
+        for _ in range(2):
+            await asked.ask()
+    (resident,) = await log_in(asked.running, asked.bsn)
+    first = await resident.read(limit=1)
+    second = await resident.read(limit=1, before=first.next)
+    for page in (first, second):
+        (card,) = page.cards
+        assert (card.event, len(card.proofs)) == ("release", 2)
+        assert set(card.fields_given) == set(FIELDS)
+    assert first.cards[0].number > second.cards[0].number
 
 
 async def test_the_same_bytes_get_the_same_envelope_and_no_third_entry(asked: Asked) -> None:

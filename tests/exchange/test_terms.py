@@ -18,13 +18,15 @@ from broker.app import build_commands
 from broker.audit.payloads import Organisation
 from broker.audit.records import Job
 from broker.exchange.housekeeping import Housekeeper
-from broker.exchange.opening import OpeningEarlyError, Openings, derive_number
-from broker.involvement.special_situations import RenewalRefusedError, SpecialSituationRow
+from broker.exchange.opening import OpeningEarlyError, Openings
+from broker.involvement.special_situations import RenewalRefusedError, derive_number
 from broker.pseudonyms.subjects import draw_id
+from broker.wiring import build_renewals
 from datwat.party import clock
 from datwat.party.spent import SpentRequests
 from datwat.protocol.acts import Professional, SpecialSituation
 from datwat.protocol.values import encode_moment
+from tests.adapters.registers import build_contact_request
 from tests.exchange.world import (
     BROKER,
     ON_EACH_DATABASE,
@@ -39,7 +41,6 @@ from tests.exchange.world import (
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
-WEEK = timedelta(days=7)
 SHIELDS, INVOLVEMENTS = table_of(ShieldRecord), table_of(InvolvementRecord)
 
 
@@ -55,6 +56,7 @@ def at(running: Running, ahead: timedelta) -> tuple[Housekeeper, Openings]:
         running.broker.store,
         Organisation(id=BROKER, name="Broker"),
         find_subjects=find_delayed_subjects,
+        find_renewal=build_renewals(running.broker.policy.bundle),
     )
     return Housekeeper(rooms, openings, SpentRequests(SPENT), purge_ended), openings
 
@@ -85,26 +87,32 @@ async def read_states(running: Running) -> dict[str, str]:
     return {row["number"]: row["state"] for row in rows}
 
 
-async def test_a_term_is_renewed_by_at_most_two_weeks_and_that_is_written_down(
-    broker: Running,
+@pytest.mark.parametrize(
+    ("ground", "opening", "days"),
+    [("child_safety", "by_person", 14), ("rights_of_others", "automatic", 7)],
+)
+async def test_a_term_is_renewed_by_the_days_of_its_ground_and_that_is_written_down(
+    broker: Running, ground: str, opening: str, days: int
 ) -> None:
-    number = await declare(broker, "child_safety", "by_person")
+    """As the policy counts a partner's renewal: so many days from now, wherever the term ends."""
+    number = await declare(broker, ground, opening, days=3)
     row = broker.broker.openings.require_waiting(number)
     until_at, size = row.stated.until_at, broker.broker.log.size
-    for wrong in (until_at, until_at + 2 * WEEK + timedelta(seconds=1)):
+    for wrong in (until_at, now() + timedelta(days=days, minutes=1)):
         with pytest.raises(RenewalRefusedError):
             await command(broker, "special_renew", number=number, until_at=encode_moment(wrong))
     assert broker.broker.log.size == size
-    renewed = encode_moment(until_at + 2 * WEEK)
+    longest = now() + timedelta(days=days)
+    renewed = encode_moment(longest)
     answer = await command(broker, "special_renew", number=number, until_at=renewed)
     assert answer == {"number": number, "until_at": renewed}
-    assert broker.broker.openings.require_waiting(number).stated.until_at == until_at + 2 * WEEK
+    assert broker.broker.openings.require_waiting(number).stated.until_at == longest
     assert broker.broker.log.size == size + 1  # one person, one delayed entry
     by = Professional(id="d.baas", role="directeur")
     opened = await broker.broker.openings.open(broker.broker.openings.require_waiting(number), by)
     assert opened == 2  # the opening of the occasion, and the renewal
     with pytest.raises(RenewalRefusedError):
-        await broker.broker.openings.renew(row, until_at + 2 * WEEK + WEEK)
+        await broker.broker.openings.renew(row, longest + timedelta(seconds=1))
 
 
 async def test_only_what_opens_by_itself_is_opened_at_the_end_of_its_term(
@@ -152,7 +160,7 @@ async def declare_until(running: Running, until_at: datetime) -> str:
 
     def work(conn: Any) -> list[Any]:  # noqa: ANN401 - a job of the log
         store.mark_opened(conn, row.occasion_id, None, now())
-        store.declare(conn, SpecialSituationRow(row.occasion_id, stated, row.declared_at))
+        store.declare(conn, replace(row, stated=stated))
         return []
 
     await running.broker.log.append(Job(work))
@@ -224,3 +232,13 @@ async def test_what_cannot_be_done_now_holds_up_nothing_else(
     wanted = select(func.count()).select_from(SHIELDS)
     with broker.broker.store.reading() as conn:
         assert conn.execute(wanted).scalar_one() == 0
+
+
+async def test_contact_requests_that_are_overdue_are_counted(broker: Running) -> None:
+    before = (await command(broker, "status"))["contact_requests_overdue"]
+    late = build_contact_request(
+        due_at=now() - timedelta(days=1), until_at=now() + timedelta(days=9)
+    )
+    with broker.broker.store.writing() as conn:
+        broker.broker.rooms.registers.contacts.add(conn, late)
+    assert (await command(broker, "status"))["contact_requests_overdue"] == before + 1

@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from broker.api.routes import Api
 from broker.app import build_api
 from broker.cli import app
 from broker.exchange.admission import read_question
+from broker.exchange.outbox import Outbox
 from broker.policy.publication import build_publication, sign_publication
 from broker.settings import BrokerSettings
 from broker.wiring import Broker, open_broker
@@ -287,6 +288,18 @@ async def open_world(world: World, stack: AsyncExitStack) -> Running:
     )
     broker = await open_broker(settings, stack)
     return Running(world, broker, build_api(broker, lambda: None))
+
+
+def outbox(running: Running, later: timedelta = timedelta(0)) -> Outbox:
+    """Return the outbox as it is, or as it will be when what failed is due again."""
+    broker = running.broker
+    clock = broker.rooms.clock
+
+    def late() -> datetime:
+        return clock() + later
+
+    rooms = replace(broker.rooms, clock=late)
+    return Outbox(rooms, broker.gateways, broker.secrets.signing, BROKER)
 
 
 def run(*arguments: object) -> None:

@@ -272,7 +272,7 @@ def test_local_input_is_told_by_place(asked: FaultCovenant, unchanged: None) -> 
     good = json.loads(build_local())
     cases = (
         ({"professional": {"id": "noor", "role": MARKER + "\x07"}}, "$.professional.role"),
-        ({"professional": {"id": MARKER + "\n", "role": "regisseur"}}, "$.professional.id"),
+        ({"professional": {"id": [MARKER], "role": "regisseur"}}, "$.professional.id"),
         ({"clients": [{"client": "S-1", MARKER: MARKER}]}, "$.clients[0]"),
         ({"clients": [{"client": "S-1", "birth_date": MARKER}]}, "$.clients[0].birth_date"),
         ({"clients": [{"client": MARKER + "\x00"}]}, "$.clients[0].client"),
@@ -282,6 +282,9 @@ def test_local_input_is_told_by_place(asked: FaultCovenant, unchanged: None) -> 
     for change, where in cases:
         answer = place.post(json.dumps({**good, **change}).encode())
         require_problem(answer, 400, "input_invalid", where)
+    login = {"professional": {"id": MARKER + " x", "role": "regisseur"}}
+    answer = place.post(json.dumps({**good, **login}).encode())
+    require_problem(answer, 400, "staff_id_invalid", "$.professional.id")
     opens = {
         "professional": good["professional"],
         "occasion": "N-1",

@@ -26,6 +26,7 @@ from broker.pseudonyms.subjects import draw_id
 from tests.adapters.registers import DAY, NOW, TEAM, build_contact_request
 
 T = table_of(ContactRequestRecord)
+SECOND = timedelta(seconds=1)
 states: st.SearchStrategy[State] = st.sampled_from(["sent", "seen", "answered"])
 days = st.integers(0, 40).map(lambda n: NOW + n * DAY)
 
@@ -92,7 +93,7 @@ def test_after_thirty_days_a_request_is_over(conn: Connection, contacts: Contact
     assert contacts.find(conn, request.id, over) is None
     assert not contacts.move(conn, request.id, "answered", over)
     assert contacts.list_undelivered(conn, over, 10) == []
-    assert contacts.list_overdue(conn, over, 10) == []
+    assert contacts.count_overdue(conn, over) == 0
     facts = contacts.contact_facts(conn, request.requester, request.subject_id, over)
     assert facts == ContactFacts(None, None)
 
@@ -107,7 +108,7 @@ def test_one_that_reaches_nobody_looks_the_same_to_its_requester(
         seen.append(contacts.contact_facts(conn, request.requester, request.subject_id, NOW))
     assert seen == [ContactFacts(NOW, NOW)] * 2
     assert contacts.list_undelivered(conn, NOW, 10) == [relayed]
-    assert contacts.list_overdue(conn, NOW + 6 * DAY, 10) == [relayed]
+    assert contacts.count_overdue(conn, NOW + 6 * DAY) == 1
 
 
 def test_facts_are_the_requesters_own(conn: Connection, contacts: Contacts) -> None:
@@ -138,12 +139,9 @@ def test_overdue_is_counted_from_the_fifth_day_until_answered(
     requests = [build_contact_request(due_at=NOW + days * DAY) for days in (5, 3, 9)]
     for request in requests:
         contacts.add(conn, request)
-    ids = [request.id for request in contacts.list_overdue(conn, NOW + 5 * DAY, 10)]
-    assert ids == [requests[1].id, requests[0].id]
-    assert len(contacts.list_overdue(conn, NOW + 5 * DAY, 1)) == 1
+    assert contacts.count_overdue(conn, NOW + 5 * DAY) == 2
     contacts.move(conn, requests[1].id, "answered", NOW + 5 * DAY)
-    ids = [request.id for request in contacts.list_overdue(conn, NOW + 5 * DAY, 10)]
-    assert ids == [requests[0].id]
+    assert contacts.count_overdue(conn, NOW + 5 * DAY) == 1
 
 
 def test_a_request_about_another_person_is_an_alarm(conn: Connection, contacts: Contacts) -> None:
@@ -152,3 +150,30 @@ def test_a_request_about_another_person_is_an_alarm(conn: Connection, contacts: 
     conn.execute(update(T).values(subject_id=draw_id()))
     with pytest.raises(RowMismatch):
         contacts.find(conn, request.id, NOW)
+
+
+def test_what_failed_is_put_off_ever_longer_and_others_come_first(
+    conn: Connection, contacts: Contacts
+) -> None:
+    failing, other = build_contact_request(), build_contact_request(asked_at=NOW + 3 * SECOND)
+    contacts.add(conn, failing)
+    contacts.add(conn, other)
+    contacts.put_off(conn, failing, NOW)
+    assert contacts.list_undelivered(conn, NOW + 4 * SECOND, 10) == [other]
+    again = contacts.list_undelivered(conn, NOW + 5 * SECOND, 10)
+    assert again == [other, replace(failing, tries=1)]
+    contacts.put_off(conn, again[1], NOW + 5 * SECOND)
+    assert contacts.list_undelivered(conn, NOW + 14 * SECOND, 10) == [other]
+    assert len(contacts.list_undelivered(conn, NOW + 15 * SECOND, 10)) == 2
+
+
+def test_one_that_cannot_be_relayed_looks_as_it_did_to_its_requester(
+    conn: Connection, contacts: Contacts
+) -> None:
+    request = build_contact_request(occasion_id=draw_id(), audience="own")
+    contacts.add(conn, request)
+    before = contacts.contact_facts(conn, request.requester, request.subject_id, NOW)
+    contacts.end_relaying(conn, request.id)
+    assert contacts.list_undelivered(conn, NOW + DAY, 10) == []
+    assert contacts.contact_facts(conn, request.requester, request.subject_id, NOW) == before
+    assert contacts.find(conn, request.id, NOW) == replace(request, relayed=False)

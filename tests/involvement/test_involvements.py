@@ -65,7 +65,7 @@ def test_a_new_phone_number_alone_is_a_mere_reconfirmation(
         shielded=shielded,
         confidential=confidential,
     )
-    mere = is_mere_reconfirmation(build_involvement(), stated)
+    mere = is_mere_reconfirmation(build_involvement(), stated, confidential=confidential)
     assert mere == (not shielded and not confidential)
 
 
@@ -305,11 +305,31 @@ def test_what_expired_is_listed_until_it_is_ended(
     for row in rows:
         involvements.add(conn, row)
     due = involvements.list_expired(conn, NOW + 3 * DAY, 10)
-    assert [row.id for row in due] == [rows[1].id, rows[2].id, rows[0].id]
+    assert due == [rows[1].id, rows[2].id, rows[0].id]
     assert len(involvements.list_expired(conn, NOW + 3 * DAY, 2)) == 2
     involvements.end(conn, rows[1].id, "expired", NOW + 3 * DAY)
     due = involvements.list_expired(conn, NOW + 3 * DAY, 10)
-    assert [row.id for row in due] == [rows[2].id, rows[0].id]
+    assert due == [rows[2].id, rows[0].id]
+
+
+def test_what_is_confidential_stays_so_when_it_is_reconfirmed(
+    conn: Connection, involvements: Involvements
+) -> None:
+    row = build_involvement()
+    involvements.add(conn, row)
+    for confidential in (False, True, False):
+        involvements.reconfirm(
+            conn,
+            row.id,
+            row.contact,
+            row.expires_at,
+            NOW,
+            shielded=False,
+            confidential=confidential,
+        )
+    found = involvements.find(conn, row.id, NOW)
+    assert found is not None
+    assert found.confidential
 
 
 def test_a_pointer_moved_to_another_person_is_an_alarm(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -12,10 +13,12 @@ from sqlalchemy import Connection
 
 from broker.exchange.registers import Registers
 from broker.involvement.special_situations import (
-    LONGEST_RENEWAL,
+    REFUSED_TERM,
     RenewalRefusedError,
     SpecialSituationRow,
     SpecialSituations,
+    build_refused_situation,
+    derive_number,
     derive_row_end,
     derive_state,
     require_renewal,
@@ -60,22 +63,32 @@ def test_only_a_person_opens_what_waits_for_a_person(
     )
 
 
-@given(until_at=moments, asked=moments, now=moments)
-def test_a_renewal_gives_two_weeks_at_most(
-    until_at: datetime, asked: datetime, now: datetime
+@given(until_at=moments, asked=moments, now=moments, days=st.integers(0, 30))
+def test_a_renewal_reaches_no_further_from_now_than_its_ground_allows(
+    until_at: datetime, asked: datetime, now: datetime, days: int
 ) -> None:
-    start = max(until_at, now)
     try:
-        require_renewal(build(until_at), asked, now)
+        require_renewal(build(until_at), asked, now, days * DAY)
     except RenewalRefusedError:
-        assert asked <= start or asked - start > LONGEST_RENEWAL
+        assert asked <= until_at or not timedelta(0) < asked - now <= days * DAY
     else:
-        assert timedelta(0) < asked - start <= LONGEST_RENEWAL
+        assert asked > until_at
+        assert timedelta(0) < asked - now <= days * DAY
 
 
 def test_what_was_opened_is_not_renewed() -> None:
+    require_renewal(build(), ENDS + DAY, ENDS, DAY)
     with pytest.raises(RenewalRefusedError):
-        require_renewal(build(opened_at=NOW), ENDS + DAY, NOW)
+        require_renewal(build(opened_at=NOW), ENDS + DAY, ENDS, DAY)
+
+
+def test_what_was_refused_waits_for_a_person_and_is_not_renewed() -> None:
+    stated = SPECIAL.model_copy(update={"opening": "automatic", "until_at": NOW - DAY})
+    row = build_refused_situation(stated, NOW)
+    end = NOW + REFUSED_TERM
+    assert [derive_state(row, at) for at in (NOW, end)] == ["refused", "overdue"]
+    with pytest.raises(RenewalRefusedError):
+        require_renewal(row, end + DAY, NOW, 30 * DAY)
 
 
 @given(until_at=moments, opened_at=st.none() | moments)
@@ -105,16 +118,73 @@ def test_what_is_not_opened_is_listed_earliest_first(
     assert situations.list_unopened(conn, 1) == (rows[1],)
 
 
-def test_a_renewal_moves_the_end_only(conn: Connection, situations: SpecialSituations) -> None:
+def test_what_waits_for_a_person_holds_up_nothing_that_opens_by_itself(
+    conn: Connection, situations: SpecialSituations
+) -> None:
+    for _ in range(1_001):
+        situations.declare(conn, build(NOW - 2 * DAY))
+    due, early = build(NOW - DAY, "automatic"), build(NOW + DAY, "automatic")
+    for row in (due, early):
+        situations.declare(conn, row)
+    assert situations.list_due(conn, NOW, 10) == [due.occasion_id]
+    assert situations.count_unopened(conn, NOW) == (1_003, 1_001)
+    situations.mark_opened(conn, due.occasion_id, None, NOW)
+    assert situations.list_due(conn, NOW, 10) == []
+    assert situations.count_unopened(conn, NOW + 2 * DAY) == (1_002, 1_001)
+
+
+def test_each_is_found_by_its_number_and_listed_once_over_the_pages(
+    conn: Connection, situations: SpecialSituations
+) -> None:
+    rows = [build(NOW + (count // 3) * DAY) for count in range(10)]
+    for row in rows:
+        situations.declare(conn, row)
+    found: list[SpecialSituationRow] = []
+    page = situations.list_unopened(conn, 4)
+    while page:
+        found += page
+        page = situations.list_unopened(
+            conn, 4, (page[-1].stated.until_at, derive_number(page[-1]))
+        )
+    assert found == sorted(rows, key=lambda row: (row.stated.until_at, derive_number(row)))
+    for row in rows:
+        assert situations.find_unopened(conn, derive_number(row)) == row
+    situations.mark_opened(conn, rows[0].occasion_id, DECIDER, NOW)
+    assert situations.find_unopened(conn, derive_number(rows[0])) is None
+
+
+def test_what_is_stated_anew_to_wait_for_a_person_does_not_open_by_itself(
+    conn: Connection, situations: SpecialSituations
+) -> None:
+    row = build(NOW - DAY, "automatic")
+    situations.declare(conn, row)
+    assert situations.list_due(conn, NOW, 10) == [row.occasion_id]
+    by_person = row.stated.model_copy(update={"opening": "by_person"})
+    situations.renew(conn, replace(row, stated=by_person))
+    assert situations.list_due(conn, NOW, 10) == []
+    assert situations.count_unopened(conn, NOW) == (1, 1)
+
+
+def test_what_was_refused_is_kept_as_such(conn: Connection, situations: SpecialSituations) -> None:
+    row = build_refused_situation(SPECIAL, NOW)
+    situations.declare(conn, row)
+    assert situations.find_unopened(conn, derive_number(row)) == row
+
+
+def test_only_the_very_one_that_waits_is_renewed(
+    conn: Connection, situations: SpecialSituations
+) -> None:
     row = build()
     situations.declare(conn, row)
-    with pytest.raises(RenewalRefusedError):
-        situations.renew(conn, row.occasion_id, ENDS + 15 * DAY, NOW)
-    situations.renew(conn, row.occasion_id, ENDS + 14 * DAY, NOW)
-    found = situations.find_situation(conn, row.occasion_id)
-    assert found is not None
-    assert found.stated == row.stated.model_copy(update={"until_at": ENDS + 14 * DAY})
-    assert found.declared_at == NOW
+    later = row.stated.model_copy(update={"until_at": ENDS + 14 * DAY})
+    renewed = replace(row, stated=later)
+    with pytest.raises(RaceLost):
+        situations.renew(conn, replace(renewed, id=draw_id()))
+    situations.renew(conn, renewed)
+    assert situations.find_situation(conn, row.occasion_id) == renewed
+    situations.mark_opened(conn, row.occasion_id, DECIDER, NOW)
+    with pytest.raises(RaceLost):
+        situations.renew(conn, renewed)
 
 
 def test_it_opens_once_and_says_by_whom(conn: Connection, situations: SpecialSituations) -> None:
@@ -129,4 +199,4 @@ def test_it_opens_once_and_says_by_whom(conn: Connection, situations: SpecialSit
     with pytest.raises(RaceLost):
         situations.mark_opened(conn, draw_id(), DECIDER, NOW)
     with pytest.raises(RaceLost):
-        situations.renew(conn, draw_id(), ENDS + DAY, NOW)
+        situations.renew(conn, build())

@@ -8,14 +8,12 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 from datwat.party.database import (
     READ_ONLY,
-    DatabaseBehindError,
     DatabaseError,
     DatabaseNotDurableError,
     DatabaseTooNewError,
     find_sqlite_file,
     migrate,
     open_engine,
-    require_current,
 )
 from keyholder.tables import METADATA, MIGRATIONS
 from tests.keyholder.conftest import own_engine
@@ -30,7 +28,6 @@ def test_the_migrated_schema_is_that_of_the_tables(own_engine: Engine) -> None:
     with own_engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     migrate(own_engine, MIGRATIONS)
-    require_current(own_engine, MIGRATIONS)
 
 
 def test_a_newer_database_is_refused(own_engine: Engine) -> None:
@@ -38,13 +35,6 @@ def test_a_newer_database_is_refused(own_engine: Engine) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(DatabaseTooNewError):
         migrate(own_engine, MIGRATIONS)
-    with pytest.raises(DatabaseTooNewError):
-        require_current(own_engine, MIGRATIONS)
-
-
-def test_a_database_without_schema_is_behind(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseBehindError):
-        require_current(open_engine(f"sqlite:///{tmp_path / 'x.sqlite'}"), MIGRATIONS)
 
 
 def test_sqlite_is_opened_durably_and_for_its_owner(tmp_path: Path) -> None:

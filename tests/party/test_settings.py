@@ -59,6 +59,29 @@ def test_change_keeps_the_rest(tmp_path: Path) -> None:
     assert (settings.port, settings.name) == (1, VALUES["name"])
 
 
+def test_a_home_that_stood_open_is_closed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    write_settings(tmp_path, VALUES)
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "settings.toml").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(HomeExistsError):
+        write_settings(tmp_path, VALUES)
+
+
+def test_what_is_changed_is_private_from_its_first_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_settings(tmp_path, VALUES)
+    left = tmp_path / "settings.new"
+    left.write_text("")
+    left.chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # it may not be made so only afterwards
+    with left.open() as others:
+        change_settings(tmp_path, {"database_url": "postgresql://u:pw@h/d"})
+        assert "pw" not in others.read()
+    assert (tmp_path / "settings.toml").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

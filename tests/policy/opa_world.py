@@ -100,6 +100,8 @@ def make_evaluation(**changes: object) -> Evaluation:
         "consents": (),
         "objections": (),
         "authorities": (),
+        "new_consent": None,
+        "new_authority": None,
         "registration": None,
         "opens": None,
         "new_special_situation": None,

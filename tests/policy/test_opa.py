@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from broker.adapters import opa_process
-from broker.adapters.opa import DEADLINE_SECONDS, ExternalOpa, SupervisedOpa
+from broker.adapters.opa import ExternalOpa, SupervisedOpa
+from broker.adapters.opa_link import DEADLINE_SECONDS
 from broker.adapters.opa_process import OpaStartError
 from broker.policy.bundle import OpaKey
 from broker.policy.engine import PolicyUnavailableError

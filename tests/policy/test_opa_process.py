@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from broker.adapters import opa_process
-from broker.adapters.opa import OpaLink, SupervisedOpa
+from broker.adapters.opa import SupervisedOpa
+from broker.adapters.opa_link import OpaLink
 from broker.adapters.opa_process import OpaMissingError, OpaProcess, OpaStartError, find_opa
 from broker.policy.bundle import OpaKey, _pack, build_opa_archive
 from broker.policy.engine import PolicyUnavailableError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from connectors.portal.errors import OwnLogError
 from connectors.portal.own_log import verify_own_log
 from datwat.protocol.access_log import AccessCard, AccessLog, EntryProof, Sentence
 from datwat.protocol.canonical import encode_canonical
+from datwat.protocol.card_data import CardDataError, build_card_data
 from datwat.protocol.checkpoint import CheckpointSigner
 from datwat.protocol.entry import build_person_entry, derive_commit, derive_payload_hash
 from datwat.protocol.errors import ProtocolError
@@ -164,12 +166,145 @@ def build_reopened(**changes: object) -> dict[str, Any]:
 
 def test_an_opened_entry_tells_what_the_earlier_one_committed_to() -> None:
     log = Log(build_reopened())
-    page, _ = verify_own_log(log.build_page(told_later_at=AT), RID, log.entry)
+    later = datetime(2026, 4, 2, 9, 0, tzinfo=UTC)
+    page, _ = verify_own_log(log.build_page(told_later_at=later), RID, log.entry)
     assert page.cards[0].event == "inquire"
 
 
 def test_an_opened_entry_with_another_earlier_half_is_refused() -> None:
     log = Log(build_reopened(core=encode_bytes(b"another core")))
+    later = datetime(2026, 4, 2, 9, 0, tzinfo=UTC)
     with pytest.raises(OwnLogError):
-        verify_own_log(log.build_page(), RID, log.entry)
+        verify_own_log(log.build_page(told_later_at=later), RID, log.entry)
     assert json.loads(log.payload)["event"] == "opened"
+
+
+SOURCE = "00000099000000001000:debt-counselling"
+MOTIVATION = dict.fromkeys(
+    ("purpose", "subsidiarity", "proportionality", "efficiency", "transparency"), "Een reden."
+)
+BASIS = {"giver_article": "Wgs 8", "taker_article": "Wmo 2015 5.2.1", "mode": "may"}
+FULL = {
+    "event": "release",
+    "asked": {
+        "role": "regisseur",
+        "purpose": "coordinate_family_help",
+        "fields": ["regeling.status", "regeling.soort"],
+        "motivation": MOTIVATION,
+    },
+    "said": {
+        "permit": True,
+        "rung": "wat",
+        "findings": [{"blade": "purpose", "code": "told", "satisfied": True, "params": {}}],
+        "withheld": [{"field": "regeling.soort", "code": "field_not_permitted"}],
+        "legal_basis": BASIS,
+        "revision": "b" * 64,
+    },
+    "pointers": [
+        {"source": {"id": SOURCE, "name": "Schuldhulp"}, "kind": "debt_counselling", "rung": "dat"}
+    ],
+    "detail": {"ground": "child_safety", "handler_roles": ["coordinator"], "count": 2},
+    "delivered": {"fields": ["regeling.status"]},
+}
+
+
+def build_full(**changes: object) -> dict[str, Any]:
+    """Return the card of an entry in which nothing is empty, with changes, as Python values."""
+    text = {"nl": "Zin.", "en": "Sentence."}
+    return {
+        "event": "release",
+        "role": "regisseur",
+        "purpose": "coordinate_family_help",
+        "motivation": MOTIVATION,
+        "permitted": True,
+        "rung": "wat",
+        "findings": [{"blade": "purpose", "code": "told", "satisfied": True, "text": text}],
+        "pointers": [
+            {
+                "source": SOURCE,
+                "source_name": "Schuldhulp",
+                "kind": "debt_counselling",
+                "rung": "dat",
+            }
+        ],
+        "fields_asked": ["regeling.status", "regeling.soort"],
+        "fields_given": ["regeling.status"],
+        "withheld": [{"field": "regeling.soort", "code": "field_not_permitted", "text": text}],
+        "legal_basis": BASIS,
+        "details": {"ground": "child_safety", "handler_roles": ["coordinator"], "count": 2},
+        **changes,
+    }
+
+
+def build_forged(**changes: object) -> bytes:
+    """Return the page of a full log with its card changed, as JSON."""
+    log = Log(build_payload(**FULL))
+    page = json.loads(log.build_page())
+    page["cards"][0].update(build_full(**changes))
+    verify_own_log(json.dumps(page).encode(), RID, log.entry)
+    return json.dumps(page).encode()
+
+
+def test_a_full_card_is_shown_as_it_is() -> None:
+    assert json.loads(build_forged())["cards"][0]["legal_basis"] == BASIS
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"number": 1},
+        {"requester_name": "Iemand anders"},
+        {"role": "arts"},
+        {"purpose": "own_access"},
+        {"purpose": None},
+        {"motivation": {**MOTIVATION, "efficiency": "Iets anders."}},
+        {"motivation": None},
+        {"permitted": False},
+        {"rung": "dat"},
+        {"findings": []},
+        {"findings": [{**build_full()["findings"][0], "satisfied": False}]},
+        {"pointers": []},
+        {"pointers": [{**build_full()["pointers"][0], "source_name": "Iemand anders"}]},
+        {"fields_asked": []},
+        {"fields_given": ["regeling.status", "regeling.soort"]},
+        {"withheld": []},
+        {"withheld": [{**build_full()["withheld"][0], "code": "refused"}]},
+        {"failure": "source_unreachable"},
+        {"legal_basis": {**BASIS, "mode": "duty"}},
+        {"legal_basis": None},
+        {"told_later_at": "2026-03-02T09:00:00Z"},
+        {"details": {}},
+        {"details": {**build_full()["details"], "count": 3}},
+        {"reason": "Een reden."},
+    ],
+)
+def test_a_card_of_which_any_member_is_forged_is_shown_to_nobody(forged: dict[str, Any]) -> None:
+    with pytest.raises(OwnLogError):
+        build_forged(**forged)
+
+
+def test_an_outcome_stands_only_with_its_own_question() -> None:
+    def prove(index: int, core: dict[str, Any], **changes: object) -> EntryProof:
+        payload = encode_canonical(build_payload(**changes))
+        return EntryProof(
+            index=index,
+            path=(),
+            audience="open",
+            tag=b"t" * 32,
+            core=encode_canonical(core),
+            salt=b"s" * 32,
+            payload=payload,
+        )
+
+    question = prove(0, {"v": 1}, **{**FULL, "delivered": None})
+    digest = encode_bytes(hashlib.sha256(question.core).digest())
+    delivered = {"fields": ["regeling.status"]}
+    outcome = prove(1, {"core_hash": digest}, event="outcome", delivered=delivered)
+    assert build_card_data([question, outcome])["fields_given"] == ["regeling.status"]
+    for wrong in (
+        prove(1, {"core_hash": encode_bytes(b"x" * 32)}, event="outcome", delivered=delivered),
+        prove(1, {"core_hash": digest}, event="inquire", delivered=delivered),
+        prove(1, {"v": 1}, event="outcome", delivered=delivered),
+    ):
+        with pytest.raises(CardDataError):
+            build_card_data([question, wrong])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.portal.errors import CrossSiteError, SessionMissingError
 from connectors.portal.sessions import IDLE, LOGIN_TIME, LONGEST, Logins, Sessions
+from datwat.protocol.values import decode_bytes
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 OWN = b"o" * 16
@@ -70,14 +71,20 @@ def test_what_has_ended_is_forgotten() -> None:
     assert len(sessions) == 0
 
 
-def test_the_state_of_a_login_is_given_back_once_and_in_time() -> None:
+def test_the_state_of_a_login_is_read_by_this_process_alone_and_in_time() -> None:
     logins = Logins()
-    token, state = logins.begin(START)
-    state["nonce"] = "n"
-    assert logins.take("another", START) == {}
-    assert logins.take(None, START) == {}
-    assert logins.take(token, START + timedelta(minutes=1)) == {"nonce": "n"}
-    assert logins.take(token, START) == {}
-    late, state = logins.begin(START)
-    state["nonce"] = "n"
-    assert logins.take(late, START + LOGIN_TIME) == {}
+    token = logins.seal({"nonce": "n-secret"}, START)
+    assert logins.open(token, START + LOGIN_TIME - timedelta(seconds=1)) == {"nonce": "n-secret"}
+    assert logins.open(token, START + LOGIN_TIME) == {}
+    assert b"n-secret" not in decode_bytes(token)
+    changed = token[:-2] + ("AA" if token[-2:] != "AA" else "BA")
+    for other in (None, "", "another", "é", changed, Logins().seal({"nonce": "x"}, START)):
+        assert logins.open(other, START) == {}
+
+
+def test_who_begins_thousands_of_logins_takes_nobodys_away() -> None:
+    logins = Logins()
+    token = logins.seal({"nonce": "n"}, START)
+    for _ in range(10_000):
+        logins.seal({}, START)
+    assert logins.open(token, START) == {"nonce": "n"}

@@ -1,7 +1,8 @@
 """Promise 1: broker and key holder never receive, store or log a BSN.
 
 A marked number goes through every route; afterwards it is looked for in all files of all parties
-(databases, WAL, ratchets, logs), and in everything that broker and key holder received and sent.
+(databases, WAL, ratchets, logs, temporary files), and in everything that broker and key holder
+received and sent.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from datwat.protocol.acts import (
     SpecialSituation,
 )
 from datwat.protocol.values import decode_bytes
-from tests.demo.world import World
+from tests.demo.world import TEMPORARY, World
 from tests.party.covenant import now
 from tests.promises.needles import (
     WEAK,
@@ -89,7 +90,9 @@ def do_the_other_acts(world: World) -> None:
         until_at=moment + timedelta(days=30),
     )
     team.record_authority(
-        requests.RecordAuthority(professional=NOOR, client="P-1", authority=authority)
+        requests.RecordAuthority(
+            professional=NOOR, occasion="merk", client="P-1", authority=authority
+        )
     )
     situation = SpecialSituation(
         ground="rights_of_others",
@@ -208,6 +211,18 @@ class TestNoBsn:
                 connection.execute("PRAGMA secure_delete=ON")
                 connection.execute(f"DROP TABLE leak_{form}")
             connection.close()
+
+    def test_temporary_files_of_every_process_are_searched(self, walked: World) -> None:
+        temporary = walked.folder / TEMPORARY
+        for child in walked.processes.children:
+            environment = Path(f"/proc/{child.process.pid}/environ").read_bytes().split(b"\0")
+            assert f"TMPDIR={temporary}".encode() in environment, child.name
+        planted = temporary / "planted"
+        planted.write_text(MARKED[0], encoding="ascii")
+        try:
+            assert any(TEMPORARY in leak for leak in find_leaks(read_everything(walked), MARKED))
+        finally:
+            planted.unlink()
 
     def test_a_number_planted_in_captured_traffic_is_found(self, walked: World) -> None:
         (one, *_) = walked.recorders["broker"].find("/v1/inquiries")

@@ -261,6 +261,27 @@ INPUTS: dict[str, Members] = {
             "rid": RID,
             "requester": {"id": PARTNER, "name": "Wijkteam"},
             "notice": "now",
+            "asked": {"role": "regisseur", "purpose": "debt_counselling"},
+            "said": {
+                "permit": True,
+                "rung": "dat",
+                "findings": [
+                    {
+                        "blade": "purpose",
+                        "code": "purpose_in_force",
+                        "satisfied": True,
+                        "params": {},
+                    }
+                ],
+                "revision": "b" * 64,
+            },
+            "pointers": [
+                {
+                    "source": {"id": SOURCE, "name": "Schuldhulp"},
+                    "kind": "debt_counselling",
+                    "rung": "dat",
+                }
+            ],
         },
         "card": {
             "rid": RID,

@@ -3,10 +3,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from broker.purposes.cases import Case, derive_entry_point, load_cases
+from broker.policy.decision import entry_point_of
+from broker.policy.evaluation import Act
+from broker.purposes.cases import Case, load_cases
 from broker.purposes.catalogue import Catalogue, load_catalogue
 from tests.mutate.__main__ import find_opa
 from tests.mutate.engine import Engine
@@ -34,7 +37,7 @@ def opa(catalogue: Catalogue) -> Iterator[Engine]:
 def weigh(opa: Engine, questions: list[dict[str, object]]) -> list[dict[str, object]]:
     """Return the decision on each question, in order, weighed by a real OPA in one query."""
     entries = [
-        {"entry_point": derive_entry_point(str(question["act"])), "question": question}
+        {"entry_point": entry_point_of(cast("Act", question["act"])), "question": question}
         for question in questions
     ]
     opa.put_data("cases", entries)

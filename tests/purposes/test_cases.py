@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from broker.policy.decision import Decision, entry_point_of
+from broker.policy.decision import Decision
 from broker.policy.evaluation import Evaluation
-from broker.purposes.cases import Case, compare, derive_entry_point, run_cases
-from broker.purposes.catalogue import ACTS, Catalogue
+from broker.purposes.cases import Case, compare
+from broker.purposes.catalogue import Catalogue
 from datwat.protocol.messages import BLADES
 from tests.mutate.engine import Engine
 from tests.purposes.conftest import weigh
@@ -28,21 +28,16 @@ def test_every_question_is_a_complete_evaluation(cases: tuple[Case, ...]) -> Non
         Evaluation.model_validate_json(json.dumps(case.question))
 
 
-def test_the_runner_reports_what_differs(opa: Engine, cases: tuple[Case, ...]) -> None:
+def test_what_differs_is_reported(opa: Engine, cases: tuple[Case, ...]) -> None:
     case = cases[0]
     other = case.model_copy(
         update={"expect": case.expect.model_copy(update={"permit": not case.expect.permit})}
     )
-    failures = run_cases((case, other), lambda _entry, question: weigh(opa, [dict(question)])[0])
+    decision = weigh(opa, [case.question])[0]
+    assert compare(case, decision) == ()
+    failures = compare(other, decision)
     assert [failure.member for failure in failures] == ["permit"]
     assert case.name in failures[0].case
-
-
-def test_every_act_belongs_to_one_entry_point() -> None:
-    assert {act: derive_entry_point(act) for act in ACTS} == {
-        act: entry_point_of(act)  # type: ignore[arg-type]
-        for act in ACTS
-    }
 
 
 def test_each_purpose_has_a_permit_and_a_refusal_per_blade(

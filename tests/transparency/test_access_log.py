@@ -10,13 +10,18 @@ from datetime import timedelta
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import Connection
 
+from broker.adapters.tables import SPENT
+from broker.audit.records import Appendable, Job
 from broker.exchange.admission import read_question
 from broker.exchange.errors import HandleUnknownError
-from broker.exchange.opening import derive_number
+from broker.involvement.special_situations import derive_number
 from broker.transparency.access_log import CursorError
+from connectors.client.outgoing import draw_rid
 from connectors.portal.own_log import verify_own_log
 from datwat.party.http_in import read_message
+from datwat.party.spent import SpentRequests
 from datwat.protocol.access_log import AccessCard, AccessLog
 from datwat.protocol.acts import Authority, Consent, Page, Professional, SpecialSituation, Wish
 from datwat.protocol.messages import ActObject
@@ -91,6 +96,17 @@ async def log_in(running: Running, *persons: str) -> list[Resident]:
     parts = [act_part(answer, number) for number in range(len(persons))]
     assert all(part.handle for part in parts), parts
     return [Resident(running, part.handle) for part in parts if part.handle]
+
+
+async def forget_spent(running: Running) -> None:
+    """Do what housekeeping does when a `rid` is old enough to be forgotten."""
+    later = now() + timedelta(minutes=11)
+
+    def work(conn: Connection) -> list[Appendable]:
+        SpentRequests(SPENT).purge(conn, later)
+        return []
+
+    await running.broker.log.append(Job(work))
 
 
 def events(page: AccessLog) -> list[str]:
@@ -203,6 +219,95 @@ async def test_a_consent_can_be_given_and_withdrawn_by_its_number(broker: Runnin
     page = await resident.read()
     assert events(page)[-1] == "wish"
     assert page.cards[-1].details
+
+
+@pytest.mark.parametrize("given_by", ["self", "representative", "both"])
+async def test_only_who_is_logged_in_consents(broker: Running, given_by: str) -> None:
+    parent, child = next(NUMBERS), next(NUMBERS)
+    (own,) = await log_in(broker, child)
+    view = await represent(broker, parent, child)
+    consent = build_consent(given_by=given_by)
+    states = []
+    for resident in (own, view):
+        wish = by_handle(resident.handle, wish=Wish(consent=consent))
+        states.append(act_part(await broker.ask("portal", "wish", [wish])).state)
+    assert (
+        states
+        == {
+            "self": ["recorded", "refused"],
+            "representative": ["refused", "recorded"],
+            "both": ["refused", "refused"],
+        }[given_by]
+    )
+
+
+async def test_a_representative_withdraws_no_consent_that_is_the_persons_own(
+    broker: Running,
+) -> None:
+    parent, child = next(NUMBERS), next(NUMBERS)
+    (own,) = await log_in(broker, child)
+    view = await represent(broker, parent, child)
+
+    async def wish(resident: Resident, **members: object) -> str | None:
+        stated = by_handle(resident.handle, wish=Wish.model_validate(members))
+        return act_part(await broker.ask("portal", "wish", [stated])).state
+
+    assert await wish(own, consent=build_consent()) == "recorded"
+    number = (await own.read()).cards[0].number
+    assert (await view.read()).cards == ()
+    refused = [await wish(view, withdraws=one) for one in (number, number + 10_000)]
+    assert refused == ["refused", "refused"]
+    assert await wish(own, withdraws=number) == "recorded"
+
+
+async def represent(running: Running, parent: str, child: str) -> Resident:
+    """Return what a parent sees of a child."""
+    persons = [by_bsn(bsn, identity="document") for bsn in (parent, child)]
+    handle = act_part(await running.ask("portal", "open_session", persons), 1).handle
+    assert handle is not None
+    return Resident(running, handle)
+
+
+def build_consent(**changes: object) -> Consent:
+    members = {
+        "kind": "explicit",
+        "purpose": "coordinate_family_help",
+        "given_by": "self",
+        "written": True,
+        "given_at": now(),
+        "until_at": now() + timedelta(days=90),
+    }
+    return Consent.model_validate({**members, **changes})
+
+
+async def test_a_withdrawal_takes_back_the_very_consent_that_its_entry_tells_of(
+    broker: Running,
+) -> None:
+    """Two consents under one `rid`, the older one recorded last."""
+    bsn, rid = next(NUMBERS), draw_rid()
+    home = await open_household(broker, bsn)
+    numbers = []
+    for given_at in (now(), now() - timedelta(days=2)):
+        await forget_spent(broker)
+        consent = Consent(
+            kind="explicit",
+            purpose="coordinate_family_help",
+            given_by="self",
+            written=True,
+            given_at=given_at,
+            until_at=given_at + timedelta(days=90),
+        )
+        person = by_handle(home.handles[bsn], consent=consent)
+        stated = say(occasion=home.occasion)
+        answer = await broker.ask("social-team", "record_consent", [person], stated, rid_of=rid)
+        assert act_part(answer).state == "recorded"
+        numbers.append(answer.persons[0].index)
+    (resident,) = await log_in(broker, bsn)
+    for number, state in ((1, "recorded"), (1, "refused"), (0, "recorded"), (0, "refused")):
+        wish = Wish(withdraws=numbers[number])
+        answer = await broker.ask("portal", "wish", [by_handle(resident.handle, wish=wish)])
+        assert act_part(answer).state == state
+    assert all("consent_id" not in card.details for card in (await resident.read()).cards)
 
 
 def situation(**changes: object) -> SpecialSituation:

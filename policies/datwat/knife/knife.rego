@@ -181,6 +181,10 @@ default notice := "now"
 
 notice := "later" if count(facts.situations_in_force) > 0
 
+# What is declared may be a matter of safety, also where it is refused for its form: then a person
+# decides when to tell, not a slip of the pen.
+notice := "later" if count(facts.declared) > 0
+
 default audience := "open"
 
 audience := "own" if input.occasion.confidential

@@ -143,11 +143,21 @@ test_the_scope_says_what_was_asked_and_what_not if {
 	part({"act": "inquire", "stated_by": "ticket"}, "scope") == {"functions": [], "domains": [], "cannot_see": []}
 }
 
-test_later_only_while_a_special_situation_is_in_force if {
+test_later_while_a_special_situation_is_in_force if {
 	part({}, "notice") == "now"
 	decision := weighed({"occasion": {"special_situation": fixture.situation}})
 	decision.notice == "later"
 	"inform_later" in codes(decision.obligations)
+}
+
+test_what_is_declared_waits_also_where_its_form_is_wrong if {
+	wrong := [{"ground": "ease"}, {"until_at": "2026-03-01T00:00:00Z", "opening": "automatic"}]
+	every changes in wrong {
+		stated := object.union(fixture.situation, changes)
+		part({"opens": {"special_situation": stated}}, "notice") == "later"
+		part({"new_special_situation": stated}, "notice") == "later"
+		part({"occasion": {"special_situation": stated}}, "notice") == "now"
+	}
 }
 
 test_own_is_for_the_person_alone if {

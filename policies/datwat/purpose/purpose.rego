@@ -56,9 +56,9 @@ occasion_own if input.occasion.holder == input.requester.id
 
 occasion_own if recorded_without_occasion
 
-# A source of its own standing records what the resident told it without an occasion.
+# An objection can be made anywhere and takes nothing: it alone is recorded without an occasion. AVG 21.
 recorded_without_occasion if {
-	input.act in {"record_consent", "record_objection", "record_authority"}
+	input.act == "record_objection"
 	input.occasion == null
 }
 
@@ -68,8 +68,6 @@ occasion_open if {
 	facts.past(input.occasion.opened_at)
 	input.occasion.closed_at == null
 }
-
-occasion_open if recorded_without_occasion
 
 default occasion_kind_fits := false
 
@@ -92,8 +90,6 @@ handler_current if {
 	handler.professional == input.professional.id
 	current(handler)
 }
-
-handler_current if recorded_without_occasion
 
 current(handler) if {
 	handler.role in leading
@@ -136,6 +132,12 @@ leaves_open(authority) if authority.kind in {"both_parents", "one_parent", "guar
 
 leaves_open(authority) if facts.past(authority.until_at)
 
+# What somebody only stated of the parents closes nothing: a document or register does.
+leaves_open(authority) if {
+	authority.kind == "disagreement"
+	authority.source == "stated"
+}
+
 default source_in_purpose := false
 
 source_in_purpose if input.ask.source_function in ladder.functions
@@ -148,6 +150,46 @@ edge_exists if edge.found.giver_article
 default consent_fits := false
 
 consent_fits if count(fields.permitted) > 0
+
+# A consent and a record of authority hold for a time, and are asked again: counted from the day of
+# both giving and recording, so that a later day of giving adds nothing.
+default consent_term_fits := false
+
+consent_term_fits if {
+	term_fits(input.new_consent.given_at, input.new_consent.until_at, facts.covenant.longest_consent_days)
+}
+
+# A wish that gives no consent.
+consent_term_fits if {
+	input.act == "wish"
+	input.new_consent == null
+}
+
+# At the portal only who is logged in consents: the person, or who represents them; never both.
+default giver_is_present := false
+
+giver_is_present if input.new_consent == null
+
+giver_is_present if {
+	input.represented == false
+	input.new_consent.given_by == "self"
+}
+
+giver_is_present if {
+	input.represented == true
+	input.new_consent.given_by == "representative"
+}
+
+default authority_term_fits := false
+
+authority_term_fits if {
+	term_fits(input.new_authority.checked_at, input.new_authority.until_at, facts.covenant.longest_authority_days)
+}
+
+term_fits(from, until, days) if {
+	facts.within_days(from, until, days)
+	facts.within_days(input.now, until, days)
+}
 
 default partner_named := false
 

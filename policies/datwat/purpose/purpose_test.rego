@@ -36,8 +36,14 @@ test_who_is_represented_is_so_without_dispute if {
 		given := fixture.asked({"represented": true, "authorities": authorities})
 		purpose.may_be_represented with input as given
 	}
-	every kind in ["disagreement", "parent_without"] {
-		dispute := {"kind": kind, "until_at": "2026-12-01T00:00:00Z"}
+	stated := {"kind": "disagreement", "source": "stated", "until_at": "2026-12-01T00:00:00Z"}
+	purpose.may_be_represented with input as fixture.asked({"represented": true, "authorities": [stated]})
+	disputes := [
+		["disagreement", "document"], ["disagreement", "register"],
+		["parent_without", "document"], ["parent_without", "stated"],
+	]
+	every pair in disputes {
+		dispute := {"kind": pair[0], "source": pair[1], "until_at": "2026-12-01T00:00:00Z"}
 		given := fixture.asked({"represented": true, "authorities": array.concat(settled, [dispute])})
 		not purpose.may_be_represented with input as given
 	}
@@ -91,12 +97,71 @@ test_an_occasion_without_help_request_lasts_until_its_day if {
 	purpose.occasion_not_lapsed with input as fixture.on_occasion({"kind": "signal", "inform_by": "2026-03-09T00:00:00Z"})
 }
 
-test_consent_is_recorded_without_an_occasion_but_nothing_else if {
-	every code in ["occasion_own", "occasion_open", "handler_current", "person_in_household"] {
-		purpose[code] == true with input as fixture.asked({"act": "record_consent", "occasion": null, "member": null})
-		purpose[code] == false with input as fixture.asked({"act": "record_conversation", "occasion": null, "member": null})
+test_an_objection_is_recorded_without_an_occasion_but_nothing_else if {
+	every code in ["occasion_own", "person_in_household"] {
+		purpose[code] == true with input as fixture.asked({"act": "record_objection", "occasion": null, "member": null})
+		every act in ["record_consent", "record_authority", "record_conversation"] {
+			purpose[code] == false with input as fixture.asked({"act": act, "occasion": null, "member": null})
+		}
 	}
-	not purpose.occasion_own with input as fixture.asked({"act": "record_consent", "occasion": {"holder": "3:team"}})
+	every code in ["occasion_open", "handler_current"] {
+		purpose[code] == false with input as fixture.asked({"act": "record_objection", "occasion": null, "member": null})
+	}
+	not purpose.occasion_own with input as fixture.asked({"act": "record_objection", "occasion": {"holder": "3:team"}})
+}
+
+default is_lawful(_, _) := false
+
+is_lawful(represented, giver) if [represented, giver] in {[false, "self"], [true, "representative"]}
+
+test_who_consents_in_a_wish_is_the_one_who_is_logged_in if {
+	every represented in [false, true, null] {
+		every giver in ["self", "representative", "both", null] {
+			wish := fixture.asked({"act": "wish", "represented": represented, "new_consent": {"given_by": giver}})
+			purpose.giver_is_present == is_lawful(represented, giver) with input as wish
+		}
+	}
+	purpose.giver_is_present with input as fixture.asked({"act": "wish"})
+	not purpose.giver_is_present with input as {"act": "wish", "represented": false}
+}
+
+recorded(act, from, until) := fixture.asked({
+	"act": act,
+	"new_consent": {"given_at": from, "until_at": until},
+	"new_authority": {"checked_at": from, "until_at": until},
+})
+
+# Twenty days for a consent, ten for authority, from both the day of giving and the day of recording.
+test_what_is_recorded_has_a_longest_term if {
+	terms := [
+		["2026-03-02T09:00:00Z", "2026-03-12T09:00:00Z", true, true],
+		["2026-03-02T09:00:00Z", "2026-03-12T09:00:01Z", true, false],
+		["2026-03-02T09:00:00Z", "2026-03-22T09:00:00Z", true, false],
+		["2026-03-02T09:00:00Z", "2026-03-22T09:00:01Z", false, false],
+		["2026-02-27T09:00:00Z", "2026-03-10T09:00:00Z", true, false],
+		["2026-02-09T09:00:00Z", "2026-03-04T09:00:00Z", false, false],
+		["2026-03-10T09:00:00Z", "2026-03-14T09:00:00Z", true, false],
+		["2026-03-20T09:00:00Z", "2026-03-25T09:00:00Z", false, false],
+		["2026-03-02T09:00:00Z", "9999-12-31T00:00:00Z", false, false],
+		[null, "2026-03-04T09:00:00Z", false, false],
+		["2026-03-02T09:00:00Z", null, false, false],
+	]
+	every row in terms {
+		consent := recorded("record_consent", row[0], row[1])
+		purpose.consent_term_fits == row[2] with input as consent with data.datwat.catalogue as fixture.catalogue
+		authority := recorded("record_authority", row[0], row[1])
+		purpose.authority_term_fits == row[3] with input as authority with data.datwat.catalogue as fixture.catalogue
+	}
+}
+
+test_only_a_wish_may_give_no_consent if {
+	purpose.consent_term_fits with input as fixture.asked({"act": "wish"}) with data.datwat.catalogue as fixture.catalogue
+	bare := fixture.asked({"act": "record_consent"})
+	not purpose.consent_term_fits with input as bare with data.datwat.catalogue as fixture.catalogue
+	long := recorded("wish", "2026-03-02T09:00:00Z", "2026-04-22T09:00:00Z")
+	not purpose.consent_term_fits with input as long with data.datwat.catalogue as fixture.catalogue
+	asked := fixture.asked({"act": "record_authority"})
+	not purpose.authority_term_fits with input as asked with data.datwat.catalogue as fixture.catalogue
 }
 
 test_the_resident_has_a_purpose_of_their_own if {

@@ -51,6 +51,11 @@ default motivated_transparency := false
 
 motivated_transparency if input.ask.motivation_length.transparency >= facts.covenant.least_motivation
 
+# Another partner does not know that telling waits, and would tell: nobody is brought to it until then.
+default nothing_waits := false
+
+nothing_waits if input.occasion.special_situation == null
+
 # Without a question of the resident's own there is a day on which they are told.
 default inform_date_set := false
 

@@ -5,7 +5,7 @@ import rego.v1
 import data.datwat.fixture_test as fixture
 import data.datwat.transparency
 
-proven := {"notice_lawful", "professional_named", "told", "told_beforehand", "motivated_transparency"}
+proven := {"notice_lawful", "professional_named", "told", "told_beforehand", "motivated_transparency", "nothing_waits"}
 
 opening(changes) := object.union(
 	fixture.asked({"act": "open_occasion", "occasion": null}),
@@ -40,6 +40,8 @@ unproven := [
 	["told_beforehand", {"conversation": {"at": "2026-03-05T00:00:00Z"}}],
 	["told_beforehand", {"conversation": {"told_length": 0}}],
 	["told_beforehand", {"conversation": {"reaction": "not_told"}}],
+	["nothing_waits", {"occasion": null}],
+	["nothing_waits", {"occasion": {"special_situation": fixture.situation}}],
 	["motivated_transparency", {"ask": {"motivation_length": {"transparency": 4}}}],
 ]
 

@@ -130,6 +130,8 @@ def _create_occasions() -> None:
     op.create_table(
         "special_situations",
         _key("occasion_id"),
+        _text("number", 12),
+        _flag("by_itself"),
         _moment("declared_at"),
         _moment("term_at"),
         _moment("opened_at", nullable=True),
@@ -140,9 +142,16 @@ def _create_occasions() -> None:
     op.create_index(
         "ix_special_situations_term",
         "special_situations",
-        ["term_at"],
+        ["term_at", "number"],
         **_where("opened_at IS NULL"),
     )
+    op.create_index(
+        "ix_special_situations_due",
+        "special_situations",
+        ["by_itself", "term_at"],
+        **_where("opened_at IS NULL"),
+    )
+    op.create_index("ix_special_situations_number", "special_situations", ["number"])
     op.create_index("ix_special_situations_until", "special_situations", ["until_at"])
 
 
@@ -186,7 +195,11 @@ def _create_involvements() -> None:
         _text("requester", 61),
         _text("source", 61),
         _blob("subject_id"),
+        _blob("occasion_id", nullable=True),
+        _text("audience", 20),
         _flag("relayed"),
+        sa.Column("tries", sa.SmallInteger, nullable=False),
+        _moment("next_at"),
         _text("state", 20),
         _moment("asked_at"),
         _moment("due_at"),
@@ -202,7 +215,7 @@ def _create_involvements() -> None:
     op.create_index(
         "ix_contact_requests_outbox",
         "contact_requests",
-        ["asked_at"],
+        ["next_at"],
         **_where("delivered_at IS NULL"),
     )
     op.create_index("ix_contact_requests_until", "contact_requests", ["until_at"])
@@ -223,7 +236,6 @@ def _create_consents() -> None:
         "consents",
         _key("id"),
         _blob("subject_id"),
-        _blob("rid"),
         _moment("given_at"),
         _moment("withdrawn_at", nullable=True),
         _moment("until_at"),
