@@ -30,11 +30,13 @@ CARD_FILE = "card.json"
 
 app = typer.Typer(
     help="The broker: weighs, writes down, and passes on what it cannot read.",
+    epilog="Example: datwat broker status --home broker",
     no_args_is_help=True,
     add_completion=False,
 )
 special = typer.Typer(
     help="Special situations: why a resident is told later, until when, and opening them.",
+    epilog="Example: datwat special list --home broker",
     no_args_is_help=True,
     add_completion=False,
 )

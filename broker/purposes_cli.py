@@ -35,6 +35,7 @@ from datwat.protocol.keys import SigningKey
 
 app = typer.Typer(
     help="What may be asked for: purposes, their cases, and the signed bundle.",
+    epilog="Example: datwat purpose check",
     no_args_is_help=True,
     add_completion=False,
 )

@@ -33,7 +33,10 @@ _POLL_SECONDS = 0.2
 _COVENANT_DAYS = 365
 
 app = typer.Typer(
-    help="A partner's connector: client and gateway.", no_args_is_help=True, add_completion=False
+    help="A partner's connector: client and gateway.",
+    epilog="Example: datwat connector status --home youth-help",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 

@@ -25,6 +25,7 @@ CARD_FILE = "card.json"
 
 app = typer.Typer(
     help="The key holder: keeps the BSN from the broker.",
+    epilog="Example: datwat keyholder status --home keyholder",
     no_args_is_help=True,
     add_completion=False,
 )

@@ -25,6 +25,7 @@ _COVENANT_DAYS = 365
 
 app = typer.Typer(
     help="The residents' portal: their own log, and what they want.",
+    epilog="Example: datwat portal status --home portal",
     no_args_is_help=True,
     add_completion=False,
 )

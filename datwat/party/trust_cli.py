@@ -19,7 +19,10 @@ from datwat.protocol.documents import count_valid_signatures
 from datwat.protocol.values import encode_moment
 
 app = typer.Typer(
-    help="Who takes part: the signed trust list.", no_args_is_help=True, add_completion=False
+    help="Who takes part: the signed trust list.",
+    epilog="Example: datwat trust show --folder trust",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 FolderOption = Annotated[
