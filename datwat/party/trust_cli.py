@@ -20,7 +20,7 @@ from datwat.protocol.values import encode_moment
 
 app = typer.Typer(
     help="Who takes part: the signed trust list.",
-    epilog="Example: datwat trust show --folder trust",
+    epilog="Example: datwat trust show trust/trust-list.json",
     no_args_is_help=True,
     add_completion=False,
 )
