@@ -13,14 +13,16 @@ from bench.meter import find_child, measure, measure_sync, read_memory
 SPIN = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ntime.sleep(60)"
 
 
-def test_cpu_is_counted_and_waiting_is_not() -> None:
-    with subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE) as process:
+def test_cpu_is_counted_and_waiting_is_not(tmp_path: Path) -> None:
+    program = tmp_path / "spinner"  # a name that no other child of this process has
+    program.symlink_to(sys.executable)
+    with subprocess.Popen([program, "-c", SPIN], stdout=subprocess.PIPE) as process:
         with measure({"it": process.pid}) as usage:
             assert process.stdout is not None
             process.stdout.readline()
         with measure({"it": process.pid}) as idle:
             time.sleep(0.2)
-        assert find_child(os.getpid(), Path(sys.executable).name[:15]) == process.pid
+        assert find_child(os.getpid(), program.name) == process.pid
         assert read_memory(process.pid) > 1
         process.kill()
     assert 0.2 < usage.cpu["it"] < 1
