@@ -18,7 +18,7 @@ from connectors.client.results import ActResult, InquiryResult, ReleaseResult
 from datwat.protocol.access_log import AccessCard
 from datwat.protocol.answers import Weighing
 from datwat.protocol.messages import BLADES
-from demo.checking import find_opening, find_unmet
+from demo.checking import find_opening
 from demo.events import Acting, AskKnown, Compare, Look, OpenSituation, Withdraw
 from demo.model import Case, PartnerDeclared
 from demo.steps import LogStep, Step
@@ -167,8 +167,9 @@ class Story:
             )
 
     def _show_refusal(self, weighing: Weighing) -> None:
-        for code in find_unmet(weighing):
-            self._print(f"because: {escape(self._say(code))}", 5)
+        for one in weighing.findings:
+            if not one.satisfied:
+                self._print(f"because: {escape(self._say(one.code, one.params))}", 5)
         offered = [_OFFERED[one] for one in weighing.alternatives if one in _OFFERED]
         if offered:
             self._print(f"instead: {escape('; '.join(offered))}", 5)
@@ -234,10 +235,13 @@ class Story:
         person = self._case.people[key]
         return f"{person.called} {person.family_name}"
 
-    def _say(self, code: str) -> str:
-        """Return the English text of a code; one whose text has gaps to fill is said as it is."""
-        text = self._texts["en"].get(code, code)
-        return text if "{" not in text else code.replace("_", " ")
+    def _say(self, code: str, params: Mapping[str, object] | None = None) -> str:
+        """Return the English text of a code, its gaps filled with the texts of its parameters."""
+        texts = self._texts["en"]
+        text = texts.get(code, code)
+        for name, value in (params or {}).items():
+            text = text.replace(f"{{{name}}}", texts.get(str(value), str(value)))
+        return text
 
     def _print(self, text: str, indent: int) -> None:
         self._console.print(Padding(text, (0, 0, 0, indent)))
