@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -23,6 +22,7 @@ from datwat.party.http_in import build_app
 from datwat.party.openapi import ApiInfo
 from datwat.party.ratchet import Ratchet
 from datwat.party.trust_list import Directory
+from demo.covenant import find_ports
 from tests.exchange.world import Running
 
 CLIENT = "K-17"
@@ -51,10 +51,9 @@ products:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that no outgoing connection is given: it is still free when it is used."""
+    (port,) = find_ports(1)
+    return port
 
 
 class Source:
