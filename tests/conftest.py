@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def postgres_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
     """Return the URL of a PostgreSQL server whose user may create databases."""
     if not postgres.is_available():
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL's server programs are missing: `make test` installs them")
         pytest.skip("no PostgreSQL server programs on this machine")
     folder = tmp_path_factory.getbasetemp()
     with postgres.shared_server(folder if worker_id == "master" else folder.parent) as url:
