@@ -11,13 +11,14 @@ RUN := PATH="$(CURDIR)/.tools:$(CURDIR)/.venv/bin:$$PATH"
 CODE := $(wildcard datwat broker connectors keyholder demo bench scripts tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint mutate bench clean setup setup-dev lock \
+.PHONY: help demo serve test test-long lint mutate bench clean setup setup-dev lock \
 	lint-python lint-policies lint-api lint-files format
 
 help:
 	@echo 'make demo    plays the six cases with all parties as processes, and ends'
 	@echo 'make serve   the same, and leaves the parties running until Ctrl-C'
 	@echo 'make test    every test (arguments for pytest: make test ARGS="-k merkle")'
+	@echo 'make test-long  whole what make test does in part: faults, some half an hour'
 	@echo 'make lint    every check of code, policies and API'
 	@echo 'make mutate  takes out each policy condition in turn: none may go unnoticed'
 	@echo 'make bench   measures speed and prints the table'
@@ -29,8 +30,13 @@ demo: setup
 serve: setup
 	@$(RUN) $(VENV)/datwat demo --keep
 
-test: setup setup-dev $(STAMPS)/postgresql
+TEST_PARTS := setup setup-dev $(STAMPS)/postgresql $(STAMPS)/strace
+
+test: $(TEST_PARTS)
 	@$(RUN) $(VENV)/pytest -n 2 --dist loadgroup $(ARGS)
+
+test-long: $(TEST_PARTS)
+	@$(RUN) $(VENV)/pytest -n 2 --dist loadgroup --long -m long $(ARGS)
 
 mutate: setup setup-dev
 	@$(RUN) $(VENV)/python -m tests.mutate $(ARGS)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings one part of what the project needs; each part may be run again at any time.
-#   scripts/setup.sh python|dev|libsodium|postgresql|opa|regal|node
+#   scripts/setup.sh python|dev|libsodium|postgresql|strace|opa|regal|node
 # Says in one line what takes long, and in one line what to install where it cannot do so itself.
 set -eu
 cd "$(dirname "$0")/.."
@@ -86,6 +86,11 @@ setup_postgresql() {
     require_debian postgresql "the PostgreSQL server (its programs; the tests start their own)"
 }
 
+# The tests read the order of the log's system calls, and let the disk fail.
+setup_strace() {
+    command -v strace >/dev/null || require_debian strace "strace (the tests of the disk need it)"
+}
+
 # With go's build cache this takes a second when nothing has changed.
 build_tools() { # programs
     command -v go >/dev/null || return 1
@@ -122,6 +127,6 @@ setup_node() {
 }
 
 case "${1:-}" in
-    python|dev|libsodium|postgresql|opa|regal|node) "setup_$1" ;;
-    *) fail "say which part: python, dev, libsodium, postgresql, opa, regal or node." ;;
+    python|dev|libsodium|postgresql|strace|opa|regal|node) "setup_$1" ;;
+    *) fail "say which part: python, dev, libsodium, postgresql, strace, opa, regal or node." ;;
 esac

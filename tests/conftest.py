@@ -15,6 +15,19 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from broker.adapters.database import migrate, open_engine
 from tests import postgres
 
+_LONG_SECONDS = 3_600
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take `--long`: what `make test` does in part is done whole."""
+    parser.addoption("--long", action="store_true", help="do the long tests whole")
+
+
+@pytest.fixture(scope="session")
+def whole(request: pytest.FixtureRequest) -> bool:
+    """Return whether the long tests are done whole (`make test-long`), or in part."""
+    return bool(request.config.getoption("--long"))
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -23,6 +36,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     pytest-xdist 3.8 writes the group into a place that pytest 9.2 does not read any more.
     """
     for item in items:
+        if config.getoption("--long") and item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(_LONG_SECONDS))
         group = item.get_closest_marker("xdist_group")
         if group is None or not getattr(config.option, "loadgroup", False):
             continue

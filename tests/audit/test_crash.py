@@ -24,6 +24,7 @@ from datwat.protocol.merkle import verify_consistency
 from tests.audit.conftest import AT, ORIGIN, LogWorld
 
 _ROUNDS = 4
+_LONG_ROUNDS = 200
 
 
 def _run_until_killed(world: LogWorld, url: str, seconds: float) -> list[dict[str, Any]]:
@@ -45,10 +46,16 @@ def _run_until_killed(world: LogWorld, url: str, seconds: float) -> list[dict[st
     return [json.loads(line) for line in told.split("\n")]
 
 
-def test_killed_at_random_moments(engine: Engine, database_url: str, folder: Path) -> None:
+@pytest.mark.long
+def test_killed_at_random_moments(
+    engine: Engine,
+    database_url: str,
+    folder: Path,
+    whole: bool,
+) -> None:
     world = LogWorld(engine, folder)
     told: list[dict[str, Any]] = []
-    for _ in range(_ROUNDS):
+    for _ in range(_LONG_ROUNDS if whole else _ROUNDS):
         told += _run_until_killed(world, database_url, random.uniform(0.02, 0.25))  # noqa: S311
     log = world.start()
     assert len({item["index"] for item in told}) == len(told)

@@ -1,0 +1,62 @@
+"""The key file keeps the contract of `KekPort`, and leaves no key where it lay."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from broker.adapters.kek_file import FileKek, KekError
+from broker.audit.ports import KekPort
+from tests.audit.kek_contract import KekContract
+
+_NOW = datetime(2026, 11, 5, 9, 30, tzinfo=UTC)
+
+
+class TestFileKek(KekContract):
+    @pytest.fixture
+    def kek(self, tmp_path: Path) -> KekPort:
+        return FileKek.create(tmp_path / "kek.json")
+
+    @pytest.fixture
+    def reopen(self, tmp_path: Path) -> Callable[[], KekPort]:
+        return lambda: FileKek.open(tmp_path / "kek.json")
+
+
+def test_a_destroyed_key_is_overwritten_where_it_lay(tmp_path: Path) -> None:
+    path = tmp_path / "kek.json"
+    kek = FileKek.create(path)
+    kek.start_generation(_NOW)
+    key = json.loads(path.read_bytes())["generations"][0]["key"]
+    assert len(base64.urlsafe_b64decode(key + "=")) == 32
+    # A second name for the old file: what the disk still holds of it once it has no name.
+    os.link(path, tmp_path / "old")
+    kek.destroy_generation(1)
+    assert set((tmp_path / "old").read_bytes()) == {0}
+    assert key.encode() not in path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_crash_left_beside_the_file_is_no_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / "kek.json"
+    kek = FileKek.create(path)
+    sealed = kek.seal(b"plain", b"")
+    (tmp_path / "kek.json.new").write_bytes(b'{"v": 1, "gen')
+    kek.start_generation(_NOW)
+    assert FileKek.open(path).unseal(sealed, b"") == b"plain"
+
+
+def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "kek.json"
+    kek = FileKek.create(path)
+    path.unlink()
+    (tmp_path / "kek.json.new").mkdir()
+    with pytest.raises(KekError):
+        kek.start_generation(_NOW)
+    assert [one.number for one in kek.list_generations()] == [1]
+    assert kek.read_generation(kek.seal(b"plain", b"")) == 1
