@@ -8,7 +8,7 @@ VENV := .venv/bin
 STAMPS := .tools/stamps
 # Our own tools come first on the PATH: the OPA that fits is .tools/opa.
 RUN := PATH="$(CURDIR)/.tools:$(CURDIR)/.venv/bin:$$PATH"
-CODE := $(wildcard datwat broker connectors keyholder demo bench scripts tests)
+CODE := $(wildcard datwat broker connectors keyholder witness demo bench scripts tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-long lint mutate bench clean setup setup-dev lock \
@@ -30,7 +30,7 @@ demo: setup
 serve: setup
 	@$(RUN) $(VENV)/datwat demo --keep
 
-TEST_PARTS := setup setup-dev $(STAMPS)/postgresql $(STAMPS)/strace
+TEST_PARTS := setup setup-dev $(STAMPS)/postgresql $(STAMPS)/strace $(STAMPS)/chromium
 
 test: $(TEST_PARTS)
 	@$(RUN) $(VENV)/pytest -n 2 --dist loadgroup $(ARGS)
@@ -41,7 +41,7 @@ test-long: $(TEST_PARTS)
 mutate: setup setup-dev
 	@$(RUN) $(VENV)/python -m tests.mutate $(ARGS)
 
-bench: setup setup-dev
+bench: setup setup-dev $(STAMPS)/chromium
 	@$(RUN) $(VENV)/python -m bench $(ARGS)
 
 lint: lint-files lint-python lint-policies lint-api

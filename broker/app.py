@@ -16,33 +16,37 @@ from typing import Any
 from sqlalchemy import Connection
 
 import broker.problems  # noqa: F401 - gives every error of the broker its place in HTTP
+from broker.adapters.delayed_entries import find_delayed_entries
+from broker.adapters.generation_rows import SqlGenerationNotices
+from broker.api.log_routes import PublicLog
 from broker.api.routes import Api, Wake, build_operations
-from broker.api.table import INFO
+from broker.api.table import INFO, Health
+from broker.audit.ended import read_restored
+from broker.audit.generation_notice import GenerationNotice
+from broker.audit.payloads import Organisation
 from broker.audit.records import Appendable, Job, Statement
+from broker.ends_commands import build_ends_commands, build_ends_status
 from broker.exchange.admission import RateLimiter
 from broker.exchange.handover import HandOver
 from broker.exchange.life import Life
 from broker.exchange.portal import PortalDesk
-from broker.involvement.special_situations import (
-    Place,
-    SpecialSituationRow,
-    derive_number,
-    derive_state,
-)
+from broker.exchange.turns import Turns
 from broker.settings import BrokerSettings
+from broker.special_commands import build_special_commands
+from broker.transparency.proof_bundle import ProofBundles
 from broker.wiring import Broker, open_broker, open_policy
 from datwat.party.admin import Command, build_admin_listener
+from datwat.party.check_page import derive_check_page_hash
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.serve import Listener
 from datwat.party.telemetry import get_logger
 from datwat.protocol import blinding
-from datwat.protocol.acts import Professional
 from datwat.protocol.errors import DatwatError
-from datwat.protocol.values import decode_moment, derive_staff_id, encode_moment
 
 _OUTBOX_SECONDS = 5.0
 _ROUND_SECONDS = 2.0
+_SOON_SECONDS = 0.05
 _POLICY_SECONDS = 30.0
 _log = get_logger("broker")
 
@@ -64,6 +68,9 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
             _deliver_for_ever(broker, woken),
             _keep_house(broker),
             _follow_policy(broker),
+            broker.publishing.run_tag_roots(settings.tag_root_seconds),
+            build_generation_notice(broker).run(),
+            broker.publishing.cosigning.run(settings.witness_seconds),
         ):
             running = asyncio.ensure_future(task)
             stack.callback(running.cancel)
@@ -72,11 +79,33 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
             read_timeout=timedelta(seconds=settings.read_timeout_seconds),
             max_requests=settings.max_requests,
         )
-        api = build_app(INFO, build_operations(build_api(broker, woken.set)), limits=limits)
+        operations = build_operations(build_api(broker, woken.set))
+        api = build_app(INFO, operations, limits=limits, on_unknown_key=broker.keeper.ask)
+        api.router.routes.extend(build_public_log(broker).build_routes())
         yield (
             Listener("api", api, settings.host, settings.port),
             build_admin_listener(settings.home, build_commands(broker, woken.set)),
         )
+
+
+def build_generation_notice(broker: Broker) -> GenerationNotice:
+    """Return what tells residents that the log was begun anew, if it was."""
+    settings = broker.settings
+    return GenerationNotice(
+        broker.log,
+        broker.store,
+        SqlGenerationNotices(),
+        broker.sealing,
+        Organisation(id=settings.id, name=settings.name),
+        lambda: broker.engine.retention,
+        broker.rooms.clock,
+    )
+
+
+def build_public_log(broker: Broker) -> PublicLog:
+    """Return the routes of the public log, which no OpenAPI document describes."""
+    publishing = broker.publishing
+    return PublicLog(publishing.tiles, publishing.publication.read_shown)
 
 
 def build_api(broker: Broker, wake_outbox: Wake) -> Api:
@@ -100,10 +129,33 @@ def build_api(broker: Broker, wake_outbox: Wake) -> Api:
         life=Life(rooms, hand_over),
         portal=PortalDesk(rooms),
         reader=broker.reader,
+        proof_bundles=build_proof_bundles(broker),
         limiter=RateLimiter(settings.rate_per_second, settings.rate_burst),
         proofs=rooms.proofs,
         read_policy=lambda: broker.policy.files,
+        read_health=lambda: build_health(broker),
         wake_outbox=wake_outbox,
+        turns=Turns(),
+        overload=broker.overload,
+        restored_at=read_restored(broker.ratchet),
+    )
+
+
+def build_proof_bundles(broker: Broker) -> ProofBundles:
+    """Return what makes completeness bundles of this broker's log."""
+    publishing = broker.publishing
+    return ProofBundles(
+        broker.store, broker.sealing, publishing, publishing.store, find_delayed_entries
+    )
+
+
+def build_health(broker: Broker) -> Health:
+    """Return what `/v1/health` says."""
+    found = broker.publishing.build_status()
+    return Health(
+        status="ok",
+        cosignatures=found["cosignatures"],
+        checkpoint_seconds_ago=found["cosigned_seconds_ago"],
     )
 
 
@@ -139,10 +191,12 @@ async def _deliver_for_ever(broker: Broker, woken: asyncio.Event) -> None:
 
 
 async def _keep_house(broker: Broker) -> None:
+    more = False
     while True:
-        await asyncio.sleep(_ROUND_SECONDS)
+        await asyncio.sleep(_SOON_SECONDS if more else _ROUND_SECONDS)
         try:
-            await broker.housekeeper.run_round()
+            more = await broker.housekeeper.run_round()
+            await broker.overload.state_ended(broker.rooms.clock())
         except Exception as error:  # noqa: BLE001 - a failed round is tried again
             _log.warning("housekeeping_failed", exception=type(error).__name__)
 
@@ -177,48 +231,12 @@ def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
         await broker.suspensions.resume(partner)
         return {"partner": partner, "suspended": False}
 
-    async def special_list(members: dict[str, Any]) -> dict[str, Any]:
-        rows = broker.openings.list_waiting(_find_place(members))
-        return {"special_situations": [_describe(broker, row) for row in rows]}
-
-    async def special_open(members: dict[str, Any]) -> dict[str, Any]:
-        row = broker.openings.require_waiting(str(members.get("number")))
-        by = Professional(id=derive_staff_id(str(members.get("by"))), role=str(members.get("role")))
-        opened = await broker.openings.open(row, by)
-        wake_outbox()
-        return {"number": derive_number(row), "opened": opened}
-
-    async def special_renew(members: dict[str, Any]) -> dict[str, Any]:
-        row = broker.openings.require_waiting(str(members.get("number")))
-        until_at = decode_moment(str(members.get("until_at")))
-        await broker.openings.renew(row, until_at)
-        return {"number": derive_number(row), "until_at": encode_moment(until_at)}
-
     return {
         "status": status,
         "suspend": suspend,
         "resume": resume,
-        "special_list": special_list,
-        "special_open": special_open,
-        "special_renew": special_renew,
-    }
-
-
-def _find_place(members: dict[str, Any]) -> Place | None:
-    """Return the place in the list after which a page begins: that of the last one before it."""
-    if "number" not in members:
-        return None
-    return decode_moment(str(members.get("until_at"))), str(members["number"])
-
-
-def _describe(broker: Broker, row: SpecialSituationRow) -> dict[str, Any]:
-    return {
-        "number": derive_number(row),
-        "ground": row.stated.ground,
-        "state": derive_state(row, broker.rooms.clock()),
-        "until_at": encode_moment(row.stated.until_at),
-        "opening": row.stated.opening,
-        "decider": row.stated.decider.role,
+        **build_special_commands(broker, lambda: build_proof_bundles(broker), wake_outbox),
+        **build_ends_commands(broker),
     }
 
 
@@ -237,8 +255,12 @@ async def _build_status(broker: Broker) -> dict[str, Any]:
         "policy_ready": await broker.engine.is_ready(),
         "log_origin": broker.settings.log_origin,
         "log_size": head.size,
+        "check_page_sha256": derive_check_page_hash(directory.trust),
+        **broker.publishing.build_status(),
         "suspended": sorted(directory.closed),
         "special_situations": waiting,
         "special_overdue": special_overdue,
         "contact_requests_overdue": overdue,
+        "outbox_unreadable": broker.outbox.count_unreadable(),
+        **build_ends_status(broker),
     }

@@ -9,24 +9,35 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 
 from broker.adapters.database import migrate, open_engine
 from broker.adapters.log_store import SqlLogStore
-from broker.adapters.secrets import create_secrets
+from broker.adapters.secrets import BrokerSecrets, create_secrets
 from broker.app import open_party
 from broker.audit.log import create_log
 from broker.audit.sealing import Sealing
 from broker.settings import BrokerSettings
-from datwat.party.admin import call_running, create_admin_token
+from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.database import find_sqlite_file
-from datwat.party.serve import serve as run_party
-from datwat.party.settings import load_settings, make_private_folder, write_settings
-from datwat.party.telemetry import configure_logging
+from datwat.party.init import (
+    HostOption,
+    IdOption,
+    NameOption,
+    PortOption,
+    WithParentOption,
+    create_home,
+    serve_home,
+    write_card,
+)
+from datwat.party.settings import Plain, make_private_folder
 from datwat.protocol.trust import BrokerEntry, Card, LogEntry, PublicJwk
+from datwat.protocol.values import FormError, decode_moment, encode_moment
 
-CARD_FILE = "card.json"
+_PARTY = "broker"
+_call = partial(call_party, _PARTY)
 
 app = typer.Typer(
     help="The broker: weighs, writes down, and passes on what it cannot read.",
@@ -52,41 +63,42 @@ NumberArgument = Annotated[str, typer.Argument(help="The number that `list` show
 def init(  # noqa: PLR0913 - one parameter per option
     *,
     home: HomeOption,
-    party_id: Annotated[str, typer.Option("--id", help="OIN, colon, function.")],
-    name: Annotated[str, typer.Option(help="Name for people.")],
+    party_id: IdOption,
+    name: NameOption,
     url: Annotated[str, typer.Option(help="Address at which partners reach it.")],
     origin: Annotated[str, typer.Option(help="Name of the log; ends in a generation.")],
     bundle: Annotated[Path, typer.Option(help="Folder of the signed policy bundle.")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 0,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 0,
     database_url: Annotated[str, typer.Option(help="PostgreSQL URL; empty: a SQLite file.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make the home folder, the secrets, the database with an empty log, and the card."""
-    written: dict[str, str | int | bool] = {
-        "id": party_id,
-        "name": name,
-        "url": url,
-        "host": host,
-        "port": port,
-        "log_origin": origin,
-        "bundle": str(bundle.resolve()),
-    }
+    values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
+    values |= {"host": host, "port": port, "log_origin": origin, "bundle": str(bundle.resolve())}
     if database_url:
-        written["database_url"] = database_url
-    write_settings(home, written)
-    settings = load_settings(BrokerSettings, home)
+        values["database_url"] = database_url
+    settings = create_home(home, _PARTY, BrokerSettings, values)
     secrets = create_secrets(home)
-    create_admin_token(home)
+    _create_database(settings, secrets)
+    write_card(home, build_card(settings, secrets), as_json=as_json)
+
+
+def _create_database(settings: BrokerSettings, secrets: BrokerSecrets) -> None:
+    """Make the tables, and a log without entries."""
     database = find_sqlite_file(settings.database)
     if database is not None:
         make_private_folder(database.parent)
     engine = open_engine(settings.database)
     migrate(engine)
     store = SqlLogStore(engine)
-    create_log(store, Sealing(secrets.kek, store), origin)
+    create_log(store, Sealing(secrets.kek, store), settings.log_origin)
     store.close()
     engine.dispose()
+
+
+def build_card(settings: BrokerSettings, secrets: BrokerSecrets) -> Card:
+    """Return what the covenant is told of this broker and its log."""
     entry = BrokerEntry(
         id=settings.id,
         name=settings.name,
@@ -94,55 +106,48 @@ def init(  # noqa: PLR0913 - one parameter per option
         x25519=(secrets.exchange.public.raw,),
         url=settings.url,
     )
+    origin = settings.log_origin
     log = LogEntry(origin=origin, vkeys=(secrets.build_signer(origin).vkey,))
-    card = home / CARD_FILE
-    content = Card(v=1, role="broker", broker=entry, log=log).model_dump_json(indent=2)
-    card.write_text(content, encoding="utf-8")
-    print_result({"home": str(home), "card": str(card)}, as_json=as_json)
+    return Card(v=1, role="broker", broker=entry, log=log)
 
 
 @app.command(epilog="Example: datwat broker serve --home broker")
-def serve(
-    *,
-    home: HomeOption,
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when the starting process ends.")
-    ] = False,
-) -> None:
+def serve(*, home: HomeOption, with_parent: WithParentOption = False) -> None:
     """Run the broker, with OPA beside it, until it is stopped."""
-    settings = load_settings(BrokerSettings, Path(home))
-    configure_logging(settings.log_level)
-    run_party(partial(open_party, settings), home=settings.home, with_parent=with_parent)
+    serve_home(_PARTY, BrokerSettings, open_party, home=home, with_parent=with_parent)
 
 
 @app.command(epilog="Example: datwat broker status --home broker")
 def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
     """Show the trust list, the policies, the log, and what waits for a person."""
-    print_result(call_running(home, "status"), as_json=as_json)
+    print_result(_call(home, "status"), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat broker suspend --home broker 00000099000000001000:youth-help")
 def suspend(partner: PartnerArgument, *, home: HomeOption, as_json: JsonOption = False) -> None:
     """Close a partner here at once, whatever the trust list says."""
-    print_result(call_running(home, "suspend", partner=partner), as_json=as_json)
+    print_result(_call(home, "suspend", partner=partner), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat broker resume --home broker 00000099000000001000:youth-help")
 def resume(partner: PartnerArgument, *, home: HomeOption, as_json: JsonOption = False) -> None:
     """Open a partner again that was suspended here."""
-    print_result(call_running(home, "resume", partner=partner), as_json=as_json)
+    print_result(_call(home, "resume", partner=partner), as_json=as_json)
 
 
 @special.command("list", epilog="Example: datwat special list --home broker")
 def list_waiting(*, home: HomeOption, as_json: JsonOption = False) -> None:
     """Show what is not opened yet, the earliest end first."""
     found: list[dict[str, Any]] = []
-    page = call_running(home, "special_list")["special_situations"]
+    page = _call(home, "special_list")["special_situations"]
     while page:
         found += page
         place = {name: page[-1][name] for name in ("until_at", "number")}
-        page = call_running(home, "special_list", **place)["special_situations"]
-    print_result({"special_situations": found}, as_json=as_json)
+        page = _call(home, "special_list", **place)["special_situations"]
+    if found or as_json:
+        print_result({"special_situations": found}, as_json=as_json)
+    else:
+        typer.echo("No special situation waits to be opened.")
 
 
 @special.command(
@@ -159,7 +164,7 @@ def open_situation(
     as_json: JsonOption = False,
 ) -> None:
     """Let the residents see what waited, and tell the parties to it."""
-    answer = call_running(home, "special_open", number=number, by=by, role=role)
+    answer = _call(home, "special_open", number=number, by=by, role=role)
     print_result(answer, as_json=as_json)
 
 
@@ -175,6 +180,50 @@ def renew_situation(
     as_json: JsonOption = False,
 ) -> None:
     """Move the end of a term, no further from now than the policy allows."""
-    print_result(
-        call_running(home, "special_renew", number=number, until_at=until), as_json=as_json
-    )
+    answer = _call(home, "special_renew", number=number, until_at=_read_moment(until))
+    print_result(answer, as_json=as_json)
+
+
+def _read_moment(text: str) -> str:
+    """Return the moment that was typed; raise typer.BadParameter, which says how one is written."""
+    try:
+        return encode_moment(decode_moment(text))
+    except FormError as error:
+        raise typer.BadParameter(str(error), param_hint="--until") from None
+
+
+@special.command(
+    epilog="Example: datwat special audit --home broker --by m.jansen --role auditor "
+    "--second-by p.smit --second-role 'data protection officer' "
+    "--reason 'Yearly check that all was opened in time' --out delayed.json"
+)
+def audit(  # noqa: PLR0913 - one parameter per option
+    *,
+    home: HomeOption,
+    by: Annotated[str, typer.Option(help="Who looks, as your own organisation knows them.")],
+    role: Annotated[str, typer.Option(help="In which role; the residents read it later.")],
+    second_by: Annotated[str, typer.Option(help="Who looks together with them.")],
+    second_role: Annotated[str, typer.Option(help="In which role.")],
+    reason: Annotated[str, typer.Option(help="Why; the residents read it later.")],
+    out: Annotated[Path, typer.Option(help="File to write the bundle to.")],
+    quarter: Annotated[
+        list[str] | None, typer.Option(help="Such as 2026Q4; may be repeated. None: this one.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let two persons see which delayed entries were opened, without contents or names.
+
+    It is written down for each person whom something waiting is about. Check the file with
+    `datwat log check-mine`.
+    """
+    asked = {"by": by, "role": role, "second_by": second_by, "second_role": second_role}
+    # First the file: nothing is written down about a look whose result would have nowhere to go.
+    with out.open("xb") as file:
+        out.chmod(0o600)
+        try:
+            answer = _call(home, "special_audit", **asked, reason=reason, quarters=quarter or [])
+        except BaseException:
+            out.unlink()
+            raise
+        file.write(orjson.dumps(answer["bundle"]))
+    print_result({"bundle": str(out), "entries": answer["entries"]}, as_json=as_json)

@@ -27,11 +27,12 @@ from broker.purposes.cases import Case, Failure, compare, load_cases
 from broker.purposes.catalogue import Catalogue, load_catalogue
 from broker.purposes.models import derive_digest
 from broker.purposes.sentences import choose, describe_purpose
-from broker.purposes.wording import Texts, load_texts
+from broker.purposes.wording import load_texts
 from datwat.party.console import JsonOption, print_result
 from datwat.protocol.bundle import open_bundle
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.keys import SigningKey
+from datwat.protocol.texts import Texts
 
 app = typer.Typer(
     help="What may be asked for: purposes, their cases, and the signed bundle.",

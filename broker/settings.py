@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from datwat.party.settings import PartySettings
 
@@ -13,7 +15,9 @@ class BrokerSettings(PartySettings):
     The archive is `<bundle>.tar.gz`, its signature `<bundle>.json`. `opa_url` with `opa_token` (a
     secret) asks an OPA that somebody else runs; empty: the broker starts its own. An answer of OPA
     that takes longer than `opa_deadline_ms` is a denial. The rate bounds what one
-    partner may send: `rate_per_second` messages in the long run, `rate_burst` at once.
+    partner may send: `rate_per_second` messages in the long run, `rate_burst` at once. Each
+    `tag_root_seconds` the log states a root over its new tags; each `witness_seconds` the witnesses
+    of the trust list are asked to vouch for it.
     """
 
     log_origin: str = Field(default="", max_length=250)
@@ -22,3 +26,16 @@ class BrokerSettings(PartySettings):
     opa_deadline_ms: int = Field(default=250, ge=50, le=10_000)
     rate_per_second: int = Field(default=100, ge=1, le=100_000)
     rate_burst: int = Field(default=2_000, ge=1, le=1_000_000)
+    tag_root_seconds: float = Field(default=60, ge=0.1, le=3_600)
+    witness_seconds: float = Field(default=15, ge=0.1, le=60)
+    kek_days: int = Field(default=7, ge=1, le=365)
+    backup_days: int = Field(default=30, ge=2, le=400)
+    backup_recipient: str = Field(default="", pattern=r"^(age1[a-z0-9]{58})?$")
+
+    @model_validator(mode="after")
+    def require_overlap(self) -> Self:
+        """Refuse generations that are over before the next one seals."""
+        if self.backup_days <= self.kek_days:
+            msg = "backup_days must be more than kek_days"
+            raise ValueError(msg)
+        return self

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from broker.adapters.database import migrate, open_engine
 from broker.adapters.delayed_subjects import find_delayed_subjects
 from broker.adapters.even_writes import write_known
-from broker.adapters.fast_reads import open_fast_reads
 from broker.adapters.gateways import HttpGateways
 from broker.adapters.log_store import SqlLogStore
 from broker.adapters.opa import ExternalOpa, SupervisedOpa
@@ -29,21 +28,24 @@ from broker.adapters.secrets import BrokerSecrets, load_secrets
 from broker.adapters.stores import build_registers
 from broker.adapters.suspension_store import SqlSuspensions
 from broker.adapters.tables import SPENT
-from broker.api.routes import PolicyFiles
+from broker.audit.ended import EndingLog
 from broker.audit.log import Log
 from broker.audit.payloads import Organisation
 from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
-from broker.exchange.gather import TicketKeys
+from broker.ending import build_ends, require_kek
+from broker.exchange.ends_keeping import EndsKeeping
 from broker.exchange.housekeeping import Housekeeper
 from broker.exchange.opening import FindRenewal, Openings
 from broker.exchange.outbox import Outbox
+from broker.exchange.overload import Overload
 from broker.exchange.recorded import Ledger
 from broker.exchange.rooms import Rooms
 from broker.exchange.suspensions import Suspensions
 from broker.exchange.table import build_acts
+from broker.here import PolicyHere, Reads, TrustHere
 from broker.policy.publication import read_publication
-from broker.purposes.wording import Texts
+from broker.publishing import Publishing, open_publishing
 from broker.settings import BrokerSettings
 from broker.transparency.access_log import AccessLogReader
 from datwat.party import clock
@@ -55,10 +57,7 @@ from datwat.party.spent import SpentRequests
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.party.trust_list import Directory, read_verify_keys
-from datwat.protocol.access_log import Sentence
 from datwat.protocol.bundle import Bundle, open_bundle
-from datwat.protocol.keys import ExchangeKey, ExchangePublicKey
-from datwat.protocol.ticket import derive_ticket_key
 
 BUNDLE_RATCHET = "policy_bundle"
 _log = get_logger("broker")
@@ -69,77 +68,6 @@ class NotListedError(PartyError):
 
     code = "not_listed"
     default_detail = "The trust list does not name this broker with its keys: sign its card in."
-
-
-class TrustHere:
-    """Who is in force, and what opens tickets, as of the list held now."""
-
-    def __init__(self, keeper: TrustKeeper, exchange: ExchangeKey) -> None:
-        self._keeper = keeper
-        self._exchange = exchange
-        self._built: tuple[Directory, TicketKeys] | None = None
-
-    @property
-    def directory(self) -> Directory:
-        """Who is in force."""
-        return self._keeper.directory
-
-    @property
-    def ticket_keys(self) -> TicketKeys:
-        """What opens tickets, derived once per list."""
-        directory = self._keeper.directory
-        if self._built is None or self._built[0] is not directory:
-            holder = directory.trust.key_holder
-            keys = [
-                derive_ticket_key(
-                    self._exchange, holder=ExchangePublicKey(raw), broker=self._exchange.public
-                )
-                for raw in holder.x25519
-            ]
-            epochs = {epoch.epoch: epoch.pk for epoch in holder.epochs}
-            self._built = (directory, TicketKeys({key.kid: key for key in keys}, epochs))
-        return self._built[1]
-
-
-class Reads:
-    """One held connection for the short reads of the event loop (performance.md)."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._fast = open_fast_reads(engine)
-        self._connection = None if self._fast else engine.connect()
-
-    @contextmanager
-    def open(self) -> Iterator[Connection]:
-        """Yield the connection in a transaction of its own: one unchanging view."""
-        if self._fast is not None:
-            with self._fast.begin() as connection:
-                yield connection
-        elif self._connection is not None:
-            with self._connection.begin():
-                yield self._connection
-
-    def close(self) -> None:
-        """Give the connection back."""
-        for held in (self._fast, self._connection):
-            if held is not None:
-                held.close()
-
-
-@dataclass(slots=True)
-class PolicyHere:
-    """The bundle in force, as routes and pages read it."""
-
-    files: PolicyFiles
-    bundle: Bundle
-
-    @classmethod
-    def build(cls, bundle: Bundle, document: bytes) -> PolicyHere:
-        """Return the words of a bundle beside its bytes."""
-        titles = {
-            name: Sentence(nl=purpose["title"]["nl"], en=purpose["title"]["en"])
-            for name, purpose in bundle.catalogue["purposes"].items()
-        }
-        return cls(PolicyFiles(bundle.archive, document, Texts(bundle.texts), titles), bundle)
 
 
 def open_policy(folder: str, directory: Directory, ratchet: Ratchet) -> PolicyHere:
@@ -161,11 +89,11 @@ def open_policy(folder: str, directory: Directory, ratchet: Ratchet) -> PolicyHe
     return PolicyHere.build(bundle, publication.document)
 
 
-def build_renewals(bundle: Bundle) -> FindRenewal:
-    """Return what gives the policy's longest renewal of a special situation on a ground."""
-    grounds = bundle.catalogue["covenant"]["grounds"]
+def build_renewals(read_bundle: Callable[[], Bundle]) -> FindRenewal:
+    """Return what gives the longest renewal on a ground by the policy in force at that moment."""
 
     def find_renewal(ground: str) -> timedelta:
+        grounds = read_bundle().catalogue["covenant"]["grounds"]
         return timedelta(days=grounds[ground]["renewal_days"] if ground in grounds else 0)
 
     return find_renewal
@@ -191,10 +119,80 @@ class Broker:
     openings: Openings
     outbox: Outbox
     housekeeper: Housekeeper
+    publishing: Publishing
+    overload: Overload
+    ends: EndsKeeping
+    database: Engine
 
 
 async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker:
     """Return a broker with its log running and its policy engine ready."""
+    ground = await _open_ground(settings, stack)
+    log, secrets = ground.log, ground.secrets
+    publishing = await open_publishing(
+        ground.database,
+        log,
+        ratchet=ground.ratchet,
+        http=ground.http,
+        keeper=ground.keeper,
+        clock=clock.now,
+        on_alarm=_stop_process,
+    )
+    reads = Reads(ground.database)
+    stack.callback(reads.close)
+    spent = SpentRequests(SPENT)
+    reader = AccessLogReader(ground.store, ground.sealing, ground.proofs, secrets.row_key)
+    ending = EndingLog(log, ground.ratchet, secrets.kek)
+    rooms = _build_rooms(ground, reads, spent, reader, ending)
+    suspensions = Suspensions(
+        SqlSuspensions(), ground.ratchet, log, ground.keeper, reads.open, clock=clock.now
+    )
+    await suspensions.restore()
+    gateways = HttpGateways(ground.http, ground.proofs, publishing.publication.read_shown)
+    openings = _build_openings(settings, ground, rooms)
+    ends = _build_ends(settings, ground, rooms, ending)
+    return Broker(
+        settings=settings,
+        secrets=secrets,
+        keeper=ground.keeper,
+        ratchet=ground.ratchet,
+        log=log,
+        store=ground.store,
+        sealing=ground.sealing,
+        rooms=rooms,
+        reader=reader,
+        gateways=gateways,
+        engine=ground.opa,
+        policy=ground.policy,
+        suspensions=suspensions,
+        openings=openings,
+        outbox=Outbox(rooms, gateways, secrets.signing, settings.id),
+        housekeeper=Housekeeper(rooms, openings, spent, purge_ended, ends),
+        ends=ends,
+        database=ground.database,
+        publishing=publishing,
+        overload=Overload(log),
+    )
+
+
+@dataclass(slots=True)
+class _Ground:
+    """What all the rest stands on: checked and running before anything else is built."""
+
+    secrets: BrokerSecrets = field(repr=False)
+    database: Engine
+    ratchet: Ratchet
+    http: HttpOut
+    keeper: TrustKeeper
+    policy: PolicyHere
+    opa: SupervisedOpa | ExternalOpa
+    store: SqlLogStore
+    sealing: Sealing
+    log: Log
+    proofs: Proofs
+
+
+async def _open_ground(settings: BrokerSettings, stack: AsyncExitStack) -> _Ground:
     secrets = load_secrets(settings.home)
     engine = open_engine(settings.database)
     stack.callback(engine.dispose)
@@ -208,54 +206,70 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
     store = SqlLogStore(engine)
     stack.callback(store.close)
     sealing = Sealing(secrets.kek, store)
+    await asyncio.to_thread(require_kek, sealing)
     log = Log(store, ratchet, secrets.build_signer(settings.log_origin), _stop_process)
     log.start()
     stack.callback(log.stop)
-    reads = Reads(engine)
-    stack.callback(reads.close)
-    spent = SpentRequests(SPENT)
-    proofs = Proofs(log, store)
-    reader = AccessLogReader(store, sealing, proofs, secrets.row_key)
-    rooms = Rooms(
-        registers=build_registers(secrets.row_key),
-        engine=opa,
+    return _Ground(
+        secrets=secrets,
+        database=engine,
+        ratchet=ratchet,
+        http=http,
+        keeper=keeper,
+        policy=policy,
+        opa=opa,
+        store=store,
         sealing=sealing,
         log=log,
-        proofs=proofs,
-        ledger=Ledger(spent, secrets.row_key, store, proofs),
-        trust=TrustHere(keeper, secrets.exchange),
-        acts=build_acts(sealing.mint_subject, reader.find_consent_id),
+        proofs=Proofs(log),
+    )
+
+
+def _build_rooms(
+    ground: _Ground,
+    reads: Reads,
+    spent: SpentRequests,
+    reader: AccessLogReader,
+    ending: EndingLog,
+) -> Rooms:
+    return Rooms(
+        registers=build_registers(ground.secrets.row_key),
+        engine=ground.opa,
+        sealing=ground.sealing,
+        log=ending,
+        proofs=ground.proofs,
+        ledger=Ledger(spent, ground.secrets.row_key, ground.store, ground.proofs),
+        trust=TrustHere(ground.keeper, ground.secrets.exchange),
+        acts=build_acts(ground.sealing.mint_subject, reader.find_consent_id),
         reading=reads.open,
         write_known=write_known,
         clock=clock.now,
     )
-    suspensions = Suspensions(SqlSuspensions(), ratchet, log, keeper, reads.open, clock=clock.now)
-    await suspensions.restore()
-    gateways = HttpGateways(http, proofs)
-    openings = Openings(
+
+
+def _build_openings(settings: BrokerSettings, ground: _Ground, rooms: Rooms) -> Openings:
+    return Openings(
         rooms,
-        store,
+        ground.store,
         Organisation(id=settings.id, name=settings.name),
         find_subjects=find_delayed_subjects,
-        find_renewal=build_renewals(policy.bundle),
+        find_renewal=build_renewals(lambda: ground.opa.bundle),
     )
-    return Broker(
-        settings=settings,
-        secrets=secrets,
-        keeper=keeper,
-        ratchet=ratchet,
-        log=log,
-        store=store,
-        sealing=sealing,
-        rooms=rooms,
-        reader=reader,
-        gateways=gateways,
-        engine=opa,
-        policy=policy,
-        suspensions=suspensions,
-        openings=openings,
-        outbox=Outbox(rooms, gateways, secrets.signing, settings.id),
-        housekeeper=Housekeeper(rooms, openings, spent, purge_ended),
+
+
+def _build_ends(
+    settings: BrokerSettings, ground: _Ground, rooms: Rooms, ending: EndingLog
+) -> EndsKeeping:
+    return build_ends(
+        settings,
+        ground.database,
+        store=ground.store,
+        kek=ground.secrets.kek,
+        sealing=ground.sealing,
+        log=ground.log,
+        ending=ending,
+        situations=rooms.registers.special_situations,
+        find_retention=lambda: ground.opa.retention,
     )
 
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -21,11 +21,15 @@ from starlette.responses import Response
 
 from connectors.client.applications import Applications
 from connectors.client.exchange import Exchange, LogMemory
+from connectors.client.held import list_held as list_held_by_requester
 from connectors.client.local_api import Health, build_local_app
 from connectors.client.runs import RunStore
 from connectors.client.service import ClientService
 from connectors.client.store import ClientStore
 from connectors.client.sync import Sync
+from connectors.ends import Housekeeper
+from connectors.gateway.coverage import Coverage
+from connectors.gateway.evidence import list_held as list_held_by_source
 from connectors.gateway.gateway import Gateway, build_gateway_operations
 from connectors.identity_key import load_signing_key
 from connectors.own_source import OwnSource
@@ -48,6 +52,7 @@ from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.protocol import blinding
 from datwat.protocol.acts import Professional
 from datwat.protocol.bundle import Bundle
+from datwat.protocol.held_entries import HeldEntries
 from datwat.protocol.values import derive_function, derive_staff_id, encode_moment
 
 INFO = ApiInfo(
@@ -65,6 +70,8 @@ class Connector:
     keeper: TrustKeeper
     policy: PolicyKeeper
     gateway: Gateway
+    coverage: Coverage
+    housekeeper: Housekeeper
     service: ClientService
     sync: Sync
     applications: Applications
@@ -88,7 +95,12 @@ async def open_party(settings: ConnectorSettings) -> AsyncIterator[Sequence[List
         yield (
             Listener(
                 "api",
-                build_app(INFO, build_operations(connector.gateway), limits=limits),
+                build_app(
+                    INFO,
+                    build_operations(connector.gateway),
+                    limits=limits,
+                    on_unknown_key=connector.keeper.ask,
+                ),
                 settings.host,
                 settings.port,
             ),
@@ -148,20 +160,42 @@ def build_commands(connector: Connector) -> dict[str, Command]:
         findings = await asyncio.to_thread(_check, connector.settings, bundle)
         return {"findings": [finding.model_dump(mode="json") for finding in findings]}
 
+    async def entries(members: dict[str, Any]) -> dict[str, Any]:
+        return await asyncio.to_thread(_list_entries, connector, str(members.get("person")))
+
     async def clear_alarm(members: dict[str, Any]) -> dict[str, Any]:
         number, by = int(members["number"]), str(members["by"])
         await asyncio.to_thread(connector.gateway.clear_alarm, number, by)
+        connector.coverage.begin_anew(clock.now())
         return {"cleared": number, "by": by}
 
     return {
         "status": status,
         "clear_alarm": clear_alarm,
         "check": check,
+        "entries": entries,
         "sync_start": sync_start,
         "sync_status": sync_status,
         "token": token,
         "revoke": revoke,
     }
+
+
+def _list_entries(connector: Connector, number: str) -> dict[str, Any]:
+    """Return what this partner holds of the log about a client, as requester and as source."""
+    origin = connector.keeper.directory.trust.log.origin
+    found = [
+        *list_held_by_requester(connector.engine, number, origin),
+        *list_held_by_source(connector.engine, number, origin),
+    ]
+    held = HeldEntries(
+        v=1,
+        type="held_entries",
+        partner=connector.settings.id,
+        origin=origin,
+        entries=tuple(sorted(found, key=lambda entry: entry.index, reverse=True)),
+    )
+    return held.model_dump(mode="json")
 
 
 async def _open(settings: ConnectorSettings, stack: AsyncExitStack) -> Connector:
@@ -172,7 +206,7 @@ async def _open(settings: ConnectorSettings, stack: AsyncExitStack) -> Connector
     ratchet = stack.enter_context(open_ratchet(settings))
     http = await stack.enter_async_context(HttpOut())
     keeper = await TrustKeeper.open(settings, ratchet, http)
-    policy = PolicyKeeper(settings.home, lambda: keeper.directory, ratchet)
+    policy = PolicyKeeper(settings.home, lambda: keeper.directory, ratchet, http)
     policy.load()
     exchange = Exchange(
         party_id=settings.id,
@@ -197,9 +231,11 @@ async def _open(settings: ConnectorSettings, stack: AsyncExitStack) -> Connector
         withheld=settings.withheld_path,
     )
     service.contact_book = gateway.contacts
+    coverage = Coverage(gateway.memory, ratchet, http, lambda: keeper.directory.trust)
     sync = Sync(service, RunStore(engine))
     stack.push_async_callback(sync.aclose)
-    for work in (keeper.run(), policy.run()):
+    housekeeper = Housekeeper(engine)
+    for work in (keeper.run(), policy.run(), coverage.run(), housekeeper.run()):
         stack.callback(asyncio.ensure_future(work).cancel)
     return Connector(
         settings=settings,
@@ -207,6 +243,8 @@ async def _open(settings: ConnectorSettings, stack: AsyncExitStack) -> Connector
         keeper=keeper,
         policy=policy,
         gateway=gateway,
+        coverage=coverage,
+        housekeeper=housekeeper,
         service=service,
         sync=sync,
         applications=Applications(engine),
@@ -241,5 +279,11 @@ def _build_status(connector: Connector) -> dict[str, Any]:
         "policy_seq": bundle.seq if bundle else None,
         "applications": connector.applications.list_names(),
         "sync": run.state if run else None,
+        "gateway_uncovered_since": _say(connector.coverage.waiting_since),
+        **connector.housekeeper.build_status(),
         **{f"gateway_{name}": value for name, value in connector.gateway.build_status().items()},
     }
+
+
+def _say(moment: datetime | None) -> str | None:
+    return encode_moment(moment) if moment else None

@@ -7,12 +7,12 @@ its own.
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -20,17 +20,30 @@ from connectors.app import open_party
 from connectors.errors import SyncEndsTooManyError, SyncSourceEmptyError
 from connectors.identity_key import build_jwk, create_signing_key
 from connectors.settings import ConnectorSettings
-from datwat.party import clock
-from datwat.party.admin import call_running, create_admin_token
+from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
-from datwat.party.serve import serve as run_party
-from datwat.party.settings import SettingsError, load_settings, write_settings
-from datwat.party.telemetry import configure_logging
+from datwat.party.faults import describe_first_fault
+from datwat.party.init import (
+    COVENANT_DAYS,
+    ContactOption,
+    DaysOption,
+    HostOption,
+    IdOption,
+    NameOption,
+    PortOption,
+    WithParentOption,
+    create_home,
+    derive_covenant_end,
+    serve_home,
+    write_card,
+)
+from datwat.party.settings import Plain, SettingsError
 from datwat.protocol.trust import BsnRight, Card, Partner
 
-CARD_FILE = "card.json"
+_PARTY = "connector"
 _POLL_SECONDS = 0.2
-_COVENANT_DAYS = 365
+_RIGHT_PARTS = {"law": "the law", "whose": "whose BSN", "uses": "the classes"}
+_call = partial(call_party, _PARTY)
 
 app = typer.Typer(
     help="A partner's connector: client and gateway.",
@@ -38,6 +51,23 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+DomainOption = Annotated[str, typer.Option(help="Domain of the function, such as youth.")]
+UrlOption = Annotated[
+    str, typer.Option(help="Address at which the broker reaches the gateway; '' for none.")
+]
+ProfileOption = Annotated[str, typer.Option(help="What it does, in one plain sentence.")]
+RightOption = Annotated[
+    list[str] | None,
+    typer.Option("--bsn-right", help="law;whose;classes, where a law lets it use the BSN."),
+]
+DeclarationOption = Annotated[
+    list[Path] | None, typer.Option(help="File of a source declaration; may be repeated.")
+]
+WithheldOption = Annotated[
+    Path | None, typer.Option(help="File of what this source keeps to itself.")
+]
+LocalPortOption = Annotated[int, typer.Option(help="Port of the local API; 0: a free one.")]
 
 
 @app.command(
@@ -48,93 +78,60 @@ app = typer.Typer(
 def init(  # noqa: PLR0913 - each parameter is an option of the command
     *,
     home: HomeOption,
-    party_id: Annotated[str, typer.Option("--id", help="OIN, colon, function.")],
-    name: Annotated[str, typer.Option(help="Name for people.")],
-    domain: Annotated[str, typer.Option(help="Domain of the function, such as youth.")],
-    url: Annotated[
-        str, typer.Option(help="Address at which the broker reaches the gateway; '' for none.")
-    ] = "",
-    contact: Annotated[str, typer.Option(help="How residents reach the organisation.")] = "",
-    profile: Annotated[str, typer.Option(help="What it does, in one plain sentence.")] = "",
-    bsn_right: Annotated[
-        list[str] | None,
-        typer.Option("--bsn-right", help="law;whose;classes, where a law lets it use the BSN."),
-    ] = None,
+    party_id: IdOption,
+    name: NameOption,
+    domain: DomainOption,
+    url: UrlOption = "",
+    contact: ContactOption = "",
+    profile: ProfileOption = "",
+    bsn_right: RightOption = None,
     enforcement: Annotated[bool, typer.Option("--enforcement", help="It enforces.")] = False,
-    declaration: Annotated[
-        list[Path] | None, typer.Option(help="File of a source declaration; may be repeated.")
-    ] = None,
-    withheld: Annotated[
-        Path | None, typer.Option(help="File of what this source keeps to itself.")
-    ] = None,
-    host: Annotated[str, typer.Option(help="Address of the gateway.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the gateway; 0 takes a free one.")] = 0,
-    local_port: Annotated[int, typer.Option(help="Port of the local API; 0: a free one.")] = 0,
-    covenant_days: Annotated[int, typer.Option(min=1, help="Term of the covenant.")] = (
-        _COVENANT_DAYS
-    ),
+    declaration: DeclarationOption = None,
+    withheld: WithheldOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 0,
+    local_port: LocalPortOption = 0,
+    covenant_days: DaysOption = COVENANT_DAYS,
     as_json: JsonOption = False,
 ) -> None:
     """Make the home folder, the signing key, and the card for the covenant."""
     rights = tuple(_read_right(text) for text in bsn_right or ())
-    write_settings(
-        home,
-        {
-            "id": party_id,
-            "name": name,
-            "url": url,
-            "host": host,
-            "port": port,
-            "local_port": local_port,
-            "declaration": ",".join(str(path.resolve()) for path in declaration or ()),
-            "withheld": str(withheld.resolve()) if withheld else "",
-        },
-    )
-    settings = load_settings(ConnectorSettings, home)
-    key = create_signing_key(home)
-    create_admin_token(home)
+    values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
+    values |= {"host": host, "port": port, "local_port": local_port}
+    values["declaration"] = ",".join(str(path.resolve()) for path in declaration or ())
+    values["withheld"] = str(withheld.resolve()) if withheld else ""
+    settings = create_home(home, _PARTY, ConnectorSettings, values)
     partner = Partner(
         id=settings.id,
         name=settings.name,
         domain=domain,
         enforcement=enforcement,
-        covenant_until=clock.now() + timedelta(days=covenant_days),
-        keys=(build_jwk(key),),
+        covenant_until=derive_covenant_end(covenant_days),
+        keys=(build_jwk(create_signing_key(home)),),
         gateway_url=url or None,
         bsn_rights=rights,
         contact=contact,
         profile=profile,
     )
-    card = home / CARD_FILE
-    text = Card(v=1, role="partner", partner=partner).model_dump_json(indent=2)
-    card.write_text(text, encoding="utf-8")
-    print_result({"home": str(home), "card": str(card)}, as_json=as_json)
+    write_card(home, Card(v=1, role="partner", partner=partner), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat connector serve --home youth-help")
-def serve(
-    *,
-    home: HomeOption,
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when the starting process ends.")
-    ] = False,
-) -> None:
+def serve(*, home: HomeOption, with_parent: WithParentOption = False) -> None:
     """Run the connector until it is stopped."""
-    settings = load_settings(ConnectorSettings, Path(home))
-    configure_logging(settings.log_level)
-    run_party(partial(open_party, settings), home=settings.home, with_parent=with_parent)
+    serve_home(_PARTY, ConnectorSettings, open_party, home=home, with_parent=with_parent)
 
 
 @app.command(epilog="Example: datwat connector status --home youth-help --json")
 def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
     """Show what the running connector goes by, and how the last sync went."""
-    print_result(call_running(home, "status"), as_json=as_json)
+    print_result(_call(home, "status"), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat connector check --home youth-help")
 def check(*, home: HomeOption, as_json: JsonOption = False) -> None:
     """Hold the source declaration against the signed bundle's products; 1 if it does not fit."""
-    answer = call_running(home, "check")
+    answer = _call(home, "check")
     if as_json or answer["findings"]:
         print_result(answer, as_json=as_json)
     else:
@@ -157,7 +154,7 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Register, reconfirm and end involvements by difference; 1 if rows failed or it stopped."""
-    state = call_running(home, "sync_start", by=by, allow_ending=allow_ending)
+    state = _call(home, "sync_start", by=by, allow_ending=allow_ending)
     console = Console(stderr=True)
     is_silent = as_json or not console.is_terminal
     with Progress(console=console, transient=True, disable=is_silent) as progress:
@@ -166,7 +163,7 @@ def sync(
             done = sum(state[name] for name in ("registered", "reconfirmed", "failed"))
             progress.update(task, total=state["total"] or None, completed=done)
             time.sleep(_POLL_SECONDS)
-            state = call_running(home, "sync_status")["run"]
+            state = _call(home, "sync_status")["run"]
     for refusal in (SyncSourceEmptyError, SyncEndsTooManyError):
         if state["state"] == "stopped" and refusal.code in state["failures"]:
             raise refusal
@@ -183,7 +180,7 @@ def token(
     as_json: JsonOption = False,
 ) -> None:
     """Give an application a token for the local API. It is shown once and kept as a hash."""
-    print_result(call_running(home, "token", name=name), as_json=as_json)
+    print_result(_call(home, "token", name=name), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat connector revoke --home youth-help client-system")
@@ -194,7 +191,7 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Take an application's token away at once."""
-    print_result(call_running(home, "revoke", name=name), as_json=as_json)
+    print_result(_call(home, "revoke", name=name), as_json=as_json)
 
 
 @app.command(
@@ -208,14 +205,41 @@ def clear_alarm(
     as_json: JsonOption = False,
 ) -> None:
     """Take orders again after a fork of the log was looked into by a person."""
-    print_result(call_running(home, "clear_alarm", number=number, by=by), as_json=as_json)
+    print_result(_call(home, "clear_alarm", number=number, by=by), as_json=as_json)
+
+
+@app.command(epilog="Example: datwat connector entries --home youth-help --person K-1044 --json")
+def entries(
+    *,
+    home: HomeOption,
+    person: Annotated[str, typer.Option(help="Your own client number.")],
+    as_json: JsonOption = False,
+) -> None:
+    """List what you hold of the log about a client; for the resident to compare (`log compare`).
+
+    What the resident is told later is left out until it was opened.
+    """
+    held = _call(home, "entries", person=person)
+    if as_json:
+        print_result(held, as_json=True)
+        return
+    shown = ("index", "role", "act", "at", "tag")
+    rows = [{name: entry[name] for name in shown} for entry in held["entries"]]
+    print_result({"partner": held["partner"], "held": len(rows), "entries": rows}, as_json=False)
 
 
 def _read_right(text: str) -> BsnRight:
+    """Return the right that was typed; raise SettingsError, which says how one is written."""
     match text.split(";"):
         case [law, whose, classes]:
             uses = tuple(name.strip() for name in classes.split(","))
-            return BsnRight.model_validate({"law": law, "whose": whose, "uses": uses})
+            try:
+                return BsnRight.model_validate({"law": law, "whose": whose, "uses": uses})
+            except ValidationError as error:
+                sentence, place = describe_first_fault(error)
+                raise SettingsError(
+                    f"--bsn-right, {_RIGHT_PARTS[str(place[0])]}: {sentence}"
+                ) from None
     raise SettingsError("A BSN right has three parts: law;whose;classes (register,inquire,self).")
 
 

@@ -43,8 +43,17 @@ gateway_orders = Table(
     Column("payload_hash", LargeBinary(32), nullable=False),
     Column("tag", LargeBinary(32), nullable=False),
     Column("outcome", String(64), nullable=False),
-    Column("at", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),
     Column("told_at", BigInteger, nullable=True),
+    Column("client", String(200), nullable=True, index=True),
+)
+gateway_opened = Table(
+    "gateway_opened",
+    metadata,
+    Column("origin", String(250), primary_key=True),
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("commit", LargeBinary(32), nullable=False),
+    Column("told_at", BigInteger, nullable=False, index=True),
 )
 gateway_contacts = Table(
     "gateway_contacts",

@@ -7,16 +7,14 @@ back (ratchet); what is held stays in force while nothing newer can be had, over
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from connectors.errors import PurposeUnknownError
-from datwat.party.http_out import PeerAnswerInvalidError, PeerTooSlowError, PeerUnreachableError
+from datwat.party.files import replace_file
+from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet
 from datwat.party.settings import make_private_folder
 from datwat.party.telemetry import get_logger
@@ -29,7 +27,6 @@ REFRESH_EVERY: Final = timedelta(minutes=1)
 # Parties that start together wait for one another.
 _FIRST_EVERY: Final = timedelta(seconds=1)
 _SECONDS: Final = 10.0
-_OK: Final = 200
 _MAX_SIGNATURE_BYTES: Final = 65_536
 _RATCHET_NAME: Final = "policy_bundle"
 _log = get_logger("policy")
@@ -38,10 +35,14 @@ _log = get_logger("policy")
 class PolicyKeeper:
     """Holds the newest bundle; `bundle` is None until the first one was had."""
 
-    def __init__(self, home: Path, directory: Callable[[], Directory], ratchet: Ratchet) -> None:
+    def __init__(
+        self, home: Path, directory: Callable[[], Directory], ratchet: Ratchet, http: HttpOut
+    ) -> None:
+        """Keep the parts; `http` is the party's own way out, which the trust list takes too."""
         self._folder = home / "policy"
         self._directory = directory
         self._ratchet = ratchet
+        self._http = http
         self._refreshing = asyncio.Lock()
         self.bundle: Bundle | None = None
 
@@ -61,8 +62,8 @@ class PolicyKeeper:
         """
         async with self._refreshing:
             base = self._directory().trust.broker.url.rstrip("/") + "/v1/bundle"
-            archive = await _fetch(base, MAX_ARCHIVE_BYTES)
-            document = await _fetch(base + "/signature", _MAX_SIGNATURE_BYTES)
+            archive = await self._fetch(base, MAX_ARCHIVE_BYTES)
+            document = await self._fetch(base + "/signature", _MAX_SIGNATURE_BYTES)
             bundle = self._open(archive, document)
             self._ratchet.advance(_RATCHET_NAME, bundle.seq, bytes.fromhex(bundle.digest))
             if self.bundle is None or self.bundle.digest != bundle.digest:
@@ -96,6 +97,9 @@ class PolicyKeeper:
                 return PurposeRef(id=purpose_id, digest=digest)
         raise PurposeUnknownError
 
+    async def _fetch(self, url: str, max_bytes: int) -> bytes:
+        return await self._http.fetch_file(url, seconds=_SECONDS, max_bytes=max_bytes)
+
     def _open(self, archive: bytes, document: bytes) -> Bundle:
         policy = self._directory().trust.policy
         mark = self._ratchet.value(_RATCHET_NAME)
@@ -110,36 +114,10 @@ class PolicyKeeper:
     def _keep(self, archive: bytes, document: bytes) -> None:
         make_private_folder(self._folder)
         for name, content in (("bundle.tar.gz", archive), ("signature.json", document)):
-            new = self._folder / f"{name}.new"
-            with new.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._folder / name)
+            replace_file(self._folder / name, content)
 
 
 def find_digest(bundle: Bundle, purpose_id: str) -> str | None:
     """Return the digest of a purpose in this bundle, if it has one."""
     purpose = bundle.view.purposes.get(purpose_id)
     return purpose.digest if purpose is not None else None
-
-
-async def _fetch(url: str, max_bytes: int) -> bytes:
-    """Return the bytes at `url`, of whatever media type: what counts is the signature over them."""
-    content = bytearray()
-    try:
-        async with (
-            httpx.AsyncClient(trust_env=False, timeout=_SECONDS) as client,
-            client.stream("GET", url, headers={"Accept": "*/*"}) as response,
-        ):
-            if response.status_code != _OK:
-                raise PeerAnswerInvalidError
-            async for part in response.aiter_bytes():
-                content += part
-                if len(content) > max_bytes:
-                    raise PeerAnswerInvalidError
-    except httpx.TimeoutException:
-        raise PeerTooSlowError from None
-    except httpx.HTTPError:
-        raise PeerUnreachableError from None
-    return bytes(content)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -30,6 +31,7 @@ clients = Table(
     Column("number", String(200), primary_key=True),
     Column("handle", LargeBinary(16), nullable=False, index=True),
     Column("known_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger, nullable=False, index=True),
 )
 involvements = Table(
     "involvements",
@@ -38,7 +40,7 @@ involvements = Table(
     Column("kind", String(64), primary_key=True),
     Column("reference", LargeBinary(16), nullable=False, index=True),
     Column("confirmed_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=True),
+    Column("expires_at", BigInteger, nullable=True, index=True),
     Column("run", Integer, nullable=True),
 )
 occasions = Table(
@@ -61,9 +63,9 @@ pointers = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("client", String(200), nullable=False),
-    Column("reference", LargeBinary(16), nullable=False),
+    Column("reference", LargeBinary(16), nullable=False, index=True),
     Column("source", String(64), nullable=True),
-    Column("shown_at", BigInteger, nullable=False),
+    Column("shown_at", BigInteger, nullable=False, index=True),
     UniqueConstraint("client", "reference", name="uq_pointers_client_reference"),
 )
 contact_requests = Table(
@@ -84,6 +86,7 @@ evidence = Table(
     Column("context", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),
     Column("answer", LargeBinary, nullable=True),
+    Index("ix_evidence_state", "state", "sent_at"),
 )
 applications = Table(
     "applications",

@@ -1,7 +1,8 @@
 """The root command `datwat`: mounts each party's commands, and says every error in one line.
 
 Responsibility: mount the Typer applications that the entry points in group `datwat.commands` name,
-and turn every error into one line on stderr with an exit code. Rules enforced: the root imports no
+and turn every error into one line on stderr with an exit code. An entry point named `log.x` adds
+its commands to the group `log`: several parties may add to one. Rules enforced: the root imports no
 party (architecture, "Layout and layers"), so that a key holder's machine needs no broker; nobody
 ever sees a traceback, since one may show values. A frame's file and line hold none, so an error
 that nobody foresaw names those.
@@ -20,14 +21,12 @@ from typing import Annotated
 
 import pydantic
 import typer
-from rich.console import Console, RenderableType
 
 from datwat.protocol.errors import DatwatError
 
 COMMAND_GROUP = "datwat.commands"
 EXIT_ERROR = 1
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
 _CODE_ROOT = Path(__file__).resolve().parents[1]
 _ABBREVIATIONS = {"serve": ("broker", "serve")}
@@ -43,17 +42,6 @@ class CommandUnavailableError(DatwatError):
 
     code = "command_unavailable"
     default_detail = "A command cannot be loaded. Run `make setup`."
-
-
-def print_result(document: object, readable: RenderableType, *, as_json: bool) -> None:
-    """Print a result for a program (one line of JSON) or for a person.
-
-    `document` holds only what `json` can write; `readable` is anything that rich can print.
-    """
-    if as_json:
-        typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
-    else:
-        Console().print(readable)
 
 
 def build_app(commands: Iterable[EntryPoint]) -> typer.Typer:
@@ -73,8 +61,11 @@ def build_app(commands: Iterable[EntryPoint]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     root.callback()(_root_options)
+    groups: dict[str, list[typer.Typer]] = {}
     for entry in sorted(commands, key=lambda command: command.name):
-        _mount(root, entry.name, _load_app(entry))
+        groups.setdefault(_find_group(entry), []).append(_load_app(entry))
+    for name, apps in groups.items():
+        _mount(root, name, _merge(apps))
     return root
 
 
@@ -85,7 +76,7 @@ def run(arguments: Sequence[str], commands: Iterable[EntryPoint] | None = None) 
         [*_ABBREVIATIONS.get(arguments[0], arguments[:1]), *arguments[1:]] if arguments else []
     )
     # Only the named party is imported: a process that serves carries no other party's code.
-    named = [command for command in available if command.name in expanded[:1]]
+    named = [command for command in available if _find_group(command) in expanded[:1]]
     try:
         root = typer.main.get_command(build_app(named or available))
         result = root.main(args=expanded, prog_name="datwat", standalone_mode=False)
@@ -129,6 +120,30 @@ def _load_app(entry: EntryPoint) -> typer.Typer:
         detail = f"The command `{entry.name}` is no Typer application ({entry.value})."
         raise CommandUnavailableError(detail)
     return app
+
+
+def _find_group(entry: EntryPoint) -> str:
+    """Return the name under which an entry point's commands are found."""
+    return entry.name.partition(".")[0]
+
+
+def _merge(apps: Sequence[typer.Typer]) -> typer.Typer:
+    """Return one application with the commands of all, and the help of the one that has some."""
+    if len(apps) == 1:
+        return apps[0]
+    told = next((app for app in apps if isinstance(app.info.help, str)), apps[0])
+    merged = typer.Typer(
+        help=told.info.help, epilog=told.info.epilog, no_args_is_help=True, add_completion=False
+    )
+    for app in apps:
+        merged.registered_commands += app.registered_commands
+        merged.registered_groups += app.registered_groups
+    names = [
+        one.name or getattr(one.callback, "__name__", "") for one in merged.registered_commands
+    ]
+    if len(set(names)) != len(names):
+        raise CommandUnavailableError("A command is there twice in one group. Run `make setup`.")
+    return merged
 
 
 def _mount(root: typer.Typer, name: str, app: typer.Typer) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,16 +20,23 @@ from rich.console import Console
 from datwat.party.console import JsonOption
 from datwat.party.errors import PartyError
 from datwat.protocol.bundle import TEXTS_PATH, read_archive
-from demo.covenant import APPLICATION, Covenant, build_login, prepare
+from demo.covenant import APPLICATION, Covenant, build_users, prepare
 from demo.model import CASES, Case, load_cases, load_partners
 from demo.player import play_case
-from demo.processes import Processes
+from demo.processes import ChildEndedError, Processes, keep_log
 from demo.setting_up import build
 from demo.show import Story
 
 _KEEP_SECONDS = 0.5
 
 app = typer.Typer(add_completion=False)
+
+
+class StoppedError(PartyError):
+    """Somebody stopped the demo before it was through."""
+
+    code = "demo_stopped"
+    default_detail = "The demo was stopped before its end: every party has ended, nothing is left."
 
 
 class CaseUnknownError(PartyError):
@@ -56,18 +63,21 @@ def demo(
     began = time.monotonic()
     chosen = _choose(load_cases(cases), case)
     console = Console(soft_wrap=False, highlight=False, quiet=as_json)
-    with _end_by_signal(), open_folder() as folder, Processes(folder) as processes:
-        progress = _build_progress(console, began)
-        covenant = prepare(folder, load_partners())
-        try:
-            build(covenant, chosen, processes, progress)
-            differences = _play(covenant, chosen, console)
-            seconds = round(time.monotonic() - began, 1)
-            _print_end(differences, chosen, seconds, console, as_json=as_json)
-            if keep:
-                _keep(covenant, chosen, processes, console)
-        finally:
-            covenant.close()
+    differences: dict[int, list[str]] = {}
+    with (
+        _stop_by_signal(is_kept=keep),
+        open_folder() as folder,
+        Processes(folder) as processes,
+        _say_stop(console),
+        contextlib.closing(prepare(folder, load_partners())) as covenant,
+    ):
+        build(covenant, chosen, processes, _build_progress(console, began))
+        differences = _play(covenant, chosen, console)
+        seconds = round(time.monotonic() - began, 1)
+        _print_end(differences, chosen, seconds, console, as_json=as_json)
+        if keep:
+            _print_places(covenant, chosen, console)
+            await_stop(processes)
     if any(differences.values()):
         raise typer.Exit(1)
 
@@ -83,6 +93,7 @@ def _play(covenant: Covenant, cases: Sequence[Case], console: Console) -> dict[i
     archive = (covenant.home("policy") / "bundle.tar.gz").read_bytes()
     texts = json.loads(read_archive(archive)[TEXTS_PATH])
     story = Story(console, covenant.partners, texts)
+    story.explain()
     differences: dict[int, list[str]] = {}
     for one in cases:
         story.begin(one)
@@ -115,18 +126,16 @@ def _print_end(
     console.print(f"[bold]{count} of {count} cases played in {seconds} s: {word}.[/bold]")
 
 
-def _keep(
-    covenant: Covenant, cases: Sequence[Case], processes: Processes, console: Console
-) -> None:
-    """Say where everything is, and wait for Ctrl-C or for a process that ends by itself."""
+def _print_places(covenant: Covenant, cases: Sequence[Case], console: Console) -> None:
+    """Say where everything is, and who can log in."""
     console.print("\n[bold]The covenant is running. Ctrl-C ends it.[/bold]")
-    for name in ("broker", "key-holder", "portal", "identity"):
+    for name in ("broker", "key-holder", "witness", "portal", "identity"):
         console.print(f"  {name:18} {covenant.url(name)}")
     for function in covenant.partners:
         token = covenant.home(function) / "secrets" / f"{APPLICATION}.token"
         local = covenant.local_url(function)
         console.print(f"  {function:18} {local}  token in {token}", soft_wrap=True)
-    logins = ", ".join(build_login(one, who) for one in cases for who in one.people)
+    logins = ", ".join(build_users(cases))
     console.print(f"  log in at {covenant.url('portal')}/login as: {logins}", soft_wrap=True)
     console.print("For another terminal, as docs/tutorial/new-partner.md uses them:")
     places = {
@@ -136,8 +145,16 @@ def _keep(
     }
     line = " ".join(f"{name}={shlex.quote(value)}" for name, value in places.items())
     console.print(f"  export {line}", soft_wrap=True)
-    while processes.find_ended() is None:
+
+
+def await_stop(processes: Processes) -> None:
+    """Wait until a signal stops this process; raise ChildEndedError if another ends by itself."""
+    while (ended := processes.find_ended()) is None:
         time.sleep(_KEEP_SECONDS)
+    raise ChildEndedError(
+        f"{ended.name} ended by itself (exit code {ended.process.returncode}), so everything was "
+        f"ended; its log is kept in {keep_log(ended)}."
+    )
 
 
 def _build_progress(console: Console, began: float) -> Callable[[str], None]:
@@ -159,17 +176,35 @@ def open_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _end_by_signal() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into an ordinary end, so that everything is cleared away."""
+def _stop_by_signal(*, is_kept: bool) -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and SIGHUP into an ordinary end, so that everything is cleared away.
 
-    def end(_number: int, _frame: object) -> None:
-        sys.exit(1)
+    Who keeps the covenant running ends it in this way: that is no failure.
+    """
+    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    earlier = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    def stop(_number: int, _frame: object) -> None:
+        for name in names:
+            signal.signal(name, signal.SIG_IGN)  # a second one must not cut the clearing away short
+        raise KeyboardInterrupt
+
+    earlier = {name: signal.signal(name, stop) for name in names}
     try:
         yield
     except KeyboardInterrupt:
-        raise typer.Abort from None
+        if not is_kept:
+            raise StoppedError from None
     finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+        for name, handler in earlier.items():
+            signal.signal(name, handler)
+
+
+@contextmanager
+def _say_stop(console: Console) -> Iterator[None]:
+    """Say that all is being ended, before it is: that takes a few seconds."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            console.print("\n[bold]Stopping: every party is ended, and the folder cleared.[/bold]")
+        raise

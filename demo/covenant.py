@@ -16,11 +16,13 @@ from connectors.client.http import ConnectorClient
 from datwat.cli import run as run_datwat
 from datwat.party.errors import PartyError
 from datwat.party.serve import require_running
+from demo.events import Look
 from demo.model import Case, PartnerDeclared
 
 BROKER_ID = "00000099000000003000:broker"
 KEY_HOLDER_ID = "00000099000000002000:key-holder"
 PORTAL_ID = "00000099000000009000:portal"
+WITNESS_ID = "00000099000000004000:witness"
 APPLICATION = "demo"
 LEVEL = "http://eidas.europa.eu/LoA/substantial"
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,7 +111,7 @@ def prepare(
 
     `doors` may put something in front of parties, given their ports by name.
     """
-    names = ["broker", "key-holder", "portal", "identity", "income-service"]
+    names = ["broker", "key-holder", "witness", "portal", "identity", "income-service"]
     names += [partner.function for partner in partners]
     ports = dict(zip(names, find_ports(len(names)), strict=True))
     by_function = {partner.function: partner for partner in partners}
@@ -117,20 +119,25 @@ def prepare(
 
 
 def build_users(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
-    """Return the claims of every login: each person, and each who represents another one.
+    """Return the claims of every login: each person, and who represents whom in a case.
 
     A login name is `case1-father`; for who represents somebody `case1-father-for-child`.
     """
     users: dict[str, dict[str, Any]] = {}
     for case in cases:
         for key, person in case.people.items():
-            own = {"acr": LEVEL, "bsn": person.bsn}
-            users[build_login(case, key)] = own
-            for other, represented in case.people.items():
-                claims = {**own, "represents": {"bsn": represented.bsn}}
-                if other != key:
-                    users[build_login(case, other, key)] = claims
+            users[build_login(case, key)] = {"acr": LEVEL, "bsn": person.bsn}
+        for who, through in find_represented(case):
+            claims = {"represents": {"bsn": case.people[who].bsn}}
+            users[build_login(case, who, through)] = users[build_login(case, through)] | claims
     return users
+
+
+def find_represented(case: Case) -> list[tuple[str, str]]:
+    """Return whose log is read through whom in a case; nobody else represents anybody."""
+    looked = [(one.who, one.through) for one in case.events if isinstance(one, Look)]
+    read = [(one.who, one.through) for one in case.logs]
+    return sorted({(who, through) for who, through in [*looked, *read] if through is not None})
 
 
 def build_login(case: Case, who: str, through: str | None = None) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from datwat.party.errors import PartyError
+from datwat.party.faults import describe_first_fault
 from demo.events import AnyEvent
 from demo.parts import Part, Someone, Worker
 
@@ -65,10 +67,21 @@ class PartnerDeclared(Part):
     system: str | None = None
 
 
+class CaseFileError(PartyError):
+    """A file of the demo's cases is missing or wrong; says which, and where."""
+
+    code = "demo_case_file"
+    default_detail = "A case file cannot be used."
+
+
 def load_cases(folder: Path = CASES) -> tuple[Case, ...]:
-    """Return every case of a folder by number; raise ValidationError with the place of a fault."""
-    cases = [Case.model_validate(_read(path)) for path in sorted(folder.glob("case*.yaml"))]
-    return tuple(sorted(cases, key=lambda case: case.number))
+    """Return every case of a folder by number; raise CaseFileError naming file and place."""
+    if not folder.is_dir():
+        raise CaseFileError(f"{folder} is no folder: name one with case files (case1.yaml, …).")
+    paths = sorted(folder.glob("case*.yaml"))
+    if not paths:
+        raise CaseFileError(f"{folder} holds no case files (case1.yaml, …): name another folder.")
+    return tuple(sorted(map(_load_case, paths), key=lambda case: case.number))
 
 
 def load_partners(path: Path = CASES.parent / "partners.yaml") -> tuple[PartnerDeclared, ...]:
@@ -76,5 +89,24 @@ def load_partners(path: Path = CASES.parent / "partners.yaml") -> tuple[PartnerD
     return tuple(PartnerDeclared.model_validate(one) for one in _read(path))
 
 
+def _load_case(path: Path) -> Case:
+    try:
+        return Case.model_validate(_read(path))
+    except ValidationError as error:
+        sentence, steps = describe_first_fault(error)
+        place = ".".join(str(step) for step in steps) or "the whole file"
+        raise CaseFileError(f"{path}, {place}: {sentence}") from None
+
+
 def _read(path: Path) -> Any:  # noqa: ANN401 - YAML
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CaseFileError(f"{path} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise CaseFileError(f"{path} is not UTF-8: save it as UTF-8.") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise CaseFileError(f"{path}, line {line}: {error.problem}.") from None
+    except yaml.YAMLError:
+        raise CaseFileError(f"{path} is not YAML: correct it.") from None

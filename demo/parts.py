@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from datwat.protocol.acts import AgeBand
 from datwat.protocol.blinding import BsnError, normalise_bsn
 from datwat.protocol.messages import Rung
+from datwat.protocol.values import FormError
 
 _SPAN = re.compile(r"^([+-])([0-9]+)([smhd])$")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -22,11 +23,10 @@ _TEST_PREFIX = "99999"
 
 
 def parse_span(text: str) -> timedelta:
-    """Return a span such as `-7d` or `+15s`; raise ValueError for another form."""
+    """Return a span such as `-7d` or `+15s`; raise FormError for another form."""
     match = _SPAN.fullmatch(text)
     if match is None:
-        msg = "a moment is written as a span from now, such as -7d or +15s"
-        raise ValueError(msg)
+        raise FormError("A moment is written as a span from now, such as -7d or +15s.")
     span = timedelta(**{_UNITS[match[3]]: int(match[2])})
     return span if match[1] == "+" else -span
 
@@ -43,12 +43,11 @@ def _require_span(text: str) -> str:
 
 def _require_test_bsn(text: str) -> str:
     if not text.startswith(_TEST_PREFIX):
-        msg = "a case uses test numbers only: they begin with 99999"
-        raise ValueError(msg)
+        raise FormError("A case uses test numbers only: they begin with 99999.")
     try:
         return normalise_bsn(text)
     except BsnError as error:
-        raise ValueError(error.detail) from None
+        raise FormError(error.detail) from None
 
 
 Span = Annotated[str, AfterValidator(_require_span)]

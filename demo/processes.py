@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,10 +36,17 @@ _libc = ctypes.CDLL(None)
 
 
 class ChildFailedError(PartyError):
-    """A process of the demo did not start, or ended by itself."""
+    """A process of the demo did not start."""
 
     code = "demo_process_failed"
     default_detail = "A process of the demo did not start."
+
+
+class ChildEndedError(PartyError):
+    """A process of the demo ended by itself while the covenant was kept running."""
+
+    code = "demo_process_ended"
+    default_detail = "A process of the demo ended by itself."
 
 
 @dataclass
@@ -137,6 +145,14 @@ class Processes:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.process.pid, signal.SIGKILL)
             child.process.wait()
+
+
+def keep_log(child: Child) -> Path:
+    """Copy what a process printed to a file outside the demo's folder, and return where it is."""
+    descriptor, name = tempfile.mkstemp(prefix=f"datwat-{child.name}-", suffix=".log")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(child.log.read_bytes())
+    return Path(name)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from datwat.party.settings import change_settings
 from demo.covenant import (
     APPLICATION,
     BROKER_ID,
@@ -20,6 +21,7 @@ from demo.covenant import (
     POLICIES,
     PORTAL_ID,
     ROOT,
+    WITNESS_ID,
     Covenant,
     build_users,
     is_listening,
@@ -49,7 +51,7 @@ def build(
     progress("The covenant signs its list of who takes part")
     _sign(covenant)
     count = len(covenant.partners)
-    progress(f"Starting key holder, broker with OPA, portal and {count} connectors")
+    progress(f"Starting key holder, broker with OPA, witness, portal and {count} connectors")
     _start_parties(covenant, processes)
     progress("The key holder's staff let each partner in")
     _enable(covenant)
@@ -69,6 +71,9 @@ def _init_parties(covenant: Covenant) -> None:
     _init(covenant, "keyholder", "key-holder", KEY_HOLDER_ID, "Sleutelbeheer Rijnstad")
     origin = ["--origin", "rijnstad.example/log/1", "--bundle", str(covenant.home("policy"))]
     _init(covenant, "broker", "broker", BROKER_ID, "Makelaar Rijnstad", *origin)
+    # As somebody who watches would rather not wait: the log is counted and vouched for sooner.
+    change_settings(covenant.home("broker"), {"tag_root_seconds": 5, "witness_seconds": 2})
+    _init(covenant, "witness", "witness", WITNESS_ID, "witness.rijnstad.example/w1")
     secret = covenant.folder / "portal-at-identity.secret"
     secret.write_text(secrets.token_urlsafe(24), encoding="utf-8")
     secret.chmod(0o600)
@@ -156,10 +161,11 @@ def _start_income(covenant: Covenant, processes: Processes) -> str:
 
 
 def _sign(covenant: Covenant) -> None:
-    parties = ["key-holder", "broker", "portal", *covenant.partners]
+    parties = ["key-holder", "broker", "witness", "portal", *covenant.partners]
     trust = ["--folder", str(covenant.home("trust"))]
     cards = [str(covenant.home(name) / "card.json") for name in ("policy", *parties)]
     run_command("trust", "add", *cards, *trust)
+    run_command("trust", "require-witnesses", "1", *trust)
     signed = run_command("trust", "sign", *trust)
     for name in parties:
         home = ["--home", str(covenant.home(name))]
@@ -167,7 +173,8 @@ def _sign(covenant: Covenant) -> None:
 
 
 def _start_parties(covenant: Covenant, processes: Processes) -> None:
-    commands = {"key-holder": "keyholder", "broker": "broker", "portal": "portal"}
+    commands = {"key-holder": "keyholder", "broker": "broker", "witness": "witness"}
+    commands["portal"] = "portal"
     commands |= dict.fromkeys(covenant.partners, "connector")
     children = {
         name: processes.start_party(command, covenant.home(name))
@@ -175,8 +182,15 @@ def _start_parties(covenant: Covenant, processes: Processes) -> None:
     }
     for name, child in children.items():
         processes.await_party(child, covenant.home(name))
+    # Without a checkpoint that the witness vouches for no source takes an order.
+    processes.await_ready(children["witness"], lambda: _is_vouched_for(covenant))
     identity = next(child for child in processes.children if child.name == "identity")
     processes.await_ready(identity, lambda: is_listening(covenant.ports["identity"]))
+
+
+def _is_vouched_for(covenant: Covenant) -> bool:
+    status = run_command("witness", "status", "--home", str(covenant.home("witness")))
+    return int(status["vouched_size"]) > 0
 
 
 def _enable(covenant: Covenant) -> None:

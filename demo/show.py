@@ -23,12 +23,22 @@ from demo.events import Acting, AskKnown, Compare, Look, OpenSituation, Withdraw
 from demo.model import Case, PartnerDeclared
 from demo.steps import LogStep, Step
 
+# Each blade of the juridisch Zwitsers zakmes: its names, and the question that it asks.
 _BLADES = {
-    "purpose": "purpose        (doelbinding)",
-    "subsidiarity": "subsidiarity   (subsidiariteit)",
-    "proportionality": "proportionality (proportionaliteit)",
-    "efficiency": "efficiency     (doelmatigheid)",
-    "transparency": "transparency   (transparantie)",
+    "purpose": ("purpose (doelbinding)", "what is it for, in this situation?"),
+    "subsidiarity": ("subsidiarity (subsidiariteit)", "can it be done with less?"),
+    "proportionality": (
+        "proportionality (proportionaliteit)",
+        "is it no more than fits the concern?",
+    ),
+    "efficiency": ("efficiency (doelmatigheid)", "is this the most suitable way?"),
+    "transparency": ("transparency (transparantie)", "does the resident know?"),
+}
+_SIGNS = {
+    "[green]●[/green]": "permitted; in a log: written down, and not a refusal",
+    "[red]□[/red]": "refused, with the reason and with what is possible instead",
+    "DAT": "that an organisation is involved, and whom to call; nothing about why",
+    "WAT": "what is known: the fields that were asked for and are needed",
 }
 _OFFERED = {
     "talk_first": "speak with the resident first",
@@ -53,6 +63,21 @@ class Story:
         self._texts = texts
         self._case: Case | None = None
         self._is_first_log = True
+
+    def explain(self) -> None:
+        """Print what the signs and words mean, once."""
+        legend = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for sign, meaning in _SIGNS.items():
+            legend.add_row(sign, meaning)
+        blades = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for name, question in _BLADES.values():
+            blades.add_row(name, question)
+        between = "\nBefore anything is given, every question is held against five blades:"
+        last = "\nWhat a resident reads in their log is shown in their own words, in Dutch."
+        body = Group(legend, between, blades, last)
+        title = "[bold]How to read this[/bold]"
+        self._console.print()
+        self._console.print(Panel(body, title=title, title_align="left"))
 
     def begin(self, case: Case) -> None:
         """Print what a case is about, and who is in it."""
@@ -180,8 +205,8 @@ class Story:
         for name in event.steps:
             table.add_column(name)
         for blade in BLADES:
-            cells = [_describe_blade(result.weighing, blade) for result in results]
-            table.add_row(_BLADES[blade], *(escape(cell) for cell in cells))
+            cells = [self._describe_blade(result.weighing, blade) for result in results]
+            table.add_row(_BLADES[blade][0], *(escape(cell) for cell in cells))
         self._console.print(Padding(table, (0, 0, 0, 3)))
 
     def _show_log(self, step: LogStep) -> None:
@@ -243,11 +268,10 @@ class Story:
             text = text.replace(f"{{{name}}}", texts.get(str(value), str(value)))
         return text
 
+    def _describe_blade(self, weighing: Weighing, blade: str) -> str:
+        found = [one for one in weighing.findings if one.blade == blade]
+        unmet = [self._say(one.code, one.params) for one in found if not one.satisfied]
+        return "\n".join(f"□ {text}" for text in unmet) or "● met"
+
     def _print(self, text: str, indent: int) -> None:
         self._console.print(Padding(text, (0, 0, 0, indent)))
-
-
-def _describe_blade(weighing: Weighing, blade: str) -> str:
-    found = [one for one in weighing.findings if one.blade == blade]
-    failed = [one.code for one in found if not one.satisfied]
-    return "□ " + ", ".join(failed) if failed else "● met"

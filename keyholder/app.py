@@ -117,7 +117,8 @@ def build_api(settings: KeyHolderSettings, evaluator: Evaluator, keeper: TrustKe
         read_timeout=timedelta(seconds=settings.read_timeout_seconds),
         max_requests=settings.max_requests,
     )
-    return build_app(INFO, build_operations(evaluator, keeper), limits=limits)
+    operations = build_operations(evaluator, keeper)
+    return build_app(INFO, operations, limits=limits, on_unknown_key=keeper.ask)
 
 
 @asynccontextmanager

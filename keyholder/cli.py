@@ -6,22 +6,30 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from datwat.party.admin import call_running, create_admin_token
+from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
-from datwat.party.serve import serve as run_party
-from datwat.party.settings import load_settings, write_settings
-from datwat.party.telemetry import configure_logging
+from datwat.party.init import (
+    HostOption,
+    IdOption,
+    NameOption,
+    PortOption,
+    WithParentOption,
+    create_home,
+    serve_home,
+    write_card,
+)
+from datwat.party.settings import Plain
 from datwat.protocol.trust import Card, KeyHolderEntry
 from keyholder.app import open_party
 from keyholder.secrets import create_secrets
 from keyholder.settings import KeyHolderSettings
 
-CARD_FILE = "card.json"
+_PARTY = "keyholder"
+_call = partial(call_party, _PARTY)
 
 app = typer.Typer(
     help="The key holder: keeps the BSN from the broker.",
@@ -40,18 +48,18 @@ PartnerArgument = Annotated[str, typer.Argument(help="The partner's id: OIN, col
 def init(
     *,
     home: HomeOption,
-    party_id: Annotated[str, typer.Option("--id", help="OIN, colon, function.")],
-    name: Annotated[str, typer.Option(help="Name for people.")],
+    party_id: IdOption,
+    name: NameOption,
     url: Annotated[str, typer.Option(help="Address at which connectors reach it.")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 0,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Make the home folder, the secrets, and the card for the covenant."""
-    write_settings(home, {"id": party_id, "name": name, "url": url, "host": host, "port": port})
-    settings = load_settings(KeyHolderSettings, home)
+    values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
+    values |= {"host": host, "port": port}
+    settings = create_home(home, _PARTY, KeyHolderSettings, values)
     secrets = create_secrets(home)
-    create_admin_token(home)
     entry = KeyHolderEntry(
         id=settings.id,
         name=settings.name,
@@ -59,31 +67,19 @@ def init(
         url=settings.url,
         epochs=secrets.epochs,
     )
-    card = home / CARD_FILE
-    card.write_text(
-        Card(v=1, role="key_holder", key_holder=entry).model_dump_json(indent=2), encoding="utf-8"
-    )
-    print_result({"home": str(home), "card": str(card)}, as_json=as_json)
+    write_card(home, Card(v=1, role="key_holder", key_holder=entry), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat keyholder serve --home keyholder")
-def serve(
-    *,
-    home: HomeOption,
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when the starting process ends.")
-    ] = False,
-) -> None:
+def serve(*, home: HomeOption, with_parent: WithParentOption = False) -> None:
     """Run the key holder until it is stopped."""
-    settings = load_settings(KeyHolderSettings, Path(home))
-    configure_logging(settings.log_level)
-    run_party(partial(open_party, settings), home=settings.home, with_parent=with_parent)
+    serve_home(_PARTY, KeyHolderSettings, open_party, home=home, with_parent=with_parent)
 
 
 @app.command(epilog="Example: datwat keyholder status --home keyholder")
 def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
     """Show which partners are open, and what they used today."""
-    print_result(call_running(home, "status"), as_json=as_json)
+    print_result(_call(home, "status"), as_json=as_json)
 
 
 @app.command(
@@ -102,7 +98,7 @@ def enable(
     as_json: JsonOption = False,
 ) -> None:
     """Open a partner: until then it is closed, whatever the trust list says."""
-    answer = call_running(home, "enable", partner=partner, first_load=first_load)
+    answer = _call(home, "enable", partner=partner, first_load=first_load)
     print_result(answer, as_json=as_json)
 
 
@@ -111,4 +107,4 @@ def enable(
 )
 def disable(partner: PartnerArgument, *, home: HomeOption, as_json: JsonOption = False) -> None:
     """Close a partner at once."""
-    print_result(call_running(home, "disable", partner=partner), as_json=as_json)
+    print_result(_call(home, "disable", partner=partner), as_json=as_json)

@@ -1,8 +1,7 @@
 """Writes docs/reference/codes.md: every problem code with its status, its title and its sentence.
 
 The code base is the source: all modules are imported, every subclass of DatwatError tells its code
-and sentence, the parties' rows tell status and title. `--check` writes nothing and fails where the
-document is not current (a test runs it).
+and sentence, the parties' rows tell status and title.
 """
 
 from __future__ import annotations
@@ -11,17 +10,18 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+
+from generated import write_page  # type: ignore[import-not-found] # beside this script
 
 import broker
 import connectors
 import datwat
 import keyholder
+import witness
 from datwat.party.problems import list_rows
 from datwat.protocol.errors import DatwatError
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "reference" / "codes.md"
-PACKAGES = (datwat, keyholder, broker, connectors)
+PACKAGES = (datwat, keyholder, broker, connectors, witness)
 _ROOMS = {
     "datwat.protocol": "protocol",
     "datwat": "every party",
@@ -29,6 +29,7 @@ _ROOMS = {
     "broker": "broker",
     "connectors.portal": "portal",
     "connectors": "connector",
+    "witness": "witness",
 }
 _HEAD = """# Problem codes
 
@@ -79,17 +80,5 @@ def _tell(kind: type[DatwatError] | None) -> str:
     return f"{kind.default_detail.replace('|', '&#124;')} | {room}"
 
 
-def main() -> int:
-    """Write the document, or tell whether it is current."""
-    document = build_document()
-    if "--check" not in sys.argv[1:]:
-        DOCUMENT.write_text(document, encoding="utf-8")
-        return 0
-    if DOCUMENT.is_file() and DOCUMENT.read_text(encoding="utf-8") == document:
-        return 0
-    print("error: docs/reference/codes.md is not current: run scripts/list_codes.py")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_page("codes.md", build_document()))

@@ -1,7 +1,6 @@
 """Writes docs/reference/commands.md: every command with the one line that its help begins with.
 
 The commands themselves are the source: each party's Typer application, found by entry point.
-`--check` writes nothing and fails where the document is not current (a test runs it).
 """
 
 from __future__ import annotations
@@ -9,14 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
-from pathlib import Path
 
 import typer
+from generated import write_page  # type: ignore[import-not-found] # beside this script
 from typer.core import TyperCommand, TyperGroup
 
 from datwat.cli import COMMAND_GROUP, build_app
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "reference" / "commands.md"
 _HEAD = """# Commands
 
 Written by `scripts/list_commands.py`: change the command's help, then run it.
@@ -47,17 +45,5 @@ def build_document() -> str:
     return _HEAD + "".join(rows)
 
 
-def main() -> int:
-    """Write the document, or tell whether it is current."""
-    document = build_document()
-    if "--check" not in sys.argv[1:]:
-        DOCUMENT.write_text(document, encoding="utf-8")
-        return 0
-    if DOCUMENT.is_file() and DOCUMENT.read_text(encoding="utf-8") == document:
-        return 0
-    print("error: docs/reference/commands.md is not current: run scripts/list_commands.py")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_page("commands.md", build_document()))

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings one part of what the project needs; each part may be run again at any time.
-#   scripts/setup.sh python|dev|libsodium|postgresql|strace|opa|regal|node
+#   scripts/setup.sh python|dev|libsodium|postgresql|strace|chromium|opa|regal|node
 # Says in one line what takes long, and in one line what to install where it cannot do so itself.
 set -eu
 cd "$(dirname "$0")/.."
@@ -91,6 +91,14 @@ setup_strace() {
     command -v strace >/dev/null || require_debian strace "strace (the tests of the disk need it)"
 }
 
+# The tests open the page on which residents check their log in a real browser.
+setup_chromium() {
+    for program in chromium chromium-browser google-chrome; do
+        command -v "$program" >/dev/null && return
+    done
+    require_debian chromium "the browser Chromium (the tests open a page in it)"
+}
+
 # With go's build cache this takes a second when nothing has changed.
 build_tools() { # programs
     command -v go >/dev/null || return 1
@@ -127,6 +135,6 @@ setup_node() {
 }
 
 case "${1:-}" in
-    python|dev|libsodium|postgresql|strace|opa|regal|node) "setup_$1" ;;
-    *) fail "say which part: python, dev, libsodium, postgresql, strace, opa, regal or node." ;;
+    python|dev|libsodium|postgresql|strace|chromium|opa|regal|node) "setup_$1" ;;
+    *) fail "say which part: python, dev, libsodium, postgresql, strace, chromium, opa, regal or node." ;;
 esac

@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from _pytest.nodeid import NodeId
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from broker.adapters.database import migrate, open_engine
+from datwat.party import database as party
 from tests import postgres
 
 _LONG_SECONDS = 3_600
@@ -95,10 +97,8 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     server = request.getfixturevalue("postgres_url")
     template = request.getfixturevalue("postgres_template")
-    name = f"test_{uuid.uuid4().hex}"
-    execute_on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield build_database_url(server, name)
-    execute_on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with open_database(server, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -107,6 +107,33 @@ def engine(database_url: str) -> Iterator[Engine]:
     opened = open_engine(database_url)
     yield opened
     opened.dispose()
+
+
+@contextmanager
+def open_database(server: str, template: str = "template1") -> Iterator[str]:
+    """Yield the URL of a fresh database on the server, which is dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    execute_on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield build_database_url(server, name)
+    finally:
+        execute_on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def open_party_engine(
+    request: pytest.FixtureRequest, folder: Path, migrations: Path
+) -> Iterator[Engine]:
+    """Yield an engine on a fresh database of the kind in `request.param`, with a party's schema."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite:///{folder / 'party.sqlite'}"
+        else:
+            url = stack.enter_context(open_database(request.getfixturevalue("postgres_url")))
+        opened = party.open_engine(url)
+        stack.callback(opened.dispose)
+        party.migrate(opened, migrations)
+        yield opened
 
 
 def build_database_url(server: str, database: str) -> str:

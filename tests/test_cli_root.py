@@ -17,11 +17,10 @@ import typer
 from datwat.cli import (
     COMMAND_GROUP,
     CommandUnavailableError,
-    JsonOption,
     build_app,
-    print_result,
     run,
 )
+from datwat.party.console import JsonOption, print_result
 from datwat.protocol.errors import ProtocolError
 
 SECRET = "999990019"
@@ -35,7 +34,7 @@ class Settings(pydantic.BaseModel):
 
 @party.command()
 def show(number: Annotated[int, typer.Argument()], *, as_json: JsonOption = False) -> None:
-    print_result({"number": number}, f"The number is {number}", as_json=as_json)
+    print_result({"number": number}, as_json=as_json)
 
 
 @party.command()
@@ -81,7 +80,7 @@ BROKEN = EntryPoint(name="broken", value="no_such_module:app", group=COMMAND_GRO
 
 def test_party_is_mounted_under_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["party", "show", "7"], PARTIES) == 0
-    assert capsys.readouterr().out == "The number is 7\n"
+    assert capsys.readouterr().out == "number  7\n"
 
 
 def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,10 +173,21 @@ def test_only_the_named_party_is_loaded() -> None:
     assert run(["demo"], [*PARTIES, BROKEN]) == 0
 
 
+def test_several_parties_add_to_one_group(capsys: pytest.CaptureFixture[str]) -> None:
+    both = (entry("log.b", "single"), entry("log.a", "party"), *PARTIES)
+    assert run(["log", "show", "7"], both) == 0
+    assert run(["log", "play"], both) == 0
+    assert capsys.readouterr().out == "number  7\nplayed, keep=False\n"
+    assert run(["party", "play"], both) == 2
+    twice = (entry("log.a", "party"), entry("log.b", "party"))
+    with pytest.raises(CommandUnavailableError, match="twice"):
+        build_app(twice)
+
+
 def test_root_imports_no_party() -> None:
     code = (
         "import sys, datwat.cli\n"
-        "parties = {'broker', 'connectors', 'keyholder', 'demo'}\n"
+        "parties = {'broker', 'connectors', 'keyholder', 'witness', 'demo'}\n"
         "print(sorted(parties & {name.partition('.')[0] for name in sys.modules}))"
     )
     result = subprocess.run(

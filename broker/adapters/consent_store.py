@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.adapters import rows
 from broker.adapters.tables import ConsentRecord, ObjectionRecord, ShieldRecord, table_of
+from broker.audit.ended import note_ended
 from broker.consent.models import ConsentRow, ObjectionRow, ObjectionState
 
 _C = table_of(ConsentRecord)
@@ -82,6 +83,7 @@ class SqlConsentRegister:
         """Withdraw this person's consent; RaceLost where it is withdrawn or over already."""
         this = {"b_subject": subject_id, "b_id": consent_id, "b_now": now}
         rows.write(conn, _WITHDRAW, this)
+        note_ended("consent", consent_id)
 
     def list_consents(
         self, conn: Connection, subject_id: bytes, now: datetime
@@ -101,6 +103,9 @@ class SqlConsentRegister:
             "sealed": self._sealer.seal(_O.name, row, row.id, row.subject_id),
         }
         conn.execute(_INSERT_OBJECTION, values)
+        # Its reason stays in the database: the ratchet holds what an objection must do.
+        kept = row.model_copy(update={"reason": ""}).model_dump_json()
+        note_ended("objection", row.id, words=kept.encode())
 
     def answer_objection(
         self, conn: Connection, objection_id: bytes, state: ObjectionState, now: datetime

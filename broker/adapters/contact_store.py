@@ -17,7 +17,7 @@ from broker.involvement.contacts import (
     derive_contact_facts,
     is_forward,
 )
-from broker.involvement.notices import derive_next_try
+from broker.involvement.notices import UnreadableRow, derive_next_try
 from datwat.protocol.acts import Contact
 
 _T = table_of(ContactRequestRecord)
@@ -119,12 +119,20 @@ class SqlContacts:
             for row in conn.execute(_ASKED, this)
         )
 
-    def list_undelivered(self, conn: Connection, now: datetime, limit: int) -> list[ContactRequest]:
+    def list_undelivered(
+        self,
+        conn: Connection,
+        now: datetime,
+        limit: int,
+        unreadable: list[UnreadableRow] | None = None,
+    ) -> list[ContactRequest]:
         """Return what is to be relayed to its source now, the longest due first."""
         found = conn.execute(_UNDELIVERED, {"b_now": now, "b_limit": limit})
-        return [self._build(row) for row in found]
+        return rows.build_readable(found, self._build, unreadable)
 
-    def put_off(self, conn: Connection, request: ContactRequest, now: datetime) -> None:
+    def put_off(
+        self, conn: Connection, request: ContactRequest | UnreadableRow, now: datetime
+    ) -> None:
         """Write that it failed once more, and when it is tried again."""
         next_at = derive_next_try(request.tries, now)
         values = {"b_id": request.id, "b_tries": request.tries + 1, "b_next": next_at}

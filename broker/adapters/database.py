@@ -96,8 +96,8 @@ def open_engine(url: str) -> Engine:
     raise DatabaseError("The database URL must be sqlite:///FILE or postgresql://….")
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema up to this version; nothing changes if it is there already.
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema up to this version, or an earlier one; nothing changes if it is there.
 
     Raises:
         DatabaseTooNewError: a newer version was there before.
@@ -107,7 +107,7 @@ def migrate(engine: Engine) -> None:
     with engine.connect() as connection:
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
         except CommandError as error:
             raise DatabaseTooNewError from error
         connection.commit()

@@ -8,21 +8,22 @@ takes fifteen such reads). Whatever this module cannot compile once goes through
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, Select
+from sqlalchemy import Connection, Engine, LargeBinary, Select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from broker.adapters.database import BEGIN_OPTION
-from broker.adapters.log_tables import UtcSeconds
+from broker.adapters.log_tables import UtcSeconds, derive_seconds
 
 _Process = Callable[[Any], Any]
 _DIALECT = sqlite.dialect(paramstyle="named")
+_MOST_STATEMENTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class _Compiled:
     lists: Sequence[str]
     binds: Sequence[tuple[str, _Process]]
     results: Sequence[tuple[int, _Process]]
-    row: Callable[..., Any]
+    make: Callable[[Iterable[Any]], Any]
 
     def run(self, cursor: Any, given: Mapping[str, Any]) -> list[Any]:  # noqa: ANN401 - a driver's
         """Return the rows of the statement for these values."""
@@ -45,15 +46,29 @@ class _Compiled:
         for name, process in self.binds:
             values[name] = process(values[name])
         rows = cursor.execute(self.text, values).fetchall()
-        if not self.results:
-            return [self.row(*row) for row in rows]
+        make, results = self.make, self.results
+        if not results:
+            return [make(row) for row in rows]
         found = []
         for row in rows:
             members = list(row)
-            for place, process in self.results:
+            for place, process in results:
                 members[place] = process(members[place])
-            found.append(self.row(*members))
+            found.append(make(members))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A statement, kept so that its id stays its own, and its texts by the lengths of its lists."""
+
+    statement: Any
+    lists: Sequence[str]
+    texts: dict[tuple[int, ...], _Compiled | None]
+
+    def find_lengths(self, given: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return how long each list is that a call gives."""
+        return tuple(len(given[name]) for name in self.lists) if self.lists else ()
 
 
 class FastRows:
@@ -91,7 +106,8 @@ class FastConnection:
         driver: Any = connection.connection.driver_connection
         self._driver = driver
         self._cursor = driver.cursor()
-        self._compiled: dict[tuple[int, int], tuple[Any, _Compiled | None]] = {}
+        self._held: dict[int, _Held] = {}
+        self._count = 0
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - everything else is SQLAlchemy's
         return getattr(self._connection, name)
@@ -103,18 +119,22 @@ class FastConnection:
         """
         if not given:
             return self._connection.execute(statement, given)
-        values: dict[str, Any] = given
-        length = sum(len(value) for value in values.values() if isinstance(value, list))
-        key = (id(statement), length)
-        held = self._compiled.get(key)
-        if held is None or held[0] is not statement:
-            held = (statement, _compile(statement, values))
-            # The statement is kept beside its text, so that its id stays its own.
-            if held[1] is not None and len(self._compiled) < _MOST_STATEMENTS:
-                self._compiled[key] = held
-        if held[1] is None:
+        held = self._held.get(id(statement))
+        if held is None or held.statement is not statement:
+            lists = tuple(name for name, value in given.items() if isinstance(value, list))
+            held = _Held(statement, lists, {})
+        lengths = held.find_lengths(given)
+        if lengths in held.texts:
+            compiled = held.texts[lengths]
+        else:
+            compiled = _compile(statement, given)
+            if compiled is not None and self._count < _MOST_STATEMENTS:
+                self._held[id(statement)] = held
+                held.texts[lengths] = compiled
+                self._count += 1
+        if compiled is None:
             return self._connection.execute(statement, given)
-        return FastRows(held[1].run(self._cursor, values))
+        return FastRows(compiled.run(self._cursor, given))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -132,9 +152,6 @@ class FastConnection:
         """Give the connection back."""
         self._cursor.close()
         self._connection.close()
-
-
-_MOST_STATEMENTS = 200
 
 
 def open_fast_reads(engine: Engine) -> FastConnection | None:
@@ -169,19 +186,36 @@ def _compile(statement: object, values: Mapping[str, Any]) -> _Compiled | None:
         lists=tuple(lists),
         binds=[(name, process) for name, process in binds if process is not None],
         results=[(place, process) for place, process in results if process is not None],
-        row=namedtuple("Row", [str(column.key) for column in columns], rename=True),  # noqa: PYI024
+        make=_name_columns([str(column.key) for column in columns]),
     )
+
+
+def _name_columns(names: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
+    row = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - names by text
+    return row._make
 
 
 def _find_bind(kind: Any) -> _Process | None:  # noqa: ANN401 - a type of SQLAlchemy
     if isinstance(kind, UtcSeconds):  # without SQLAlchemy's wrapping: most values are moments
-        return partial(kind.process_bind_param, dialect=_DIALECT)
+        return _write_moment
+    if isinstance(kind, LargeBinary):  # SQLite's driver takes bytes, and gives bytes
+        return None
     found: _Process | None = kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
     return found
 
 
 def _find_result(kind: Any) -> _Process | None:  # noqa: ANN401 - a type of SQLAlchemy
     if isinstance(kind, UtcSeconds):
-        return partial(kind.process_result_value, dialect=_DIALECT)
+        return _read_moment
+    if isinstance(kind, LargeBinary):
+        return None
     found: _Process | None = kind.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
     return found
+
+
+def _write_moment(value: datetime | None) -> int | None:
+    return None if value is None else derive_seconds(value)
+
+
+def _read_moment(value: int | None) -> datetime | None:
+    return None if value is None else datetime.fromtimestamp(value, UTC)

@@ -1,7 +1,9 @@
 """The way to the sources: orders now, contact requests and notices until they are delivered.
 
 Rules: an order has two seconds, proofs included; its receipt is made for a head that the gateway
-can tie to what it accepted before, and where it holds another size it says so (`need_proof`).
+can tie to what it accepted before, and where it holds another size it says so (`need_proof`). An
+order that is older than what the gateway named goes under that very head: that needs no proof, so
+that no other order can overtake it once more.
 What waits in the outbox is tried again until it is delivered or over; nothing of it is logged by
 value. Source: protocol.md sections 3 and 8.
 """
@@ -9,10 +11,12 @@ value. Source: protocol.md sections 3 and 8.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
+from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from broker.audit.proofs import Proofs
+from broker.audit.proofs import Proofs, SignedHead
 from broker.exchange.release import DeliveryFailedError, Order, choose_failure
 from datwat.party.http_out import (
     HttpOut,
@@ -28,32 +32,43 @@ ORDER_SECONDS = 2.0
 _DELIVERY_SECONDS = 5.0
 _MAX_ANSWER = 1_048_576
 _CONFLICT = 409
+# As many as a gateway keeps roots.
+_HEADS_KEPT = 1_024
+# Other orders move a gateway on meanwhile, so it may ask for another proof; more often than this
+# only one that means to keep the broker busy.
+_MOST_TRIES = 16
 
 
 class HttpGateways:
     """Implements `broker.exchange.release.Gateways` over HTTP."""
 
-    def __init__(self, http: HttpOut, proofs: Proofs) -> None:
+    def __init__(
+        self, http: HttpOut, proofs: Proofs, read_cosigned: Callable[[], SignedHead]
+    ) -> None:
+        """`read_cosigned` gives the checkpoint that enough witnesses vouched for."""
         self._http = http
         self._proofs = proofs
-        # Where each gateway's newest checkpoint stood when it last answered: only a first guess.
+        self._read_cosigned = read_cosigned
+        # The head that each gateway was last sent: a first guess, as orders overtake each other.
         self._bases: dict[str, int] = {}
+        # The heads that any gateway was sent, by size.
+        self._heads: OrderedDict[int, SignedHead] = OrderedDict()
 
     async def send_order(self, source: Partner, order: Order) -> bytes:
         """Return what the gateway answers; raise DeliveryFailedError for anything but an answer."""
-        url = f"{(source.gateway_url or '').rstrip('/')}/v1/orders"
         until = time.monotonic() + ORDER_SECONDS
         base = self._bases.get(source.id, 0)
-        while True:
+        head = self._proofs.read_head()
+        for _ in range(_MOST_TRIES):
             try:
-                return await self._send(url, source.id, order, base, until)
+                return await self._send(source, order, base, head, until=until)
             except PeerRefusedError as error:
                 needed = _read_needed(error)
-                # Other orders move a gateway on meanwhile, so it may ask more than once; one that
-                # asks for what it was just given would ask for ever.
+                # One that asks for what it was just given would ask for ever.
                 if needed is None or needed == base:
                     raise DeliveryFailedError(choose_failure(error.peer_code)) from None
-                base = needed
+                base, head = needed, self._choose_head(order, needed)
+        raise DeliveryFailedError("source_refused_order")
 
     async def deliver(self, url: str, message: bytes) -> None:
         """Hand over a contact request or a notice; raises PeerError where it did not arrive."""
@@ -61,8 +76,14 @@ class HttpGateways:
             url, message, seconds=_DELIVERY_SECONDS, max_bytes=_MAX_ANSWER
         )
 
-    async def _send(self, url: str, source: str, order: Order, base: int, until: float) -> bytes:
-        head = self._proofs.read_head()
+    def _choose_head(self, order: Order, needed: int) -> SignedHead:
+        """Return the head that a gateway named, where the order lies under it; else the newest."""
+        held = self._heads.get(needed)
+        return held if held is not None and order.index < needed else self._proofs.read_head()
+
+    async def _send(
+        self, source: Partner, order: Order, base: int, head: SignedHead, *, until: float
+    ) -> bytes:
         if base > head.size:
             raise DeliveryFailedError("source_refused_order")
         body = OrderEnvelope(
@@ -76,13 +97,18 @@ class HttpGateways:
                 to_size=head.size,
                 path=self._proofs.build_consistency(base, head.size),
             ),
-            cosigned=head.note,
+            cosigned=self._read_cosigned().note,
         )
         left = until - time.monotonic()
         if left <= 0:
             raise DeliveryFailedError("source_too_slow")
+        # Before it is answered: an order that follows at once begins where this one ends.
+        if base != head.size:  # else it is a head that was named, or nothing moved
+            self._bases[source.id] = head.size
+        self._keep(head)
+        url = f"{(source.gateway_url or '').rstrip('/')}/v1/orders"
         try:
-            answer = await self._http.post_message(
+            return await self._http.post_message(
                 url, body.model_dump_json().encode(), seconds=left, max_bytes=_MAX_ANSWER
             )
         except PeerTooSlowError:
@@ -91,8 +117,11 @@ class HttpGateways:
             raise DeliveryFailedError("source_unreachable") from None
         except PeerAnswerInvalidError:
             raise DeliveryFailedError("source_answer_invalid") from None
-        self._bases[source] = head.size
-        return answer
+
+    def _keep(self, head: SignedHead) -> None:
+        self._heads[head.size] = head
+        if len(self._heads) > _HEADS_KEPT:
+            self._heads.popitem(last=False)
 
 
 def _read_needed(error: PeerRefusedError) -> int | None:

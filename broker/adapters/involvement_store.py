@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, null, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, null, or_, select, update
 
 from broker.adapters import rows
 from broker.adapters.log_tables import derive_seconds
 from broker.adapters.tables import InvolvementRecord, ShieldRecord, table_of
+from broker.audit.ended import note_ended
 from broker.involvement.involvements import (
     KEPT_ENDED,
     MOST_POINTERS,
@@ -39,7 +40,16 @@ _POINTERS = (
     _READ.where(_OF_PERSON, *_CURRENT).order_by(_T.c.registered_at, _T.c.id).limit(MOST_POINTERS)
 )
 _FIND = _READ.where(_THIS)
-_FIND_CURRENT = _READ.where(_OF_PERSON, _OF_SOURCE, _T.c.kind == bindparam("b_kind"), *_CURRENT)
+_FIND_REGISTERED = (
+    _READ.where(
+        _OF_PERSON,
+        _OF_SOURCE,
+        _T.c.kind == bindparam("b_kind"),
+        or_(_NOT_ENDED, _T.c.end_reason == bindparam("b_reason")),
+    )
+    .order_by(and_(*_CURRENT).desc(), _T.c.registered_at.desc(), _T.c.id)
+    .limit(1)
+)
 _OF_ONE_SOURCE = _READ.where(_OF_PERSON, _OF_SOURCE, *_CURRENT).order_by(_T.c.registered_at)
 _EXPIRED = (
     select(_T.c.id)
@@ -101,12 +111,18 @@ class SqlInvolvements:
         """Keep what seals the words of a row."""
         self._sealer = sealer
 
-    def find_current(
+    def find_registered(
         self, conn: Connection, subject_id: bytes, source: str, kind: str, now: datetime
     ) -> Involvement | None:
-        """Return the current involvement of a source and kind with a person, or None."""
-        this = {"b_subject": subject_id, "b_source": source, "b_kind": kind, "b_now": now}
-        row = conn.execute(_FIND_CURRENT, this).first()
+        """Return the current one of a source and kind, else the newest that its term ended."""
+        this = {
+            "b_subject": subject_id,
+            "b_source": source,
+            "b_kind": kind,
+            "b_now": now,
+            "b_reason": "expired",
+        }
+        row = conn.execute(_FIND_REGISTERED, this).first()
         return None if row is None else self._build(row, now)
 
     def find(self, conn: Connection, involvement_id: bytes, now: datetime) -> Involvement | None:
@@ -210,10 +226,12 @@ class SqlInvolvements:
             "b_until": now + KEPT_ENDED,
         }
         rows.write(conn, _END, values)
+        note_ended("pointer", involvement_id)
 
     def annul(self, conn: Connection, involvement_id: bytes) -> None:
         """Destroy a pointer to the wrong person: it never was one; RaceLost where it is gone."""
         rows.write(conn, _ANNUL, {"b_id": involvement_id})
+        note_ended("annulled", involvement_id)
 
     def mark_others(self, conn: Connection, subject_id: bytes, source: str, mark: Mark) -> int:
         """Mark what other sources have of a person who died or moved; return how many those are."""

@@ -4,24 +4,31 @@ Rule: the file is readable by its owner only and lies outside the database and i
 generation that is gone cannot be opened again, which is what makes an old backup unreadable.
 Source: house reference "audit-log", Ends.
 
-File: JSON {"v": 1, "generations": [{"generation": 1, "key": base64url}]}, the newest last.
-Sealed: u16 generation ‖ AES-256-GCM under that generation, aad = "dw-kek/v1" ‖ generation ‖ aad.
+File: JSON {"v": 1, "generations": [{"generation": 1, "started_at": moment, "key": base64url}]}, the
+newest last. Sealed: u16 generation ‖ AES-256-GCM under that generation, aad = "dw-kek/v1" ‖
+generation ‖ aad. Each change writes a new file, syncs it, puts it in the place of the old one, and
+then overwrites the old one: a crash leaves one whole file or the other.
 """
 
 from __future__ import annotations
 
 import os
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from broker.audit.ports import Generation
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.sealing import KEY_SIZE, UnsealError, seal, unseal
-from datwat.protocol.values import Bytes32, Value
+from datwat.protocol.values import Bytes32, Moment, Value
 
 _GENERATION_BYTES = 2
 _MAX_FILE = 65_536
+# A file of before generations had moments: it has sealed since somebody made it, long enough ago.
+_UNKNOWN = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class KekError(DatwatError):
@@ -33,20 +40,22 @@ class KekError(DatwatError):
 
 class _Generation(Value):
     generation: int = Field(ge=1, le=65_535)
+    started_at: Moment = _UNKNOWN
     key: Bytes32 = Field(repr=False)
 
 
 class _KeyFile(Value):
     v: Literal[1]
-    generations: tuple[_Generation, ...] = Field(min_length=1, max_length=1_000)
+    generations: tuple[_Generation, ...] = Field(min_length=1, max_length=400)
 
 
 class FileKek:
     """Seals under the newest generation of a key file, opens under any that it still holds."""
 
-    def __init__(self, content: _KeyFile) -> None:
-        self._keys = {item.generation: item.key for item in content.generations}
-        self._newest = content.generations[-1].generation
+    def __init__(self, path: Path, content: _KeyFile) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._hold(content)
 
     def __repr__(self) -> str:
         return f"FileKek(generation={self._newest})"
@@ -54,16 +63,12 @@ class FileKek:
     @classmethod
     def create(cls, path: Path) -> FileKek:
         """Write a new key file; raise KekError if there is one already."""
-        content = _KeyFile(v=1, generations=(_Generation(generation=1, key=os.urandom(KEY_SIZE)),))
+        content = _KeyFile(v=1, generations=(_draw(1, datetime.now(UTC)),))
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            _write_new(path, content)
         except OSError as error:
             raise KekError("The key file exists already or cannot be written.") from error
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        return cls(content)
+        return cls(path, content)
 
     @classmethod
     def open(cls, path: Path) -> FileKek:
@@ -71,22 +76,92 @@ class FileKek:
         try:
             if path.stat().st_mode & 0o077 or path.stat().st_size > _MAX_FILE:
                 raise KekError
-            return cls(_KeyFile.model_validate_json(path.read_bytes()))
+            return cls(path, _KeyFile.model_validate_json(path.read_bytes()))
         except (OSError, ValidationError) as error:
             raise KekError from error
 
     def seal(self, plaintext: bytes, aad: bytes) -> bytes:
         """Return `plaintext` sealed under the newest generation, bound to `aad`."""
-        prefix = self._newest.to_bytes(_GENERATION_BYTES, "big")
-        return prefix + seal(self._keys[self._newest], plaintext, _context(prefix, aad))
+        newest = self._newest
+        prefix = newest.to_bytes(_GENERATION_BYTES, "big")
+        return prefix + seal(self._keys[newest], plaintext, _context(prefix, aad))
 
     def unseal(self, sealed: bytes, aad: bytes) -> bytes:
         """Return the plaintext; raise UnsealError for another key, context or a gone generation."""
         prefix = sealed[:_GENERATION_BYTES]
-        key = self._keys.get(int.from_bytes(prefix, "big"))
+        key = self._keys.get(self.read_generation(sealed))
         if key is None:
             raise UnsealError
         return unseal(key, sealed[_GENERATION_BYTES:], _context(prefix, aad))
+
+    def read_generation(self, sealed: bytes) -> int:
+        """Return under which generation it was sealed, living or not."""
+        return int.from_bytes(sealed[:_GENERATION_BYTES], "big")
+
+    def list_generations(self) -> tuple[Generation, ...]:
+        """Return the living generations, the newest last."""
+        return tuple(
+            Generation(one.generation, one.started_at) for one in self._content.generations
+        )
+
+    def start_generation(self, now: datetime) -> Generation:
+        """Add a generation to the file, durably, and seal under it from here on."""
+        with self._lock:
+            made = _draw(self._newest + 1, now.replace(microsecond=0))
+            self._replace((*self._content.generations, made))
+        return Generation(made.generation, made.started_at)
+
+    def destroy_generation(self, number: int) -> None:
+        """Take a generation out of the file and overwrite it; raise KekError for the newest."""
+        with self._lock:
+            if number == self._newest:
+                raise KekError("The newest generation of the key cannot be destroyed.")
+            left = tuple(one for one in self._content.generations if one.generation != number)
+            if len(left) < len(self._content.generations):
+                self._replace(left)
+
+    def _hold(self, content: _KeyFile) -> None:
+        self._content = content
+        self._keys = {item.generation: item.key for item in content.generations}
+        self._newest = content.generations[-1].generation
+
+    def _replace(self, generations: tuple[_Generation, ...]) -> None:
+        new = self._path.with_name(self._path.name + ".new")
+        content = _KeyFile(v=1, generations=generations)
+        try:
+            new.unlink(missing_ok=True)  # left by a crash before it took the old one's place
+            _write_new(new, content)
+            with self._path.open("r+b") as old:
+                new.replace(self._path)
+                _sync_folder(self._path.parent)
+                # The old file has no name any more, but its bytes lie there: they held a key.
+                old.write(bytes(os.fstat(old.fileno()).st_size))
+                old.flush()
+                os.fsync(old.fileno())
+        except OSError as error:
+            raise KekError("The key file cannot be written; nothing was changed.") from error
+        self._hold(content)
+
+
+def _draw(number: int, now: datetime) -> _Generation:
+    started_at = now.replace(microsecond=0)
+    return _Generation(generation=number, started_at=started_at, key=os.urandom(KEY_SIZE))
+
+
+def _write_new(path: Path, content: _KeyFile) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content.model_dump_json().encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _context(prefix: bytes, aad: bytes) -> bytes:

@@ -133,7 +133,8 @@ class HotStatements:
 
 @contextmanager
 def _cursor(connection: Connection) -> Iterator[DBAPICursor]:
-    cursor = connection.connection.cursor()
+    driver: Any = connection.connection.dbapi_connection
+    cursor: DBAPICursor = driver.cursor()
     try:
         yield cursor
     finally:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Engine,
     and_,
     bindparam,
+    func,
     insert,
     select,
 )
@@ -37,7 +38,7 @@ from broker.adapters.log_tables import (
 from broker.adapters.rows import build_hot_insert
 from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow, SealedKeys
 from datwat.party.hot import HotStatement
-from datwat.protocol.entry import derive_leaf_hash
+from datwat.protocol.entry import COMMIT_PLACE, derive_leaf_hash
 
 _FATAL_SQLITE = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 # By SQLAlchemy or, from a statement that the driver ran itself, by the driver.
@@ -87,6 +88,16 @@ _FETCH_QUARTER_KEYS = (
 )
 _FETCH_LEAVES = select(_ENTRIES.c.idx, _ENTRIES.c.entry).where(
     _ENTRIES.c.idx.in_(bindparam("indexes", expanding=True))
+)
+_FIND_COMMITTED = (
+    select(_ENTRIES.c.idx, _ENTRIES.c.entry)
+    .where(
+        _ENTRIES.c.subject_id == bindparam("b_subject"),
+        _ENTRIES.c.audience == bindparam("b_audience"),
+        func.substr(_ENTRIES.c.entry, COMMIT_PLACE.start + 1) == bindparam("b_commit"),
+    )
+    .order_by(_ENTRIES.c.idx.desc())
+    .limit(1)
 )
 _FETCH_NODES = (
     select(_NODES.c.idx, _NODES.c.hash)
@@ -248,6 +259,14 @@ class SqlLogStore:
         if before is not None:
             query = query.where(_ENTRIES.c.idx < before)
         return [_entry_row(tuple(row)) for row in connection.execute(query)]
+
+    def find_committed(
+        self, connection: Connection, subject_id: bytes, audience: str, commit: bytes
+    ) -> tuple[int, bytes] | None:
+        """Return index and entry of a subject's entry with this commit."""
+        this = {"b_subject": subject_id, "b_audience": audience, "b_commit": commit}
+        row = connection.execute(_FIND_COMMITTED, this).first()
+        return None if row is None else (row[0], row[1])
 
     def find_entry(self, connection: Connection, index: int) -> EntryRow | None:
         """Return the entry at an index."""

@@ -122,3 +122,15 @@ class QuarterKey(SQLModel, table=True):
     subject_id: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     quarter: str = Field(sa_column=Column(String(6), primary_key=True))
     key_sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class LostEntry(SQLModel, table=True):
+    """An entry that a restore brought back without its content, until its person was told."""
+
+    __tablename__ = "log_lost"
+    __table_args__: ClassVar[Any] = (Index("ix_log_lost_subject", "subject_id"),)
+
+    idx: int = Field(sa_column=Column(_Index, primary_key=True, autoincrement=False))
+    subject_id: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    audience: str = Field(sa_column=Column(String(8), nullable=False))
+    at: datetime = Field(sa_column=Column(UtcSeconds, nullable=False))

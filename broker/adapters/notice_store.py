@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from broker.adapters import rows
 from broker.adapters.tables import NoticeRecord, table_of
-from broker.involvement.notices import Notice, OpenedEntry, derive_next_try
+from broker.involvement.notices import Notice, OpenedEntry, UnreadableRow, derive_next_try
 from datwat.protocol.deliveries import EndedNotice
 from datwat.protocol.values import Value
 
@@ -49,22 +49,18 @@ class SqlNotices:
         }
         conn.execute(_INSERT, values)
 
-    def list_due(self, conn: Connection, now: datetime, limit: int) -> list[Notice]:
+    def list_due(
+        self,
+        conn: Connection,
+        now: datetime,
+        limit: int,
+        unreadable: list[UnreadableRow] | None = None,
+    ) -> list[Notice]:
         """Return what is to be tried now, the longest due first."""
         found = conn.execute(_DUE, {"b_now": now, "b_limit": limit})
-        return [
-            Notice(
-                id=row.id,
-                to=row.partner,
-                type=row.type,
-                content=self._sealer.unseal(_T.name, _Words, row.sealed, row.id).content,
-                until_at=row.until_at,
-                tries=row.tries,
-            )
-            for row in found
-        ]
+        return rows.build_readable(found, self._build, unreadable)
 
-    def put_off(self, conn: Connection, notice: Notice, now: datetime) -> None:
+    def put_off(self, conn: Connection, notice: Notice | UnreadableRow, now: datetime) -> None:
         """Write that it failed once more, and when it is tried again."""
         next_at = derive_next_try(notice.tries, now)
         values = {"b_id": notice.id, "b_tries": notice.tries + 1, "b_next": next_at}
@@ -73,3 +69,13 @@ class SqlNotices:
     def remove(self, conn: Connection, notice_id: bytes) -> None:
         """Destroy a notice that arrived."""
         conn.execute(_REMOVE, {"b_id": notice_id})
+
+    def _build(self, row: rows.AnyRow) -> Notice:
+        return Notice(
+            id=row.id,
+            to=row.partner,
+            type=row.type,
+            content=self._sealer.unseal(_T.name, _Words, row.sealed, row.id).content,
+            until_at=row.until_at,
+            tries=row.tries,
+        )

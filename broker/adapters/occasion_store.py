@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from broker.adapters import rows
 from broker.adapters.special_situation_store import SITUATIONS, SqlSpecialSituations
 from broker.adapters.tables import MemberRecord, OccasionRecord, table_of
+from broker.audit.ended import note_ended
 from broker.involvement.occasions import (
     HandlerRow,
     Member,
@@ -187,10 +188,12 @@ class SqlOccasions:
         self._update(conn, occasion)
         end = {"b_id": occasion_id, "b_until": occasion.until_at}
         conn.execute(_UPDATE_MEMBERS_END, end)
+        note_ended("occasion", occasion_id)
 
     def remove_member(self, conn: Connection, occasion_id: bytes, subject_id: bytes) -> None:
         """Take a wrong person out of an occasion."""
         conn.execute(_DELETE_MEMBER, {"b_id": occasion_id, "b_subject": subject_id})
+        note_ended("member", occasion_id, subject_id)
 
     def _require_open(self, conn: Connection, occasion_id: bytes, now: datetime) -> Occasion:
         occasion = self.find_occasion(conn, occasion_id, now)

@@ -32,7 +32,28 @@ _LIVED_LONG = 30.0
 _log = logging.getLogger(__name__)
 
 
-class ExternalOpa:
+class _InForce:
+    """The bundle whose decisions are believed, and what follows from it."""
+
+    _bundle: Bundle
+
+    @property
+    def revision(self) -> str:
+        """The revision of the bundle in force."""
+        return self._bundle.revision
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle in force."""
+        return self._bundle
+
+    @property
+    def retention(self) -> timedelta:
+        """How long an entry without a purpose of its own is kept."""
+        return derive_retention(self._bundle)
+
+
+class ExternalOpa(_InForce):
     """An OPA that somebody else runs; believed only while it runs the revision in force here.
 
     Its bundle must be named `datwat`; `datwat purpose sign --opa-key` makes an archive that it can
@@ -65,16 +86,6 @@ class ExternalOpa:
     ) -> None:
         await self._link.close()
 
-    @property
-    def revision(self) -> str:
-        """The revision that answers must come from."""
-        return self._bundle.revision
-
-    @property
-    def retention(self) -> timedelta:
-        """How long an entry without a purpose of its own is kept."""
-        return derive_retention(self._bundle)
-
     async def is_ready(self) -> bool:
         """Tell whether OPA answers and has active bundles."""
         return await self._link.is_ready()
@@ -92,13 +103,12 @@ class ExternalOpa:
         return await self._link.query_document(entry_point, document, self.revision)
 
 
-class SupervisedOpa:
+class SupervisedOpa(_InForce):
     """OPA as a child: started, kept alive with back-off, replaced whole for a new bundle, stopped.
 
     Between a crash and the restart every question is denied; one that hangs is ended and started
-    anew. A new bundle gets an OPA of its own,
-    and takes over only when that one is ready: no question ever sees half of it, and a bundle that
-    OPA refuses leaves the old one in force.
+    anew. A new bundle gets an OPA of its own, and takes over only when that one is ready: no
+    question ever sees half of it, and a bundle that OPA refuses leaves the old one in force.
     """
 
     def __init__(self, binary: Path, bundle: Bundle, *, deadline: float = DEADLINE_SECONDS) -> None:
@@ -128,16 +138,6 @@ class SupervisedOpa:
         running, self._running = self._running, None
         if running is not None:
             await running.stop()
-
-    @property
-    def revision(self) -> str:
-        """The revision of the bundle in force."""
-        return self._bundle.revision
-
-    @property
-    def retention(self) -> timedelta:
-        """How long an entry without a purpose of its own is kept."""
-        return derive_retention(self._bundle)
 
     @property
     def pid(self) -> int | None:
@@ -226,7 +226,8 @@ class _Running:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_READY_SECONDS):
                 while self.process.is_running and not self.process.has_refused:
-                    if await self.link.is_ready():
+                    # Asking tells the token: nobody but the child may be asked.
+                    if self.process.is_listening and await self.link.is_ready():
                         self.process.remove_files()
                         return
                     await asyncio.sleep(_READY_INTERVAL)

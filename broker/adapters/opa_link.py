@@ -1,8 +1,9 @@
-"""One HTTP client to one OPA: an evaluation goes out as JSON, a decision comes back.
+"""One link to one OPA: an evaluation goes out as JSON, a decision comes back.
 
 Rules enforced: one call per person; a deadline of our own; anything but a well-formed decision of
 the revision in force is `PolicyUnavailableError`; nothing that opa-python-client raises is shown or
-logged, for its text can hold the bearer token. Constant package paths only: they are not escaped.
+logged, for its text can hold the bearer token. It asks whether OPA is ready; decisions, of which
+there is one per person of every question, go over connections of our own (`opa_http.py`).
 """
 
 from __future__ import annotations
@@ -11,33 +12,26 @@ import asyncio
 import json
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, get_args
 
 from aiohttp import ClientResponse
 from opa_client.opa_async import AsyncOpaClient
 
+from broker.adapters.opa_http import OpaHttp
 from broker.policy.decision import Decision, EntryPoint, entry_point_of
 from broker.policy.engine import Decisions, PolicyUnavailableError, parse_answer, require_sound
 from broker.policy.evaluation import Evaluation
 
 DEADLINE_SECONDS = 0.25
 AT_ONCE = 16
-_JSON = {"Content-Type": "application/json"}
+# Constants: a path is not escaped.
+_PATHS: dict[EntryPoint, str] = {
+    entry_point: f"/v1/data/datwat/{entry_point}/decision" for entry_point in get_args(EntryPoint)
+}
 
 
 class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library ships no types
-    """The client, following no redirect: the token is for one address only.
-
-    Its own queries write and read JSON by `json`; here bytes go out and come back as they are.
-    """
-
-    async def query_decision(self, entry_point: EntryPoint, body: bytes) -> bytes:
-        """Return the bytes of OPA's answer, with its provenance; raise for any other status."""
-        path = f"data/datwat/{entry_point}/decision"
-        url = f"{self.root_url}/{path}?provenance=true"
-        async with self._request("POST", url, data=body, headers=_JSON) as response:
-            response.raise_for_status()
-            return await response.read()
+    """The client, following no redirect: the token is for one address only."""
 
     def _request(
         self, method: str, url: str, **kwargs: object
@@ -49,7 +43,7 @@ class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library ships no typ
 
 
 class OpaLink:
-    """One pooled HTTP client to one OPA; entered once, for as long as that OPA is asked."""
+    """The way to one OPA; opened once, for as long as that OPA is asked."""
 
     def __init__(
         self,
@@ -64,17 +58,22 @@ class OpaLink:
         self._client = _Client(
             host=host, port=port, token=token, ssl=tls, retries=0, timeout=deadline
         )
+        self._decisions = OpaHttp(host, port, token=token, tls=tls)
+        # One for all messages: what OPA is given at once beyond its cores only waits there, and
+        # with several batches it would wait longer than anybody's deadline.
+        self._gate = asyncio.Semaphore(AT_ONCE)
 
     def __repr__(self) -> str:
-        """Show nothing: the client holds the token."""
+        """Show nothing: both clients hold the token."""
         return "OpaLink()"
 
     async def open(self) -> None:
-        """Open the pool."""
+        """Open the client; connections for decisions open as they are needed."""
         await self._client.__aenter__()
 
     async def close(self) -> None:
-        """Close the pool. Idempotent."""
+        """Close both. Idempotent."""
+        self._decisions.close()
         await self._client.close_connection()
 
     async def is_ready(self) -> bool:
@@ -89,9 +88,9 @@ class OpaLink:
         try:
             async with asyncio.timeout(self._deadline):
                 body = b'{"input":' + document + b"}"
-                answer = await self._client.query_decision(entry_point, body)
+                answer = await self._decisions.post(_PATHS[entry_point], body)
         except Exception:  # noqa: BLE001 - whatever went wrong, it is no decision
-            # `from None` and no log line: the exceptions of the client can hold the token.
+            # `from None` and no log line: no exception of a client is shown.
             raise PolicyUnavailableError from None
         return parse_answer(answer, revision)
 
@@ -112,13 +111,16 @@ class OpaLink:
         return require_sound(evaluation, decision)
 
     async def weigh_all(self, evaluations: Sequence[Evaluation], revision: str) -> Decisions:
-        """Return all decisions, at most 16 calls at once; the first failure ends them all."""
+        """Return all decisions; the first failure ends them all.
+
+        At most 16 persons of messages about several are asked for at once, whoever sent them; a
+        message about one does not wait behind these. The deadline begins when OPA is asked.
+        """
         if len(evaluations) == 1:  # without the cost of a task
             return Decisions((await self.weigh(evaluations[0], revision),), revision)
-        gate = asyncio.Semaphore(AT_ONCE)
 
         async def weigh(evaluation: Evaluation) -> Decision:
-            async with gate:
+            async with self._gate:
                 return await self.weigh(evaluation, revision)
 
         return Decisions(tuple(await _run_all([weigh(one) for one in evaluations])), revision)

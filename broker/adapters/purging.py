@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Delete, Table, bindparam, delete, select, tuple_
+from sqlalchemy import Connection, Delete, Table, bindparam, delete, func, select, tuple_
 
 from broker.adapters.tables import REGISTER_MODELS, table_of
 
@@ -23,6 +23,20 @@ def _build_purge(table: Table) -> Delete:
 
 
 _PURGES = tuple(_build_purge(table_of(model)) for model in REGISTER_MODELS)
+
+
+_COUNTS = {
+    model.__tablename__: select(func.count())
+    .select_from(table_of(model))
+    .where(table_of(model).c.until_at <= bindparam("b_now"))
+    for model in REGISTER_MODELS
+}
+
+
+def count_ended(conn: Connection, now: datetime) -> dict[str, int]:
+    """Return how many rows of each table are to be destroyed."""
+    counts = {str(name): conn.execute(count, {"b_now": now}) for name, count in _COUNTS.items()}
+    return {name: int(found.scalar_one()) for name, found in counts.items()}
 
 
 def purge_ended(conn: Connection, now: datetime, limit: int = BATCH) -> int:

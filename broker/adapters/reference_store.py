@@ -24,8 +24,16 @@ from broker.adapters.tables import (
     ReferenceRecord,
     table_of,
 )
+from broker.audit.ended import note_ended
 from broker.pseudonyms.errors import RaceLost
-from broker.pseudonyms.references import Introduction, Kind, ReferenceRow, Target, Touch
+from broker.pseudonyms.reference_rows import (
+    SESSION_KINDS,
+    Introduction,
+    Kind,
+    ReferenceRow,
+    Target,
+    Touch,
+)
 from datwat.party.hot import HotStatement
 
 _T = table_of(ReferenceRecord)
@@ -65,7 +73,7 @@ _TOUCH = HotStatement(
     )
 )
 _UPDATE_END = update(_T).where(_THIS).values(until_at=bindparam("b_until"))
-_DELETE = delete(_T).where(_THIS)
+_DELETE = delete(_T).where(_THIS).returning(_T.c.kind)
 _DELETE_TARGET = delete(_T).where(_T.c.target == bindparam("b_target"))
 
 _I = table_of(IntroductionRecord)
@@ -183,7 +191,9 @@ class SqlReferenceStore:
 
     def delete_row(self, conn: Connection, lookup: bytes) -> None:
         """Delete a row, if it is there."""
-        conn.execute(_DELETE, {"b_lookup": lookup})
+        kind = conn.execute(_DELETE, {"b_lookup": lookup}).scalar()
+        if kind is not None and kind not in SESSION_KINDS:
+            note_ended("reference", lookup)
 
     def delete_target(self, conn: Connection, target: bytes) -> None:
         """Delete every partner's references to a thing."""
@@ -212,4 +222,7 @@ class SqlReferenceStore:
     def redeem(self, conn: Connection, lookup: bytes, rid: bytes, now: datetime) -> bool:
         """Mark an introduction redeemed; tell whether it was in force and not yet redeemed."""
         values = {"b_lookup": lookup, "b_rid": rid, "b_now": now}
-        return rows.is_written(conn, _REDEEM, values)
+        redeemed = rows.is_written(conn, _REDEEM, values)
+        if redeemed:
+            note_ended("introduction", lookup)
+        return redeemed

@@ -7,21 +7,23 @@ decision to the life of the question. Source: NIST SP 800-38D; RFC 5869.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection, Executable, Row, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from broker.involvement.notices import UnreadableRow
 from broker.pseudonyms.errors import RaceLost, RowMismatch
 from datwat.party.hot import HotStatement
-from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
+from datwat.protocol.sealing import UnsealError, build_cipher, derive_key, seal, unseal
 
 # Without it SQLAlchemy does not say how many rows an INSERT wrote (on PostgreSQL: -1).
 COUNTED: dict[str, Any] = {"preserve_rowcount": True}
 AnyRow = Row[*tuple[Any, ...]]
 _Words = TypeVar("_Words", bound=BaseModel)
+_Built = TypeVar("_Built")
 
 
 class RowSealer:
@@ -29,22 +31,42 @@ class RowSealer:
 
     def __init__(self, row_key: bytes) -> None:
         """Derive the key from the broker's row key (32 bytes)."""
-        self._key = derive_key(row_key, b"row")
+        self._key = build_cipher(derive_key(row_key, b"row"))
 
     def seal(self, table: str, words: BaseModel, *ids: bytes) -> bytes:
         """Return the words of one row, sealed."""
         return seal(self._key, words.model_dump_json().encode(), _build_aad(table, ids))
 
     def unseal(self, table: str, kind: type[_Words], sealed: bytes, *ids: bytes) -> _Words:
-        """Return the words of one row; raise RowMismatch where they were sealed for another."""
+        """Return the words of one row; raise RowMismatch where they are another's, or are none."""
         try:
             return kind.model_validate_json(unseal(self._key, sealed, _build_aad(table, ids)))
-        except UnsealError:
+        except (UnsealError, ValidationError):
             raise RowMismatch from None
 
 
 def _build_aad(table: str, ids: tuple[bytes, ...]) -> bytes:
     return table.encode() + b"\0" + b"".join(ids)
+
+
+def build_readable(
+    found: Iterable[AnyRow],
+    build: Callable[[AnyRow], _Built],
+    unreadable: list[UnreadableRow] | None,
+) -> list[_Built]:
+    """Return what was built of rows that wait; one that does not open goes to `unreadable`.
+
+    Without `unreadable` it raises RowMismatch.
+    """
+    built = []
+    for row in found:
+        try:
+            built.append(build(row))
+        except RowMismatch as error:
+            if unreadable is None:
+                raise
+            unreadable.append(UnreadableRow(row.id, row.tries, row.until_at, error.code))
+    return built
 
 
 def build_insert(table: Table) -> Mapping[str, Executable]:

@@ -7,6 +7,7 @@ was recorded goes out as it is. Plain Starlette routes: FastAPI's own cost three
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,20 +18,23 @@ from starlette.responses import Response
 from broker.api.table import ROUTES, Endpoint, Health, Route, list_operations
 from broker.audit.proofs import Proofs
 from broker.exchange.admission import RateLimiter, read_question
-from broker.exchange.errors import ActNotAllowedError
+from broker.exchange.errors import ActNotAllowedError, RateLimitedError, SignedBeforeRestoreError
 from broker.exchange.life import Fresh, Life
+from broker.exchange.overload import Overload
 from broker.exchange.portal import PortalDesk
 from broker.exchange.question import Question
 from broker.exchange.rooms import Rooms
-from broker.purposes.wording import Texts
+from broker.exchange.turns import Turns
 from broker.transparency.access_log import AccessLogReader
+from broker.transparency.proof_bundle import ProofBundles
 from datwat.party.http_in import build_json_response, read_message
 from datwat.party.openapi import Operation
-from datwat.protocol.access_log import Sentence
+from datwat.protocol.access_log import AccessLogProof, Sentence
 from datwat.protocol.messages import (
     ActObject,
     MessageObject,
 )
+from datwat.protocol.texts import Texts
 
 Wake = Callable[[], None]
 # What another partner is told of: the outbox need not wait for its next round.
@@ -56,10 +60,15 @@ class Api:
     life: Life
     portal: PortalDesk
     reader: AccessLogReader
+    proof_bundles: ProofBundles
     limiter: RateLimiter
     proofs: Proofs
     read_policy: Callable[[], PolicyFiles]
+    read_health: Callable[[], Health]
     wake_outbox: Wake
+    turns: Turns
+    overload: Overload
+    restored_at: int = 0
 
 
 def build_operations(api: Api) -> tuple[Operation, ...]:
@@ -68,6 +77,7 @@ def build_operations(api: Api) -> tuple[Operation, ...]:
         route.operation_id: partial(_answer_act, api, route) for route in ROUTES
     }
     endpoints["readAccessLog"] = partial(_answer_access_log, api)
+    endpoints["readAccessLogProof"] = partial(_answer_access_log_proof, api)
     endpoints |= _build_documents(api)
     return list_operations(endpoints.__getitem__)
 
@@ -79,16 +89,12 @@ def _build_documents(api: Api) -> dict[str, Endpoint]:
     async def signature(_request: Request) -> Response:
         return build_json_response(api.read_policy().document)
 
-    async def checkpoint(_request: Request) -> Response:
-        return Response(api.proofs.read_head().note, media_type="text/plain")
-
     async def health(_request: Request) -> Response:
-        return build_json_response(Health(status="ok"))
+        return build_json_response(api.read_health())
 
     return {
         "getBundle": bundle,
         "getBundleSignature": signature,
-        "getCheckpoint": checkpoint,
         "getHealth": health,
     }
 
@@ -103,7 +109,13 @@ async def _admit(
     )
     if admitted.object.type not in types:
         raise ActNotAllowedError
-    api.limiter.take(admitted.issuer.id, now)
+    if admitted.object.iat.timestamp() <= api.restored_at:
+        raise SignedBeforeRestoreError
+    try:
+        api.limiter.take(admitted.issuer.id, now)
+    except RateLimitedError:
+        api.overload.count(admitted.issuer.id, now)
+        raise
     return read_question(admitted, now), partial(admitted.require_fresh, now)
 
 
@@ -111,10 +123,21 @@ async def _answer_act(api: Api, route: Route, request: Request) -> Response:
     question, fresh = await _admit(api, request, route.kind, route.types)
     if question.object.type == "end_session":
         return build_json_response(await api.portal.end_sessions(question, fresh))
-    answer = await api.life.answer(question, fresh)
+    answer = await _answer_in_turn(api, question, fresh)
     if question.object.type in _RELAYED:
         api.wake_outbox()
     return build_json_response(answer)
+
+
+async def _answer_in_turn(api: Api, question: Question, fresh: Fresh) -> bytes:
+    try:
+        if question.object.type == "release":  # waits for its source, so it has turns of its own
+            return await api.life.answer(question, fresh)
+        async with api.turns.take(question.partner.id):
+            return await api.life.answer(question, fresh)
+    except RateLimitedError:
+        api.overload.count(question.partner.id, api.rooms.clock())
+        raise
 
 
 async def _answer_access_log(api: Api, request: Request) -> Response:
@@ -133,3 +156,17 @@ async def _answer_access_log(api: Api, request: Request) -> Response:
             titles=policy.titles,
         )
     return build_json_response(page)
+
+
+async def _answer_access_log_proof(api: Api, request: Request) -> Response:
+    question, fresh = await _admit(api, request, ActObject, ("access_log_proof",))
+    view = await api.portal.open_view(question, fresh)
+    bundle = await api.proof_bundles.fetch(
+        view.subject_id,
+        "representative" if view.is_represented else "self",
+        view.quarters,
+        question.now,
+    )
+    answer = AccessLogProof.model_construct(v=1, rid=question.object.rid, bundle=bundle)
+    body = await asyncio.to_thread(answer.model_dump_json)
+    return build_json_response(body.encode())

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from broker.exchange.errors import ActNotAllowedError
 from datwat.party.openapi import ApiInfo, Operation
-from datwat.protocol.access_log import AccessLog
+from datwat.protocol.access_log import AccessLog, AccessLogProof
 from datwat.protocol.documents import SignedDocument
 from datwat.protocol.messages import (
     ActObject,
@@ -35,9 +35,15 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Health(BaseModel):
-    """That the process answers, and whether policies are weighed and the log is written."""
+    """That the process answers, and how far witnesses vouch for its log.
+
+    `cosignatures` under the newest checkpoint that enough witnesses vouched for, which is
+    `checkpoint_seconds_ago` old; 0 and null before the first.
+    """
 
     status: Literal["ok"]
+    cosignatures: int
+    checkpoint_seconds_ago: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +167,6 @@ _DOCUMENTS: tuple[tuple[str, str, str, type[BaseModel] | None, str | None], ...]
         SignedDocument,
         None,
     ),
-    (
-        "/v1/log/checkpoint",
-        "getCheckpoint",
-        "The newest signed checkpoint of the log.",
-        None,
-        "text/plain",
-    ),
     ("/v1/health", "getHealth", "Tell that the process answers.", Health, None),
 )
 
@@ -195,6 +194,16 @@ def list_operations(find: Callable[[str], Endpoint]) -> tuple[Operation, ...]:
         message=(ActObject,),
         tag="portal",
     )
+    access_log_proof = Operation(
+        path="/v1/access-log/proof",
+        operation_id="readAccessLogProof",
+        summary="Read the bundle that proves that nothing is missing from the resident's own log.",
+        endpoint=find("readAccessLogProof"),
+        answer=AccessLogProof,
+        message=(ActObject,),
+        tag="portal",
+        statuses=(403, 409, 429, 503),
+    )
     documents = tuple(
         Operation(
             path=path,
@@ -209,7 +218,7 @@ def list_operations(find: Callable[[str], Endpoint]) -> tuple[Operation, ...]:
         )
         for path, name, summary, answer, media_type in _DOCUMENTS
     )
-    return (*acts, access_log, *documents)
+    return (*acts, access_log, access_log_proof, *documents)
 
 
 async def _answer_nothing(_request: Request) -> Response:

@@ -132,6 +132,14 @@ class Log:
         """What stopped the log, or None."""
         return self._failure
 
+    def node(self, level: int, index: int) -> bytes:
+        """Return the hash of a complete subtree, mostly from memory; for proofs, in any thread.
+
+        Raises:
+            LogDamagedError: it is not there.
+        """
+        return self._tree.node(level, index)
+
     def build_consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """Return the proof from one size to another that was signed (see `size`).
 

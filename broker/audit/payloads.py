@@ -31,7 +31,8 @@ Event = Literal[
     "register", "end", "open_occasion", "hand_over", "close_occasion", "record_conversation",
     "record_consent", "record_objection", "record_authority", "declare_special_situation",
     "introduce", "inquire", "request_contact", "answer_contact", "release", "report_wrong_person",
-    "wish", "outcome", "opened", "renewed", "expired",
+    "wish", "outcome", "opened", "renewed", "expired", "looked", "erased", "lost",
+    "new_generation",
 ]  # fmt: skip
 
 
@@ -105,6 +106,8 @@ class Detail(Value):
     until_at: Moment | None = None
     opening: Slug | None = None
     decider_role: ShortText | None = None
+    looked_by: ShortText | None = None
+    looked_because: PlainText | None = None
     count: int | None = Field(default=None, ge=0)
 
 

@@ -18,10 +18,20 @@ CounterKey = tuple[bytes, str, str]
 """Chain id, audience, quarter."""
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of the outermost key: which, and since when it seals."""
+
+    number: int
+    started_at: datetime
+
+
 class KekPort(Protocol):
     """Seals keys under the outermost key, which may never leave the thing behind this port.
 
-    A file today; an adapter to an HSM or key service fits as well: two calls, no key is handed out.
+    A file today; an adapter to an HSM or key service fits as well: no key is handed out, and a
+    generation is a number that the sealed bytes name. `tests/audit/kek_contract.py` is what each
+    adapter must pass.
     """
 
     def seal(self, plaintext: bytes, aad: bytes) -> bytes:
@@ -30,6 +40,26 @@ class KekPort(Protocol):
 
     def unseal(self, sealed: bytes, aad: bytes) -> bytes:
         """Return what was sealed under any living generation; raise ProtocolError otherwise."""
+        ...
+
+    def read_generation(self, sealed: bytes) -> int:
+        """Return under which generation it was sealed, living or not; no key is used."""
+        ...
+
+    def list_generations(self) -> tuple[Generation, ...]:
+        """Return the living generations, the newest last: never none."""
+        ...
+
+    def start_generation(self, now: datetime) -> Generation:
+        """Make a new generation, durably, under which all is sealed from here on."""
+        ...
+
+    def destroy_generation(self, number: int) -> None:
+        """Destroy a generation for good; one that is gone already changes nothing.
+
+        Raises:
+            DatwatError: it is the newest, under which everything is sealed.
+        """
         ...
 
 
@@ -167,6 +197,12 @@ class LogStore(Protocol):
         before: int | None,
     ) -> Sequence[EntryRow]:
         """Return a subject's entries in these audiences, newest first, below index `before`."""
+        ...
+
+    def find_committed(
+        self, connection: Connection, subject_id: bytes, audience: str, commit: bytes
+    ) -> tuple[int, bytes] | None:
+        """Return index and entry of a subject's entry with this commit."""
         ...
 
     def find_entry(self, connection: Connection, index: int) -> EntryRow | None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from broker.audit.log import Log
-from broker.audit.ports import LogStore
-from broker.audit.tree import TreeReader
 from datwat.protocol.merkle import build_inclusion_proof
 from datwat.protocol.messages import ReceiptPath
 
@@ -25,9 +23,8 @@ class SignedHead(NamedTuple):
 class Proofs:
     """Makes proofs for the newest signed head, or an earlier one."""
 
-    def __init__(self, log: Log, store: LogStore) -> None:
+    def __init__(self, log: Log) -> None:
         self._log = log
-        self._tree = TreeReader(store)
 
     def read_head(self) -> SignedHead:
         """Return the newest signed checkpoint with its size."""
@@ -36,8 +33,8 @@ class Proofs:
 
     def build_receipt(self, index: int, size: int) -> ReceiptPath:
         """Return where an entry lies under a head of `size`; raise MerkleError past it."""
-        path = build_inclusion_proof(self._tree.node, index, size)
-        return ReceiptPath(index=index, path=tuple(path))
+        path = build_inclusion_proof(self._log.node, index, size)
+        return ReceiptPath.model_construct(index=index, path=tuple(path))
 
     def build_consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """Return the proof between two sizes; empty from nothing or to the same size."""

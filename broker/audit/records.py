@@ -117,6 +117,15 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class TagRoot:
+    """The root over the tags of log[0:size), as the log states it on schedule."""
+
+    size: int
+    root: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedEntry:
     """A draft that was sealed before it queues; only its place is still to be given."""
 
@@ -131,9 +140,19 @@ class PreparedEntry:
     retention_until: datetime
 
 
+@dataclass(slots=True, weakref_slot=True)
+class KeyCell:
+    """Shared by all who hold the keys of one subject and quarter: whether they were replaced."""
+
+    replaced: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class SubjectKeys:
-    """The opened keys of one subject in one quarter; the sealed ones are set where they are new."""
+    """The opened keys of one subject in one quarter; the sealed ones are set where they are new.
+
+    What was sealed under keys whose `cell` says that they were replaced is not written any more.
+    """
 
     subject_id: bytes = field(repr=False)
     quarter: str
@@ -142,9 +161,10 @@ class SubjectKeys:
     created_at: datetime | None = None
     new_chain_key_sealed: bytes | None = field(default=None, repr=False)
     new_quarter_key_sealed: bytes | None = field(default=None, repr=False)
+    cell: KeyCell | None = None
 
 
-Appendable = PreparedEntry | Statement
+Appendable = PreparedEntry | Statement | TagRoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +184,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class AppendedEntry:
-    """Where an entry came to lie; tag and payload_hash are None for a statement."""
+    """Where an entry came to lie; tag and payload_hash are None unless it is about a person."""
 
     index: int
     tag: bytes | None

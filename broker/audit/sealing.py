@@ -19,10 +19,12 @@ from broker.audit.records import (
     DELAYED_CHAIN_ID,
     SUBJECT_ID_LENGTH,
     EntryDraft,
+    KeyCell,
     LogMissingError,
     PreparedEntry,
     SubjectKeys,
 )
+from broker.audit.replaced import ReplacedKeys
 from datwat.protocol.entry import (
     SALT_LENGTH,
     Content,
@@ -46,6 +48,7 @@ class Sealing:
         self._kek = kek
         self._store = store
         self._delayed_chain_key: bytes | None = None
+        self.replaced = ReplacedKeys()
 
     def mint_delayed_chain_key(self) -> bytes:
         """Return a new, sealed key for the auditor's chain."""
@@ -76,18 +79,24 @@ class Sealing:
         """Return the keys of existing subjects for the quarter of `at`, new where there is none."""
         quarter = derive_quarter(at)
         found = {}
+        # Before the read: who reads while keys are being replaced must hear of it.
+        cells = {each: self.replaced.find_cell(each, quarter) for each in subject_ids}
         for row in self._store.fetch_keys(connection, subject_ids, quarter):
+            cell = cells[row.subject_id]
             chain_key = self._kek.unseal(row.chain_key_sealed, row.subject_id)
             if row.quarter_key_sealed is None:
-                found[row.subject_id] = self._with_new_quarter(row.subject_id, chain_key, at)
+                found[row.subject_id] = self._with_new_quarter(
+                    row.subject_id, chain_key, at, cell=cell
+                )
                 continue
-            aad = _quarter_aad(row.subject_id, quarter)
+            aad = derive_quarter_aad(row.subject_id, quarter)
             key = self._kek.unseal(row.quarter_key_sealed, aad)
             found[row.subject_id] = SubjectKeys(
                 subject_id=row.subject_id,
                 quarter=quarter,
                 chain_key=chain_key,
                 content_key=derive_content_key(key),
+                cell=cell,
             )
         return found
 
@@ -148,7 +157,9 @@ class Sealing:
         quarters = {row.quarter for row in rows if row.quarter is not None}
         sealed = self._store.fetch_quarter_keys(connection, subject_id, quarters)
         return {
-            quarter: derive_content_key(self._kek.unseal(key, _quarter_aad(subject_id, quarter)))
+            quarter: derive_content_key(
+                self._kek.unseal(key, derive_quarter_aad(subject_id, quarter))
+            )
             for quarter, key in sealed.items()
         }
 
@@ -159,6 +170,7 @@ class Sealing:
         at: datetime,
         *,
         chain_key_sealed: bytes | None = None,
+        cell: KeyCell | None = None,
     ) -> SubjectKeys:
         quarter = derive_quarter(at)
         key = os.urandom(KEY_SIZE)
@@ -169,12 +181,18 @@ class Sealing:
             content_key=derive_content_key(key),
             created_at=at,
             new_chain_key_sealed=chain_key_sealed,
-            new_quarter_key_sealed=self._kek.seal(key, _quarter_aad(subject_id, quarter)),
+            new_quarter_key_sealed=self._kek.seal(key, derive_quarter_aad(subject_id, quarter)),
+            cell=cell,
         )
 
 
 def store_keys(store: LogStore, connection: Connection, keys: SubjectKeys) -> bool:
-    """Write what is new of these keys; return False if another request wrote the quarter first."""
+    """Write what is new of these keys.
+
+    Return False if another request wrote the quarter first, or the keys were replaced since.
+    """
+    if keys.cell is not None and keys.cell.replaced:
+        return False
     if keys.new_chain_key_sealed is not None and keys.created_at is not None:
         store.insert_subject(
             connection, keys.subject_id, keys.new_chain_key_sealed, keys.created_at
@@ -186,5 +204,6 @@ def store_keys(store: LogStore, connection: Connection, keys: SubjectKeys) -> bo
     )
 
 
-def _quarter_aad(subject_id: bytes, quarter: str) -> bytes:
+def derive_quarter_aad(subject_id: bytes, quarter: str) -> bytes:
+    """Return the context under which the KEK seals K(subject, quarter)."""
     return subject_id + quarter.encode("ascii")

@@ -26,12 +26,15 @@ from broker.audit.records import (
     LogMissingError,
     LostRaceError,
     PreparedEntry,
+    Statement,
+    TagRoot,
 )
 from broker.audit.sealing import store_keys
 from broker.audit.tree import Frontier, TreeReader, fetch_frontier
 from datwat.protocol.entry import (
     build_person_entry,
     build_statement_entry,
+    build_tag_root_entry,
     derive_leaf_hash,
     derive_tag,
 )
@@ -148,19 +151,26 @@ def _counter_key(item: PreparedEntry) -> CounterKey:
     return item.chain.chain_id, item.chain.audience, item.quarter
 
 
+def _build_public_entry(item: Statement | TagRoot) -> bytes:
+    if isinstance(item, TagRoot):
+        return build_tag_root_entry(item.size, item.root)
+    return build_statement_entry(item.document)
+
+
 def _build_row(item: Appendable, index: int, numbers: dict[CounterKey, int]) -> EntryRow:
     """Return the row of an item at `index`, taking the next number of its chain."""
     if not isinstance(item, PreparedEntry):
+        document = item.document if isinstance(item, Statement) else None
         return EntryRow(
             index=index,
-            entry=build_statement_entry(item.document),
+            entry=_build_public_entry(item),
             subject_id=None,
             audience=None,
             quarter=None,
             number=None,
             sealed=None,
             input_sealed=None,
-            document=item.document,
+            document=document,
             at=item.at,
             retention_until=None,
         )

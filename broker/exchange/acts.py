@@ -18,7 +18,7 @@ from broker.exchange.answers import build_open_weighing, build_refused_weighing
 from broker.exchange.question import MessageFacts, Prepared, PreparedChunk, Question, Weighed
 from broker.exchange.registers import Registers
 from broker.involvement.special_situations import SpecialSituationRow
-from broker.pseudonyms.references import Kind, Touch
+from broker.pseudonyms.reference_rows import Kind, Touch
 from datwat.party.trust_list import Directory
 from datwat.protocol.acts import Statement
 from datwat.protocol.answers import ActPart

@@ -25,7 +25,7 @@ from datwat.protocol.canonical import decode_canonical
 from datwat.protocol.signing import MessagePartsError, part_content
 from datwat.protocol.trust import Partner
 
-PORTAL_ACTS = frozenset({"open_session", "end_session", "access_log", "wish"})
+PORTAL_ACTS = frozenset({"open_session", "end_session", "access_log", "access_log_proof", "wish"})
 _ModelT = TypeVar("_ModelT", bound=BaseModel)
 
 

@@ -9,7 +9,8 @@ in the log. An inquiry says *permitted* on the stated facts alone, so that *nobo
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+
+import orjson
 
 from broker.involvement.involvements import Involvement
 from broker.policy.decision import Decision, KindCap, WeighedFinding
@@ -25,7 +26,7 @@ from datwat.protocol.answers import (
     Scope,
     Weighing,
 )
-from datwat.protocol.messages import RUNGS, Blade, Core, Notice, Rung
+from datwat.protocol.messages import RUNGS, Blade, Rung
 from datwat.protocol.trust import Partner
 
 SHARED_CODE = "person_facts"
@@ -75,9 +76,13 @@ def build_refused_weighing(decision: Decision) -> Weighing:
     )
 
 
-def build_logged_findings(decision: Decision) -> tuple[Finding, ...]:
-    """Return what the resident reads of the weighing: everything but what is internal."""
-    return tuple(_tell(one) for one in decision.findings if one.about != "internal")
+def build_logged_findings(decision: Decision) -> list[orjson.Fragment]:
+    """Return the findings that the resident reads, as JSON: all but internal ones."""
+    return [
+        _write_plainly(one.blade, one.code, one.satisfied) if not one.params else _write(one)
+        for one in decision.findings
+        if one.about != "internal"
+    ]
 
 
 def _build_stated(decision: Decision) -> tuple[Finding, ...]:
@@ -97,6 +102,23 @@ def _tell(one: WeighedFinding) -> Finding:
 def _tell_plainly(blade: Blade, code: str, satisfied: bool) -> Finding:  # noqa: FBT001 - a member
     """Return a finding without parameters: there are a few hundred, and each is frozen."""
     return Finding.model_construct(blade=blade, code=code, satisfied=satisfied, params={})
+
+
+def _write(one: WeighedFinding) -> orjson.Fragment:
+    members = {
+        "blade": one.blade,
+        "code": one.code,
+        "satisfied": one.satisfied,
+        "params": one.params,
+    }
+    return orjson.Fragment(orjson.dumps(members))
+
+
+@lru_cache(maxsize=2_048)
+def _write_plainly(blade: Blade, code: str, satisfied: bool) -> orjson.Fragment:  # noqa: FBT001 - a member
+    """Return the JSON of a finding without parameters, of which there are a few hundred."""
+    members = {"blade": blade, "code": code, "satisfied": satisfied, "params": {}}
+    return orjson.Fragment(orjson.dumps(members))
 
 
 def find_cap(caps: tuple[KindCap, ...], involvement: Involvement) -> Rung:
@@ -167,24 +189,3 @@ def pad(part: AnswerPart) -> bytes:
     size_class = ACT_SIZE if isinstance(part, ActPart) else INQUIRY_SIZE
     raw = part.model_dump_json().encode()
     return raw + b" " * (-len(raw) % size_class)
-
-
-def build_core(
-    kind: Literal["inquiry", "act", "refusal"],
-    *,
-    request_hash: bytes,
-    person_hash: bytes,
-    answer_hash: bytes,
-    revision: str,
-    notice: Notice,
-) -> Core:
-    """Return the partner's half of an entry that orders nothing."""
-    return Core(
-        v=1,
-        type=kind,
-        request_hash=request_hash,
-        person_hash=person_hash,
-        answer_hash=answer_hash,
-        revision=revision,
-        notice=notice,
-    )

@@ -16,7 +16,7 @@ from broker.exchange.inquire import find_pointers
 from broker.exchange.question import Prepared, PreparedChunk, Weighed, write_nothing
 from broker.involvement.contacts import ContactRequest, derive_contact_ends
 from broker.involvement.special_situations import SpecialSituationRow
-from broker.pseudonyms.references import Audience
+from broker.pseudonyms.reference_rows import Audience
 from broker.pseudonyms.subjects import draw_id
 from datwat.protocol.acts import Contact
 from datwat.protocol.answers import ActPart
@@ -58,7 +58,6 @@ class RequestContact:
             weighed=weighed,
             part=part,
             detail=Detail(contact_state="relayed" if relayed else "not_relayed"),
-            permits=relayed,
             keeps_own=keeps_own,
         )
 
@@ -121,7 +120,6 @@ class AnswerContact:
             detail=Detail(
                 contact_state=state, other_party=name_party(desk.directory, request.requester)
             ),
-            permits=True,
             keeps_own=request.audience == "own",
             delayed_by=_find_delaying(desk, request),
         )

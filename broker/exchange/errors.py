@@ -12,6 +12,13 @@ class ActNotAllowedError(PartyError):
     default_detail = "This party may not send this kind of message."
 
 
+class SignedBeforeRestoreError(PartyError):
+    """Signed before the broker was restored from a backup: what was spent then is not known."""
+
+    code = "signed_before_restore"
+    default_detail = "The broker was restored after this was signed: sign it anew."
+
+
 class RateLimitedError(PartyError):
     """More messages than this partner may send in this time."""
 
@@ -64,6 +71,7 @@ class TooManyRacesError(PartyError):
 EXCHANGE_PROBLEMS: dict[str, tuple[int, str]] = {
     "act_not_allowed": (403, "This party may not send this"),
     "rate_limited": (429, "Too many messages"),
+    "signed_before_restore": (400, "The message was signed before a restore"),
     "handle_unknown": (403, "The handle is not known"),
     "introduction_unknown": (403, "The introduction code cannot be used"),
     "ticket_missing": (400, "Ticket and persons do not fit"),

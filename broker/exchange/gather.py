@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from broker.audit.records import SubjectKeys
 from broker.audit.sealing import Sealing
 from broker.exchange.admission import count_tickets
 from broker.exchange.errors import (
@@ -24,9 +25,9 @@ from broker.exchange.facts import PersonFacts, Shown
 from broker.exchange.question import Gathered, MessageFacts, Question
 from broker.exchange.registers import Registers
 from broker.involvement.introductions import is_redeemable
-from broker.involvement.involvements import Involvement
+from broker.involvement.involvements import Involvement, is_current
 from broker.involvement.occasions import Occasion
-from broker.pseudonyms.references import Introduction
+from broker.pseudonyms.reference_rows import Introduction
 from datwat.protocol.acts import ByHandle, ByIntroduction, ByTicket, PersonPart
 from datwat.protocol.ticket import (
     OpenedTicket,
@@ -121,33 +122,44 @@ class Gatherer:
         if len(set(ids)) != len(ids):
             raise PersonTwiceError
         known = self._sealing.fetch_keys(conn, ids, question.now)
-        minted = {keys.subject_id: keys for keys in new.values()}
-        gathered = []
-        for number, one, subject_id in zip(numbers, found, ids, strict=True):
-            handle = one.session or self._registers.references.find_reference(
-                conn, question.partner.id, "handle", subject_id, question.now
-            )
-            part = question.persons[number]
-            gathered.append(
-                Gathered(
-                    number=number,
-                    part=part,
-                    person_hash=question.person_hashes[number],
-                    subject_id=subject_id,
-                    keys=minted.get(subject_id) or known[subject_id],
-                    is_new=one.subject_id is None,
-                    pseudonym=one.pseudonym,
-                    epoch=one.epoch,
-                    handle=handle or self._registers.references.draw(),
-                    handle_is_new=handle is None,
-                    introduction=one.introduction,
-                    is_represented=one.is_represented,
-                    facts=self._gather_facts(
-                        conn, question, shared, part, one, subject_id=subject_id, number=number
-                    ),
-                )
-            )
-        return gathered
+        keys = {**known, **{minted.subject_id: minted for minted in new.values()}}
+        return [
+            self._gather_one(conn, question, shared, number, one, keys=keys[subject_id])
+            for number, one, subject_id in zip(numbers, found, ids, strict=True)
+        ]
+
+    def _gather_one(
+        self,
+        conn: Connection,
+        question: Question,
+        shared: MessageFacts,
+        number: int,
+        one: _Found,
+        *,
+        keys: SubjectKeys,
+    ) -> Gathered:
+        references, subject_id = self._registers.references, keys.subject_id
+        handle = one.session or references.find_reference(
+            conn, question.partner.id, "handle", subject_id, question.now
+        )
+        part = question.persons[number]
+        return Gathered(
+            number=number,
+            part=part,
+            person_hash=question.person_hashes[number],
+            subject_id=subject_id,
+            keys=keys,
+            is_new=one.subject_id is None,
+            pseudonym=one.pseudonym,
+            epoch=one.epoch,
+            handle=handle or references.draw(),
+            handle_is_new=handle is None,
+            introduction=one.introduction,
+            is_represented=one.is_represented,
+            facts=self._gather_facts(
+                conn, question, shared, part, one, subject_id=subject_id, number=number
+            ),
+        )
 
     def _find_occasion(self, conn: Connection, question: Question) -> Occasion | None:
         cited = question.statement.occasion if question.statement else None
@@ -204,6 +216,8 @@ class Gatherer:
             else None
         )
         inherited = found.introduction
+        registered = self._find_registered(conn, question, part, subject_id)
+        is_held = registered is not None and is_current(registered, now)
         return PersonFacts(
             occasion=occasion,
             member=member,
@@ -212,7 +226,8 @@ class Gatherer:
             objections=registers.consents.list_objections(conn, subject_id, now),
             authorities=registers.authorities.list_current(conn, subject_id, now),
             shown=self._find_shown(conn, question, part, subject_id),
-            held=self._find_held(conn, question, part, subject_id),
+            held=registered if is_held else None,
+            lapsed=None if is_held else registered,
             contact=registers.contacts.contact_facts(conn, question.partner.id, subject_id, now),
             inherits_own=inherited is not None and inherited.audience == "own",
             # The first person of a session is who logged in; the second is whom they represent.
@@ -220,12 +235,12 @@ class Gatherer:
             or (question.object.type == "open_session" and number > 0),
         )
 
-    def _find_held(
+    def _find_registered(
         self, conn: Connection, question: Question, part: PersonPart, subject_id: bytes
     ) -> Involvement | None:
         if part.registers is None:
             return None
-        return self._registers.involvements.find_current(
+        return self._registers.involvements.find_registered(
             conn, subject_id, question.partner.id, part.registers.kind, question.now
         )
 

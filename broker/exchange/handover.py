@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,12 +26,13 @@ from broker.audit.records import Appendable, Appended, ChainRef, EntryDraft, Job
 from broker.audit.sealing import Sealing
 from broker.exchange.answers import pad
 from broker.exchange.question import Prepared, Question
-from broker.exchange.recorded import Ledger, Person, Receipted, Recorded
+from broker.exchange.recorded import NONE_KNOWN, Ledger, Person, Receipted, Recorded
 from broker.exchange.release import (
     DeliveryFailedError,
     Gateways,
     Order,
     build_failed_part,
+    read_core,
     require_answering,
 )
 from broker.exchange.writing import build_occasion_mark
@@ -41,10 +42,9 @@ from datwat.protocol.answers import ReleasePart
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.entry import Audience
 from datwat.protocol.keys import SigningKey
-from datwat.protocol.messages import FailureCode, OutcomeCore, ReleaseCore, ReleaseObject
-from datwat.protocol.order import OrderObject
+from datwat.protocol.messages import FailureCode, ReleaseObject
 from datwat.protocol.signing import SignedMessage, build_message
-from datwat.protocol.values import decode_bytes, encode_bytes
+from datwat.protocol.values import decode_bytes, encode_bytes, encode_moment
 
 _ATTEMPTS = 3
 
@@ -55,6 +55,15 @@ class _Outcome:
 
     envelope: bytes | None
     failure: FailureCode | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What the requester is told of it: the padded part, and the fields that passed."""
+
+    part: bytes = field(repr=False)
+    fields: tuple[str, ...]
+    outcome: _Outcome
 
 
 class HandOver:
@@ -92,25 +101,32 @@ class HandOver:
         decision = prepared.weighed.decision
         occasion_id, situation = prepared.occasion_id, prepared.situation
         return {
-            "part": prepared.part.model_dump(mode="json"),
             "involvement": encode_bytes(prepared.ordered_by),
             "retention_days": decision.retention_days,
             "replay": build_occasion_mark(occasion_id, situation, prepared.audience),
         }
 
     async def deliver(
-        self, question: Question, recorded: Recorded
+        self,
+        question: Question,
+        recorded: Recorded,
+        known: Mapping[bytes, Receipted] = NONE_KNOWN,
     ) -> tuple[Recorded, tuple[Appended, list[Receipted]] | None]:
-        """Send the recorded order, log what came of it, and return the final answer."""
+        """Send the recorded order, log what came of it, and return the final answer.
+
+        `known`, by commit: what was written just now, and need not be looked for.
+        """
         pending, (person,) = recorded.order, recorded.persons
         message = question.object
         assert pending is not None  # noqa: S101 - an order is recorded with it
         assert isinstance(message, ReleaseObject)  # noqa: S101 - only a release has an order
-        outcome = await self._send(question, message, person, pending)
-        part = ReleasePart.model_validate_json(encode_canonical(pending["part"]))
+        outcome = await self._send(question, message, person, pending, known)
+        part, fields = person.part, read_core(person.core).fields
         if outcome.failure is not None:
-            part = build_failed_part(part, outcome.failure)
-        return await self._log_outcome(question, person, pending, part, outcome)
+            recorded_part = ReleasePart.model_validate_json(part)
+            part, fields = pad(build_failed_part(recorded_part, outcome.failure)), ()
+        answered = _Answered(part, fields, outcome)
+        return await self._log_outcome(question, person, pending, answered)
 
     async def _send(
         self,
@@ -118,6 +134,7 @@ class HandOver:
         message: ReleaseObject,
         person: Person,
         pending: Mapping[str, Any],
+        known: Mapping[bytes, Receipted],
     ) -> _Outcome:
         directory = self._read_directory()
         try:
@@ -126,7 +143,8 @@ class HandOver:
                 return _Outcome(None, "source_not_named")
         except IssuerRefusedError:
             return _Outcome(None, "source_not_named")
-        order = self._build_order(question, person, decode_bytes(pending["involvement"]))
+        involvement = decode_bytes(pending["involvement"])
+        order = self._build_order(question, message, person, involvement, known)
         try:
             envelope = await self._gateways.send_order(source, order)
             require_answering(envelope, person.core, message, directory, self._clock())
@@ -134,30 +152,39 @@ class HandOver:
             return _Outcome(None, error.failure)
         return _Outcome(envelope, None)
 
-    def _build_order(self, question: Question, person: Person, involvement: bytes) -> Order:
+    def _build_order(
+        self,
+        question: Question,
+        message: ReleaseObject,
+        person: Person,
+        involvement: bytes,
+        known: Mapping[bytes, Receipted],
+    ) -> Order:
         """Return the order of a written entry; the same bytes each time (RFC 8032 signatures)."""
-        head = self._proofs.read_head()
-        with self._reading() as conn:
-            (receipted,) = self._ledger.add_receipts(conn, [person], head.size)
+        receipted = known.get(person.commit or b"")
+        if receipted is None:
+            head = self._proofs.read_head()
+            with self._reading() as conn:
+                (receipted,) = self._ledger.add_receipts(conn, [person], head.size)
         assert receipted.tag is not None  # noqa: S101 - an order has an entry
         assert receipted.receipt is not None  # noqa: S101 - as above
         assert person.payload_hash is not None  # noqa: S101 - as above
-        core = ReleaseCore.model_validate_json(person.core)
-        found = OrderObject(
-            v=1,
-            type="order",
-            iss=question.object.aud,
-            aud=ReleaseObject.model_validate_json(question.message.object).source,
-            iat=core.iat,
-            rid=question.object.rid,
-            request_object=question.message.object,
-            request_protected=question.message.protected,
-            request_signature=question.message.signature,
-            core=person.core,
-            payload_hash=person.payload_hash,
-            tag=receipted.tag,
-        )
-        members = found.model_dump(mode="json", exclude={"parts"})
+        members = {
+            "v": 1,
+            "type": "order",
+            "iss": message.aud,
+            "aud": message.source,
+            "iat": encode_moment(read_core(person.core).iat),
+            "rid": encode_bytes(message.rid),
+            "has_statement": False,
+            "has_ticket": False,
+            "request_object": encode_bytes(question.message.object),
+            "request_protected": encode_bytes(question.message.protected),
+            "request_signature": encode_bytes(question.message.signature),
+            "core": encode_bytes(person.core),
+            "payload_hash": encode_bytes(person.payload_hash),
+            "tag": encode_bytes(receipted.tag),
+        }
         signed: SignedMessage = build_message(members, (), self._key)
         return Order(signed.to_bytes(), involvement, receipted.receipt.index)
 
@@ -166,12 +193,11 @@ class HandOver:
         question: Question,
         person: Person,
         pending: Mapping[str, Any],
-        part: ReleasePart,
-        outcome: _Outcome,
+        answered: _Answered,
     ) -> tuple[Recorded, tuple[Appended, list[Receipted]] | None]:
         for _ in range(_ATTEMPTS):
             try:
-                return await self._append_outcome(question, person, pending, part, outcome)
+                return await self._append_outcome(question, person, pending, answered)
             except LostRaceError:
                 with self._reading() as conn:
                     held = self._ledger.find(conn, question, 0, self._clock())
@@ -184,38 +210,26 @@ class HandOver:
         question: Question,
         person: Person,
         pending: Mapping[str, Any],
-        part: ReleasePart,
-        outcome: _Outcome,
+        answered: _Answered,
     ) -> tuple[Recorded, tuple[Appended, list[Receipted]]]:
         now = self._clock().replace(microsecond=0)
-        padded = pad(part)
-        core = _build_core(question, person, padded, outcome)
+        core = _build_core(question, person, answered)
         with self._reading() as conn:
             keys = self._sealing.fetch_keys(conn, [person.subject_id], now)[person.subject_id]
             audience = self._choose_audience(conn, person, pending)
         draft = EntryDraft(
             chain=ChainRef(person.subject_id, audience),
             core=core,
-            payload=build_payload(_build_record(question, person, part, outcome, now)),
+            payload=_build_payload(question, person, answered, now),
             at=now,
             retention_until=now + timedelta(days=pending["retention_days"]),
             replay_input=pending["replay"].encode(),
         )
         entry = self._sealing.prepare_entry(keys, draft)
-        final = Recorded(
-            "answer",
-            (
-                Person(
-                    part=padded,
-                    core=core,
-                    payload_hash=entry.payload_hash,
-                    commit=entry.commit,
-                    subject_id=person.subject_id,
-                    audience=audience,
-                ),
-            ),
-            envelope=outcome.envelope,
+        told = Person(
+            answered.part, core, entry.payload_hash, entry.commit, person.subject_id, audience
         )
+        final = Recorded("answer", (told,), envelope=answered.outcome.envelope)
 
         def work(conn: Connection) -> Sequence[Appendable]:
             held = self._ledger.find(conn, question, 0, now)
@@ -247,30 +261,33 @@ def _as_audience(text: str) -> Audience:
     return "delayed" if text == "delayed" else "own" if text == "own" else "open"
 
 
-def _build_core(question: Question, person: Person, padded: bytes, outcome: _Outcome) -> bytes:
-    envelope = outcome.envelope
-    core = OutcomeCore(
-        v=1,
-        type="outcome",
-        request_hash=question.request_hash,
-        core_hash=hashlib.sha256(person.core).digest(),
-        answer_hash=hashlib.sha256(padded).digest(),
-        envelope_hash=hashlib.sha256(envelope).digest() if envelope is not None else None,
-        failure=outcome.failure,
-        notice=ReleaseCore.model_validate_json(person.core).notice,
-    )
-    return encode_canonical(core.model_dump(mode="json"))
+def _build_core(question: Question, person: Person, answered: _Answered) -> bytes:
+    envelope, failure = answered.outcome.envelope, answered.outcome.failure
+    core = {
+        "v": 1,
+        "type": "outcome",
+        "request_hash": encode_bytes(question.request_hash),
+        "core_hash": _encode_hash(person.core),
+        "answer_hash": _encode_hash(answered.part),
+        "envelope_hash": _encode_hash(envelope) if envelope is not None else None,
+        "failure": failure,
+        "notice": read_core(person.core).notice,
+    }
+    return encode_canonical(core)
 
 
-def _build_record(
-    question: Question, person: Person, part: ReleasePart, outcome: _Outcome, now: datetime
-) -> Record:
-    return Record(
+def _encode_hash(data: bytes) -> str:
+    return encode_bytes(hashlib.sha256(data).digest())
+
+
+def _build_payload(question: Question, person: Person, answered: _Answered, now: datetime) -> bytes:
+    record = Record(
         v=1,
         event="outcome",
         at=now,
         rid=question.object.rid,
         requester=Organisation(id=question.partner.id, name=question.partner.name),
-        notice=ReleaseCore.model_validate_json(person.core).notice,
-        delivered=Delivered(fields=part.fields, failure=outcome.failure),
+        notice=read_core(person.core).notice,
+        delivered=Delivered(fields=answered.fields, failure=answered.outcome.failure),
     )
+    return build_payload(record)

@@ -14,7 +14,7 @@ from broker.exchange.answers import build_inquiry_part, build_pointer, select_sh
 from broker.exchange.question import Prepared, PreparedChunk, Weighed
 from broker.involvement.involvements import Involvement
 from broker.policy.decision import Decision
-from broker.pseudonyms.references import Touch
+from broker.pseudonyms.reference_rows import Touch
 from datwat.protocol.answers import Scope
 from datwat.protocol.values import derive_function
 
@@ -51,7 +51,6 @@ class Inquire:
             weighed=weighed,
             part=part,
             pointers=given,
-            permits=decision.permit,
             keeps_own=any(held.confidential for held, _ in shown),
         )
 

@@ -1,6 +1,7 @@
 """Introducing a person to one other partner by a code that works once.
 
-Rule: the code is for the partner named in the message alone, for seven days; what is opened with it
+Rule: the code is for the partner named in the message alone, for seven days, and policy decides
+whether that partner takes part; what is opened with it
 inherits the chain of the occasion that it came from. Source: protocol.md section 10.
 """
 
@@ -10,7 +11,7 @@ from broker.audit.payloads import Detail
 from broker.exchange.acts import Desk, Write, build_act, build_refused, chain_writes, name_party
 from broker.exchange.question import Prepared, PreparedChunk, Weighed
 from broker.involvement.introductions import derive_audience, derive_introduction_end
-from broker.pseudonyms.references import Introduction
+from broker.pseudonyms.reference_rows import Introduction
 from datwat.protocol.messages import IntroduceObject
 
 
@@ -26,7 +27,7 @@ class Introduce:
     def _prepare_one(self, desk: Desk, weighed: Weighed, writes: list[Write]) -> Prepared:
         message = desk.question.object
         assert isinstance(message, IntroduceObject)  # noqa: S101 - chosen by type
-        if not weighed.decision.permit or message.to not in desk.directory.partners:
+        if not weighed.decision.permit:
             return build_refused(weighed)
         occasion, references = desk.shared.occasion, desk.registers.references
         code = references.draw()
@@ -48,5 +49,4 @@ class Introduce:
             weighed=weighed,
             part=build_act(weighed, "given", introduction=code, expires_at=until_at),
             detail=Detail(other_party=name_party(desk.directory, message.to), until_at=until_at),
-            permits=True,
         )

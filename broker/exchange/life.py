@@ -9,6 +9,7 @@ architecture.md, "One life for every question"; protocol.md section 6.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,18 +18,15 @@ from sqlalchemy import Connection
 from broker.audit.records import Appendable, Appended, Job, LostRaceError
 from broker.exchange.acts import Desk
 from broker.exchange.admission import split_chunks
+from broker.exchange.changes import Change, Changes, build_change, build_keys
 from broker.exchange.errors import TooManyRacesError
 from broker.exchange.facts import build_evaluation
 from broker.exchange.gather import Gatherer
 from broker.exchange.handover import HandOver
 from broker.exchange.question import Gathered, MessageFacts, PreparedChunk, Question, Weighed
-from broker.exchange.recorded import (
-    Receipted,
-    Recorded,
-    build_answer,
-    build_person,
-)
+from broker.exchange.recorded import Receipted, Recorded, build_answer, build_person
 from broker.exchange.rooms import Rooms
+from broker.exchange.turns import Turns
 from broker.exchange.waiting import Waiting
 from broker.exchange.writing import Written, build_written
 from broker.pseudonyms.errors import RaceLost
@@ -37,6 +35,10 @@ from datwat.protocol.freshness import MAX_AGE, RESUME_AGE
 from datwat.protocol.ticket import OpenedTicket
 
 ATTEMPTS = 3
+# A release waits for its source, which may be slow on purpose: what one partner can have on its
+# way is a third of what the broker takes on, and leaves a quarter of the places to others.
+RELEASES_AT_ONCE = 64
+RELEASES_WAITING = 32
 Fresh = Callable[[], None]
 
 
@@ -50,6 +52,7 @@ class _Gathered:
 
     people: Sequence[Gathered]
     shared: MessageFacts
+    moment: int
 
 
 class Life:
@@ -59,7 +62,9 @@ class Life:
         self._rooms = rooms
         self._gatherer = Gatherer(rooms.registers, rooms.sealing)
         self._hand_over = hand_over
+        self._changes = Changes()
         self._waiting = Waiting()
+        self._releases = Turns(RELEASES_AT_ONCE, RELEASES_WAITING)
 
     async def answer(self, question: Question, require_fresh: Fresh) -> bytes:
         """Return the answer to an admitted question, once it is written down.
@@ -70,6 +75,12 @@ class Life:
         Raises: RidReusedError, TicketError, MessageExpiredError, PolicyUnavailableError, LogError,
         and the errors of `errors.py`.
         """
+        if question.object.type != "release":
+            return await self._share(question, require_fresh)
+        async with self._releases.take(question.partner.id):
+            return await self._share(question, require_fresh)
+
+    async def _share(self, question: Question, require_fresh: Fresh) -> bytes:
         return await self._waiting.share(
             question.key, question.request_hash, lambda: self._answer(question, require_fresh)
         )
@@ -82,13 +93,14 @@ class Life:
         ticket: OpenedTicket | None = None
         for number, persons in enumerate(chunks):
             gathered: _Gathered | None = None
+            moment = self._changes.read_moment()
             with self._rooms.reading() as conn:
                 found = self._rooms.ledger.find(conn, question, number, self._rooms.clock())
                 if found is None:
                     if not done:
                         require_fresh()
                     ticket = ticket or self._open_ticket(question, resumed=bool(done))
-                    gathered = self._gather(conn, question, persons, ticket)
+                    gathered = self._gather(conn, question, persons, ticket, moment)
             if gathered is not None:
                 found, fresh = await self._live(question, number, persons, ticket, gathered)
                 for one in fresh[1] if fresh else ():
@@ -97,7 +109,7 @@ class Life:
             assert found is not None  # noqa: S101 - found, or lived just now
             done.append(found)
         if question.object.type == "release" and done[0].kind == "order":
-            done[0], fresh = await self._hand_over.deliver(question, done[0])
+            done[0], fresh = await self._hand_over.deliver(question, done[0], known)
         if len(done) == 1 and fresh is not None:
             appended, receipted = fresh
             return build_answer(
@@ -132,11 +144,12 @@ class Life:
         for attempt in range(ATTEMPTS):
             try:
                 if attempt:
+                    moment = self._changes.read_moment()
                     with self._rooms.reading() as conn:
-                        gathered = self._gather(conn, question, persons, ticket)
+                        gathered = self._gather(conn, question, persons, ticket, moment)
                 weighed, revision = await self._weigh(question, gathered.people)
                 chunk = self._prepare(question, gathered.shared, weighed, revision)
-                return await self._log(question, number, chunk, revision)
+                return await self._log(question, number, chunk, revision, gathered.moment)
             except (RaceLost, LostRaceError):
                 continue
             except _SpentAlreadyError:
@@ -147,12 +160,17 @@ class Life:
         raise TooManyRacesError
 
     def _gather(
-        self, conn: Connection, question: Question, persons: range, ticket: OpenedTicket | None
+        self,
+        conn: Connection,
+        question: Question,
+        persons: range,
+        ticket: OpenedTicket | None,
+        moment: int,
     ) -> _Gathered:
-        """Step 2."""
+        """Step 2; `moment` was taken before `conn` began to read."""
         shared = self._gatherer.gather_message(conn, question, ticket)
         people = self._gatherer.gather_persons(conn, question, shared, persons)
-        return _Gathered(people, shared)
+        return _Gathered(people, shared, moment)
 
     async def _weigh(
         self, question: Question, gathered: Sequence[Gathered]
@@ -165,6 +183,7 @@ class Life:
                 one.part,
                 one.facts,
                 partner=question.partner,
+                directory=self._rooms.trust.directory,
                 now=question.now,
             )
             for one in gathered
@@ -198,7 +217,7 @@ class Life:
             )
 
     async def _log(
-        self, question: Question, number: int, chunk: PreparedChunk, revision: str
+        self, question: Question, number: int, chunk: PreparedChunk, revision: str, moment: int
     ) -> tuple[Recorded, tuple[Appended, list[Receipted]]]:
         """Step 5: registers, spent id and entries, or nothing of it."""
         directory = self._rooms.trust.directory
@@ -209,10 +228,17 @@ class Life:
         persons = tuple(build_person(one) for one in written)
         order = self._hand_over.build_pending(chunk.items[0])
         recorded = Recorded("order" if order else "answer", persons, order=order)
+        partner, people = question.partner.id, [one.prepared.weighed for one in written]
+        same = build_keys(partner, [one.subject_id for one in people])
+        permitted = [one.subject_id for one in people if one.decision.permit]
+        change = build_change(question.object.type, partner, permitted)
 
         def work(conn: Connection) -> Sequence[Appendable]:
             if self._rooms.ledger.spend(conn, question, number, recorded) is not None:
                 raise _SpentAlreadyError
+            self._changes.require_same(same, moment)
+            if change is not None:
+                self._changes.begin(change)
             for one in written:
                 self._write_person(conn, question, one)
             chunk.write(conn)
@@ -222,8 +248,16 @@ class Life:
 
         keys = [one.prepared.weighed.gathered.keys for one in written]
         keys += [one.prepared.mints for one in written if one.prepared.mints is not None]
-        appended = await self._rooms.log.append(Job(work, keys))
+        appended = await self._append(Job(work, keys), change)
         return recorded, (appended, self._rooms.ledger.add_fresh(persons, appended.entries))
+
+    async def _append(self, job: Job, change: Change | None) -> Appended:
+        """Have it written; a change is over when the log says so, whoever still waits for it."""
+        if change is None:
+            return await self._rooms.log.append(job)
+        writing = asyncio.ensure_future(self._rooms.log.append(job))
+        writing.add_done_callback(lambda _: self._changes.end(change))
+        return await asyncio.shield(writing)
 
     def _require_waiting(self, conn: Connection, written: Written) -> None:
         """Raise RaceLost where what delays an entry was opened since step 2: nobody would tell."""

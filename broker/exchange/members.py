@@ -120,5 +120,6 @@ MEMBERS: dict[str, Members] = {
     "open_session": _portal("identity", persons=2),
     "end_session": _portal(persons=2),
     "access_log": _portal("page"),
+    "access_log_proof": _portal("proof"),
     "wish": _portal("wish", "wish"),
 }

@@ -128,7 +128,6 @@ def _build_named(
                 "handler_roles": tuple(handler.role for handler in stated.handlers),
             }
         ),
-        permits=True,
         opened=occasion.id,
         declared=occasion.special_situation,
     )
@@ -164,7 +163,6 @@ class ChangeOccasion:
                 weighed=weighed,
                 part=build_act(weighed, state),
                 detail=detail,
-                permits=True,
                 declared=declared,
             )
             for weighed in desk.people
@@ -236,5 +234,4 @@ class RecordConversation:
             weighed=weighed,
             part=build_act(weighed, "recorded"),
             detail=Detail(told_at=stated.at, reaction=stated.reaction),
-            permits=True,
         )

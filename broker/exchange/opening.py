@@ -260,10 +260,6 @@ class Openings:
         retention_until: datetime,
         mark: bytes | None = None,
     ) -> PreparedEntry:
-        sealing = self._rooms.sealing
-        keys = sealing.fetch_keys(conn, [chain.subject_id], record.at)[chain.subject_id]
-        if not store_keys(self._store, conn, keys):
-            raise LostRaceError
         draft = EntryDraft(
             chain=chain,
             core=core,
@@ -272,7 +268,16 @@ class Openings:
             retention_until=retention_until,
             replay_input=mark,
         )
-        return sealing.prepare_entry(keys, draft)
+        return seal_draft(self._rooms, self._store, conn, draft)
+
+
+def seal_draft(rooms: Rooms, store: LogStore, conn: Connection, draft: EntryDraft) -> PreparedEntry:
+    """Return the sealed entry of a draft, with its keys written; raise LostRaceError."""
+    subject_id = draft.chain.subject_id
+    keys = rooms.sealing.fetch_keys(conn, [subject_id], draft.at)[subject_id]
+    if not store_keys(store, conn, keys):
+        raise LostRaceError
+    return rooms.sealing.prepare_entry(keys, draft)
 
 
 def build_opened_core(row: EntryRow) -> bytes:

@@ -1,7 +1,8 @@
 """What waits to be relayed: contact requests and notices, until they are there or over.
 
 Rules: what is to be told lies in its register until the partner's gateway took it; a gateway that
-is down is tried again, ever less often, and holds up nobody else; where there is none a contact
+is down is tried again, ever less often, and holds up nobody else, nor does a row that does not
+open: that is counted and put off, for a person to look at; where there is none a contact
 request reaches nobody; each partner gets its own references only, so that nothing two partners see
 is equal; an opening is told with a receipt under the newest head. Source: protocol.md section 3
 (`POST /v1/contact-deliveries`, `POST /v1/notices`).
@@ -10,9 +11,9 @@ is equal; an opening is told with a receipt under the newest head. Source: proto
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
@@ -21,7 +22,8 @@ from broker.audit.records import Appendable, Job
 from broker.exchange.recorded import Person
 from broker.exchange.rooms import Rooms
 from broker.involvement.contacts import ContactRequest
-from broker.involvement.notices import Notice, OpenedEntry
+from broker.involvement.notices import Notice, OpenedEntry, UnreadableRow
+from broker.pseudonyms.errors import RegisterAlarm
 from datwat.party.http_out import PeerRefusedError
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_list import IssuerRefusedError
@@ -34,6 +36,8 @@ from datwat.protocol.values import encode_bytes, encode_moment
 
 _AT_ONCE = 50
 _MOST_A_ROUND = 1_000
+PutOff = Callable[[Connection, UnreadableRow, datetime], None]
+_DueT = TypeVar("_DueT")
 _log = get_logger("outbox")
 
 
@@ -52,23 +56,42 @@ class Outbox:
         self._courier = courier
         self._key = key
         self._party = party
+        self._unreadable: dict[bytes, datetime] = {}
+
+    def count_unreadable(self) -> int:
+        """Return how many rows that still wait did not open when they were last tried."""
+        now = self._rooms.clock()
+        return sum(until_at > now for until_at in self._unreadable.values())
 
     async def deliver_due(self) -> int:
         """Try everything that waits once and return how much arrived; at most a thousand each."""
+        contacts, notices = self._rooms.registers.contacts, self._rooms.registers.notices
         down: set[str] = set()
-        return await self._deliver_contacts(down) + await self._deliver_notices(down)
+        return await self._deliver_all(
+            contacts.list_undelivered, contacts.put_off, self._deliver_contact, down
+        ) + await self._deliver_all(notices.list_due, notices.put_off, self._deliver_notice, down)
 
-    async def _deliver_contacts(self, down: set[str]) -> int:
-        contacts, arrived, tried = self._rooms.registers.contacts, 0, 0
+    async def _deliver_all(
+        self,
+        list_due: Callable[[Connection, datetime, int, list[UnreadableRow]], Sequence[_DueT]],
+        put_off: PutOff,
+        deliver: Callable[[_DueT, datetime, set[str]], Awaitable[bool]],
+        down: set[str],
+    ) -> int:
+        """Try what is due of one kind, each row once; who is in `down` is let be."""
+        arrived, tried = 0, 0
         while tried < _MOST_A_ROUND:
             now = self._rooms.clock()
+            unreadable: list[UnreadableRow] = []
             with self._rooms.reading() as conn:
-                due = contacts.list_undelivered(conn, now, _AT_ONCE)
-            if not due:
+                due = list_due(conn, now, _AT_ONCE, unreadable)
+            if not due and not unreadable:
                 break
-            tried += len(due)
-            for request in due:
-                arrived += await self._deliver_contact(request, now, down)
+            tried += len(due) + len(unreadable)
+            for row in unreadable:
+                await self._skip(row, now, put_off)
+            for one in due:
+                arrived += await deliver(one, now, down)
         return arrived
 
     async def _deliver_contact(
@@ -79,7 +102,13 @@ class Outbox:
         if held is not None and held.gateway_url is None:
             await self._write(lambda conn: contacts.end_relaying(conn, request.id))
             return False
-        delivery = self._build_delivery(request, now)
+        try:
+            delivery = self._build_delivery(request, now)
+        except RegisterAlarm as error:
+            row = UnreadableRow(request.id, request.tries, request.until_at, error.code)
+            await self._skip(row, now, contacts.put_off)
+            return False
+        self._unreadable.pop(request.id, None)
         there = delivery is not None and await self._send(
             request.source, "/v1/contact-deliveries", "contact_request", delivery, down
         )
@@ -112,21 +141,15 @@ class Outbox:
             until_at=request.until_at,
         )
 
-    async def _deliver_notices(self, down: set[str]) -> int:
-        notices, arrived, tried = self._rooms.registers.notices, 0, 0
-        while tried < _MOST_A_ROUND:
-            now = self._rooms.clock()
-            with self._rooms.reading() as conn:
-                due = notices.list_due(conn, now, _AT_ONCE)
-            if not due:
-                break
-            tried += len(due)
-            for notice in due:
-                arrived += await self._deliver_notice(notice, now, down)
-        return arrived
-
     async def _deliver_notice(self, notice: Notice, now: datetime, down: set[str]) -> bool:
-        notices, content = self._rooms.registers.notices, self._build_notice(notice)
+        notices = self._rooms.registers.notices
+        try:
+            content = self._build_notice(notice)
+        except LookupError:  # its entry is gone: its person ended, or a restore lost it
+            row = UnreadableRow(notice.id, notice.tries, notice.until_at, "entry_missing")
+            await self._skip(row, now, notices.put_off)
+            return False
+        self._unreadable.pop(notice.id, None)
         there = await self._send(notice.to, "/v1/notices", notice.type, content, down)
         await self._write(
             lambda conn: (
@@ -184,6 +207,12 @@ class Outbox:
             _log.warning("not_delivered", type=kind, to=to, code=error.code)
             return False
         return True
+
+    async def _skip(self, row: UnreadableRow, now: datetime, put_off: PutOff) -> None:
+        """Count a row that does not open, and try it again ever less often: it may be restored."""
+        _log.error("row_unreadable", code=row.code)
+        self._unreadable[row.id] = row.until_at
+        await self._write(lambda conn: put_off(conn, row, now))
 
     async def _write(self, write: Callable[[Connection], None]) -> None:
         def work(conn: Connection) -> Sequence[Appendable]:

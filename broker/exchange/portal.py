@@ -19,7 +19,7 @@ from broker.exchange.life import Fresh
 from broker.exchange.question import Question
 from broker.exchange.recorded import Person, Recorded, build_answer
 from broker.exchange.rooms import Rooms
-from broker.pseudonyms.references import Target
+from broker.pseudonyms.reference_rows import Target
 from datwat.protocol.acts import ByHandle, Page
 from datwat.protocol.answers import ActPart, Weighing
 
@@ -36,11 +36,12 @@ _NO_WEIGHING = Weighing(
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Whose log is read, with whose eyes, and which page."""
+    """Whose log is read, with whose eyes, and which page or which quarters."""
 
     subject_id: bytes = field(repr=False)
     is_represented: bool
     page: Page
+    quarters: tuple[str, ...]
 
 
 class PortalDesk:
@@ -80,10 +81,12 @@ class PortalDesk:
             )
 
         await self._spend(question, Recorded("answer", ()), write, require_fresh)
+        person = question.persons[0]
         return View(
             subject_id=target.target,
             is_represented=target.kind == "represented",
-            page=question.persons[0].page or Page(),
+            page=person.page or Page(),
+            quarters=person.proof.quarters if person.proof else (),
         )
 
     def _find_handles(

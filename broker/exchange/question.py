@@ -19,7 +19,7 @@ from broker.involvement.occasions import Occasion
 from broker.involvement.special_situations import SpecialSituationRow
 from broker.policy.decision import Decision
 from broker.policy.evaluation import Evaluation
-from broker.pseudonyms.references import Audience, Introduction
+from broker.pseudonyms.reference_rows import Audience, Introduction
 from datwat.protocol.acts import PersonPart, Statement
 from datwat.protocol.answers import AnswerPart
 from datwat.protocol.messages import MessageObject, Notice, ReleaseCore
@@ -99,7 +99,6 @@ class Prepared:
     detail: Detail | None = field(default=None, repr=False)
     pointers: tuple[GivenPointer, ...] = field(default=(), repr=False)
     fields: tuple[str, ...] = ()
-    permits: bool = False
     orders: ReleaseCore | None = field(default=None, repr=False)
     ordered_by: bytes | None = field(default=None, repr=False)
     logs: bool = True

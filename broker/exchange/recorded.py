@@ -21,14 +21,19 @@ from broker.audit.proofs import Proofs
 from broker.audit.records import AppendedEntry
 from broker.exchange.question import Question
 from broker.exchange.writing import Written
-from datwat.party.spent import Spent, SpentRequests
-from datwat.protocol.entry import parse_entry
+from datwat.party.spent import RidReusedError, Spent, SpentRequests
+from datwat.protocol.entry import TAG_PLACE
 from datwat.protocol.messages import ReceiptPath
 from datwat.protocol.sealing import derive_key, seal, unseal
-from datwat.protocol.values import decode_bytes, encode_bytes
+from datwat.protocol.values import encode_bytes
 
-_SEARCHED = 200
 _RID_SIZE = 16
+# What is recorded lives for ten minutes: an earlier form need not be readable.
+_VERSION = b"\x02"
+_KINDS: Mapping[int, Literal["answer", "order"]] = {ord("a"): "answer", ord("o"): "order"}
+_LENGTH_SIZE = 4
+_NOTHING = b"\xff" * _LENGTH_SIZE
+_MEMBERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Receipted:
     receipt: ReceiptPath | None
 
 
-_NONE_KNOWN: Mapping[bytes, Receipted] = {}
+NONE_KNOWN: Mapping[bytes, Receipted] = {}
 
 
 def derive_chunk_rid(rid: bytes, number: int) -> bytes:
@@ -144,7 +149,7 @@ class Ledger:
         conn: Connection,
         persons: Sequence[Person],
         size: int,
-        known: Mapping[bytes, Receipted] = _NONE_KNOWN,
+        known: Mapping[bytes, Receipted] = NONE_KNOWN,
     ) -> list[Receipted]:
         """Return recorded answers with receipts made anew, under the head of `size` entries.
 
@@ -161,20 +166,12 @@ class Ledger:
         if fresh is not None and fresh.receipt is not None:
             receipt = self._proofs.build_receipt(fresh.receipt.index, size)
             return Receipted(person, fresh.tag, receipt)
-        before: int | None = None
-        while True:
-            rows = self._store.fetch_entries_of(
-                conn, person.subject_id, [person.audience], limit=_SEARCHED, before=before
-            )
-            for row in rows:
-                entry = parse_entry(row.entry)
-                if entry.hash == person.commit:
-                    receipt = self._proofs.build_receipt(row.index, size)
-                    return Receipted(person, entry.ref, receipt)
-            if not rows:
-                msg = "a recorded answer has no entry"
-                raise LookupError(msg)
-            before = rows[-1].index
+        found = self._store.find_committed(conn, person.subject_id, person.audience, person.commit)
+        if found is None:
+            msg = "a recorded answer has no entry"
+            raise LookupError(msg)
+        index, entry = found
+        return Receipted(person, entry[TAG_PLACE], self._proofs.build_receipt(index, size))
 
     def _seal(self, question: Question, rid: bytes, recorded: Recorded) -> bytes:
         return seal(self._key, _dump(recorded), question.object.iss.encode() + rid)
@@ -216,41 +213,54 @@ def _build_person_answer(one: Receipted) -> dict[str, Any]:
 
 
 def _dump(recorded: Recorded) -> bytes:
-    return orjson.dumps(
-        {
-            "kind": recorded.kind,
-            "persons": [
-                [
-                    encode_bytes(one.part),
-                    encode_bytes(one.core),
-                    encode_bytes(one.payload_hash) if one.payload_hash else None,
-                    encode_bytes(one.commit) if one.commit else None,
-                    encode_bytes(one.subject_id),
-                    one.audience,
-                ]
-                for one in recorded.persons
-            ],
-            "envelope": encode_bytes(recorded.envelope) if recorded.envelope else None,
-            "order": recorded.order,
-        }
-    )
+    """Return version, kind and parts, each behind its length: the answers are bytes already."""
+    parts = [orjson.dumps(recorded.order) if recorded.order else None, recorded.envelope]
+    for one in recorded.persons:
+        parts += (one.part, one.core, one.payload_hash, one.commit, one.subject_id)
+        parts.append(one.audience.encode())
+    pieces = [_VERSION + recorded.kind[:1].encode()]
+    for part in parts:
+        pieces.append(_NOTHING if part is None else len(part).to_bytes(_LENGTH_SIZE, "big"))
+        pieces.append(part or b"")
+    return b"".join(pieces)
 
 
 def _load(blob: bytes) -> Recorded:
-    held = orjson.loads(blob)
+    """Return what `_dump` wrote; raise RidReusedError for the form of an earlier version.
+
+    Such a record is at most ten minutes old, and only its sender asks for it: once more, anew.
+    """
+    if blob[: len(_VERSION)] != _VERSION:
+        raise RidReusedError
+    place, end = len(_VERSION) + 1, len(blob)
+    parts: list[bytes | None] = []
+    while place < end:
+        length, place = blob[place : place + _LENGTH_SIZE], place + _LENGTH_SIZE
+        if length == _NOTHING:
+            parts.append(None)
+            continue
+        size = int.from_bytes(length, "big")
+        parts.append(blob[place : place + size])
+        place += size
+    order, envelope, *members = parts
     return Recorded(
-        kind=held["kind"],
+        kind=_KINDS[blob[len(_VERSION)]],
         persons=tuple(
-            Person(
-                part=decode_bytes(part),
-                core=decode_bytes(core),
-                payload_hash=decode_bytes(payload_hash) if payload_hash else None,
-                commit=decode_bytes(commit) if commit else None,
-                subject_id=decode_bytes(subject_id),
-                audience=audience,
-            )
-            for part, core, payload_hash, commit, subject_id, audience in held["persons"]
+            _load_person(members[start : start + _MEMBERS])
+            for start in range(0, len(members), _MEMBERS)
         ),
-        envelope=decode_bytes(held["envelope"]) if held["envelope"] else None,
-        order=held["order"],
+        envelope=envelope,
+        order=orjson.loads(order) if order is not None else None,
+    )
+
+
+def _load_person(members: Sequence[bytes | None]) -> Person:
+    part, core, payload_hash, commit, subject_id, audience = members
+    return Person(
+        part=part or b"",
+        core=core or b"",
+        payload_hash=payload_hash,
+        commit=commit,
+        subject_id=subject_id or b"",
+        audience=(audience or b"").decode(),
     )

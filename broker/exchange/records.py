@@ -37,9 +37,7 @@ class RecordWhatWasSaid:
             detail = add_objection(desk, weighed, part.objection, writes)
         if part.authority is not None:
             detail = _add_authority(desk, weighed, part.authority, writes)
-        return Prepared(
-            weighed=weighed, part=build_act(weighed, "recorded"), detail=detail, permits=True
-        )
+        return Prepared(weighed=weighed, part=build_act(weighed, "recorded"), detail=detail)
 
 
 def add_consent(desk: Desk, weighed: Weighed, stated: Consent, writes: list[Write]) -> Detail:

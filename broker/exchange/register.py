@@ -66,7 +66,6 @@ class Register:
                 told_at=weighed.gathered.part.told_at,
                 reason=state,
             ),
-            permits=True,
             logs=not mere or weighed.gathered.introduction is not None,
         )
 
@@ -155,7 +154,6 @@ class End:
             weighed=weighed,
             part=build_act(weighed, "ended"),
             detail=Detail(kind=own[0].kind, reason=reason),
-            permits=True,
             keeps_own=any(held.confidential for held in own),
         )
 

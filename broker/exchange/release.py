@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol, get_args
 
 from pydantic import ValidationError
@@ -96,7 +97,6 @@ class Release:
                 weighed, build_open_weighing(decision), decision.fields, decision.withheld, basis
             ),
             fields=decision.fields,
-            permits=True,
             orders=core,
             ordered_by=reference,
             keeps_own=shown is not None and shown.involvement.confidential,
@@ -148,6 +148,12 @@ def build_failed_part(part: ReleasePart, failure: FailureCode) -> ReleasePart:
     return part.model_copy(update={"fields": (), "failure": failure})
 
 
+@lru_cache(maxsize=64)
+def read_core(core: bytes) -> ReleaseCore:
+    """Return the core of a recorded order; each step of a release reads the same one."""
+    return ReleaseCore.model_validate_json(core)
+
+
 def choose_failure(peer_code: str) -> FailureCode:
     """Return the failure that a gateway's problem means to the requester."""
     if peer_code in _FAILURES:
@@ -181,9 +187,7 @@ def require_answering(
     if issuer.id != message.source or found.rid != message.rid:
         raise DeliveryFailedError("source_answer_invalid")
     try:
-        require_fields(
-            body, hashlib.sha256(core).digest(), ReleaseCore.model_validate_json(core).fields
-        )
+        require_fields(body, hashlib.sha256(core).digest(), read_core(core).fields)
     except EnvelopeCoreError:
         raise DeliveryFailedError("source_answer_invalid") from None
     except EnvelopeError:

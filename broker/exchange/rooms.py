@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from broker.audit.log import Log
+from broker.audit.ended import JobLog
 from broker.audit.proofs import Proofs
 from broker.audit.records import SubjectKeys
 from broker.audit.sealing import Sealing
@@ -41,7 +41,7 @@ class Rooms:
     registers: Registers
     engine: PolicyEngine
     sealing: Sealing
-    log: Log
+    log: JobLog
     proofs: Proofs
     ledger: Ledger
     trust: TrustView

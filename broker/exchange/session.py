@@ -19,7 +19,8 @@ from broker.consent.models import ConsentRow
 from broker.exchange.acts import Desk, Write, build_act, build_refused, chain_writes
 from broker.exchange.question import Prepared, PreparedChunk, Weighed
 from broker.exchange.records import add_consent, add_objection
-from broker.pseudonyms.references import Kind, derive_session_end
+from broker.pseudonyms.reference_rows import Kind
+from broker.pseudonyms.references import derive_session_end
 
 
 class FindConsentId(Protocol):
@@ -65,7 +66,7 @@ class OpenSession:
         if represented:
             told = part.weighing.model_copy(update={"permitted": True, "findings": ()})
             part = part.model_copy(update={"weighing": told})
-        return Prepared(weighed=weighed, part=part, permits=permit, logs=False, mints=nobody)
+        return Prepared(weighed=weighed, part=part, logs=False, mints=nobody)
 
 
 class MakeWish:
@@ -103,7 +104,6 @@ class MakeWish:
             weighed=weighed,
             part=part,
             detail=_merge(details),
-            permits=True,
             # A person's own act is theirs: it may be about what nobody else may see (case 4).
             keeps_own=not weighed.gathered.is_represented,
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from broker.exchange.errors import TooManyRacesError
+from datwat.party.problems import InternalError
 from datwat.party.spent import RidReusedError
 from datwat.protocol.errors import DatwatError
 
@@ -38,14 +40,19 @@ class Waiting:
         try:
             given = await answer()
         except BaseException as error:
-            if isinstance(error, DatwatError):
-                future.set_exception(error)
-                future.exception()  # nobody else may be waiting for it
-            else:
-                future.cancel()
+            future.set_exception(_choose_error(error))
+            future.exception()  # nobody else may be waiting for it
             raise
         else:
             future.set_result(given)
             return given
         finally:
             del self._running[key]
+
+
+def _choose_error(error: BaseException) -> DatwatError:
+    """Return what those are told who share a question that ended with this error."""
+    if isinstance(error, DatwatError):
+        return error
+    # Whoever asked first has gone away: nothing stands against asking again.
+    return TooManyRacesError() if isinstance(error, asyncio.CancelledError) else InternalError()

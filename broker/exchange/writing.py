@@ -8,6 +8,7 @@ and the reviewing officer read, never into the resident's half. Source: "Entry: 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -15,17 +16,17 @@ from typing import Literal
 import orjson
 from pydantic import BaseModel
 
-from broker.audit.payloads import Asked, Organisation, Record, Said, build_payload
 from broker.audit.records import ChainRef, EntryDraft, PreparedEntry
 from broker.audit.sealing import Sealing
 from broker.exchange.acts import name_party
-from broker.exchange.answers import build_core, build_logged_findings, pad
+from broker.exchange.answers import build_logged_findings, pad
 from broker.exchange.question import Prepared, Question
 from broker.involvement.special_situations import SpecialSituationRow
+from broker.policy.decision import Decision
 from datwat.party.trust_list import Directory
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.entry import Audience
-from datwat.protocol.values import encode_bytes
+from datwat.protocol.values import encode_bytes, encode_moment
 
 _KINDS: dict[str, Literal["inquiry", "act", "refusal"]] = {
     "inquire": "inquiry",
@@ -54,23 +55,12 @@ def build_written(
     part = pad(prepared.part)
     if not prepared.logs:
         return Written(prepared, part, b"", None)
-    core = _encode(prepared.orders) if prepared.orders else b""
-    if not core:
-        core = _encode(
-            build_core(
-                _KINDS.get(question.object.type, "act"),
-                request_hash=question.request_hash,
-                person_hash=prepared.weighed.gathered.person_hash,
-                answer_hash=hashlib.sha256(part).digest(),
-                revision=revision,
-                notice=prepared.notice,
-            )
-        )
+    core = _build_core(question, prepared, revision, part)
     decision = prepared.weighed.decision
     draft = EntryDraft(
         chain=ChainRef(prepared.weighed.subject_id, choose_audience(prepared)),
         core=core,
-        payload=build_payload(_build_record(question, prepared, revision, directory)),
+        payload=_build_payload(question, prepared, revision, directory),
         at=question.now,
         retention_until=question.now + timedelta(days=decision.retention_days),
         replay_input=_build_replay(question, prepared, revision),
@@ -84,52 +74,92 @@ def choose_audience(prepared: Prepared) -> Audience:
     return "delayed" if prepared.notice == "later" else prepared.audience
 
 
-def _encode(core: BaseModel) -> bytes:
-    return encode_canonical(core.model_dump(mode="json"))
+def _build_core(question: Question, prepared: Prepared, revision: str, part: bytes) -> bytes:
+    """Return the partner's half: of a permitted release its order, else a core that orders nothing.
+
+    Of checked values, so no `Core` is built only to be written down.
+    """
+    if prepared.orders is not None:
+        return encode_canonical(prepared.orders.model_dump(mode="json"))
+    members = {
+        "v": 1,
+        "type": _KINDS.get(question.object.type, "act"),
+        "request_hash": encode_bytes(question.request_hash),
+        "person_hash": encode_bytes(prepared.weighed.gathered.person_hash),
+        "answer_hash": encode_bytes(hashlib.sha256(part).digest()),
+        "revision": revision,
+        "notice": prepared.notice,
+    }
+    return encode_canonical(members)
 
 
-def _build_record(
+def _build_payload(
     question: Question, prepared: Prepared, revision: str, directory: Directory
-) -> Record:
-    decision, message = prepared.weighed.decision, question.object
-    return Record.model_validate(
-        {
-            "v": 1,
-            "event": message.type,
-            "at": question.now,
-            "rid": message.rid,
-            "requester": Organisation(id=question.partner.id, name=question.partner.name),
-            "notice": prepared.notice,
-            "asked": _build_asked(question, prepared, directory),
-            "said": Said(
-                permit=decision.permit,
-                rung=decision.rung,
-                findings=build_logged_findings(decision),
-                withheld=decision.withheld,
-                obligations=decision.obligations,
-                legal_basis=decision.legal_basis,
-                revision=revision,
-            ),
-            "pointers": prepared.pointers,
-            "fields": prepared.fields,
-            "detail": prepared.detail,
-        }
-    )
+) -> bytes:
+    """Return the resident's half: the JSON of a `Record`, as `build_payload` writes it.
+
+    Its values were checked when they came in, all by the types that `Record` has for them.
+    """
+    message, partner, detail = question.object, question.partner, prepared.detail
+    members = {
+        "v": 1,
+        "event": message.type,
+        "at": encode_moment(question.now),
+        "rid": encode_bytes(message.rid),
+        "requester": {"id": partner.id, "name": partner.name},
+        "notice": prepared.notice,
+        "asked": _build_asked(question, prepared, directory),
+        "said": _build_said(prepared.weighed.decision, revision),
+        "pointers": [
+            {"source": dict(one.source), "kind": one.kind, "rung": one.rung}
+            for one in prepared.pointers
+        ],
+        "fields": prepared.fields,
+    }
+    if detail is not None:
+        members["detail"] = _write(detail)
+    return orjson.dumps(members)
 
 
-def _build_asked(question: Question, prepared: Prepared, directory: Directory) -> Asked:
-    ask = prepared.weighed.evaluation.ask
+def _write(value: BaseModel) -> orjson.Fragment:
+    return orjson.Fragment(value.model_dump_json(exclude_none=True))
+
+
+def _drop_nothing_said(members: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _build_said(decision: Decision, revision: str) -> dict[str, object]:
+    basis = decision.legal_basis
+    members = {
+        "permit": decision.permit,
+        "rung": decision.rung,
+        "findings": build_logged_findings(decision),
+        "withheld": [dict(one) for one in decision.withheld],
+        "obligations": [dict(one) for one in decision.obligations],
+        "legal_basis": dict(basis) if basis else None,
+        "revision": revision,
+    }
+    return _drop_nothing_said(members)
+
+
+def _build_asked(question: Question, prepared: Prepared, directory: Directory) -> dict[str, object]:
     evaluation, statement = prepared.weighed.evaluation, question.statement
-    return Asked(
-        role=statement.professional.role if statement else None,
-        purpose=evaluation.purpose,
-        purpose_digest=evaluation.purpose_digest,
-        occasion_kind=evaluation.occasion.kind if evaluation.occasion else None,
-        rung=ask.rung if ask.rung != "none" else None,
-        source=name_party(directory, ask.source) if ask.source else None,
-        product=ask.product,
-        fields=ask.fields,
-        motivation=statement.motivation if statement else None,
+    ask = evaluation.ask
+    return _drop_nothing_said(
+        {
+            "role": statement.professional.role if statement else None,
+            "purpose": evaluation.purpose,
+            "purpose_digest": evaluation.purpose_digest,
+            "occasion_kind": evaluation.occasion.kind if evaluation.occasion else None,
+            "rung": ask.rung if ask.rung != "none" else None,
+            "source": dict(name_party(directory, ask.source)) if ask.source else None,
+            "product": ask.product,
+            "fields": ask.fields,
+            "motivation": _write(statement.motivation)
+            if statement and statement.motivation
+            else None,
+        }
     )
 
 

@@ -38,7 +38,6 @@ class ReportWrongPerson:
                 weighed=weighed,
                 part=build_act(weighed, "noted"),
                 detail=Detail(reason="noted"),
-                permits=True,
             )
         registers, subject_id = desk.registers, weighed.subject_id
         held = registers.involvements.list_current_of(desk.conn, subject_id, desk.partner, desk.now)
@@ -50,7 +49,6 @@ class ReportWrongPerson:
             weighed=weighed,
             part=build_act(weighed, "annulled"),
             detail=Detail(reason="annulled"),
-            permits=True,
             keeps_own=any(one.confidential for one in held)
             or any(one.confidential for one in occasions),
             delayed_by=_find_delaying(occasions),

@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
-from broker.pseudonyms.references import Audience
+from broker.involvement.notices import UnreadableRow
+from broker.pseudonyms.reference_rows import Audience
 from datwat.protocol.acts import Contact
 
 DUE_AFTER = timedelta(days=5)
@@ -112,10 +113,21 @@ class Contacts(Protocol):
     ) -> ContactFacts:
         """Return when a requester asked about a person, and since when there is no answer."""
 
-    def list_undelivered(self, conn: Connection, now: datetime, limit: int) -> list[ContactRequest]:
-        """Return what is to be relayed to its source now, the longest due first."""
+    def list_undelivered(
+        self,
+        conn: Connection,
+        now: datetime,
+        limit: int,
+        unreadable: list[UnreadableRow] | None = None,
+    ) -> list[ContactRequest]:
+        """Return what is to be relayed to its source now, the longest due first.
 
-    def put_off(self, conn: Connection, request: ContactRequest, now: datetime) -> None:
+        A row that does not open is added to `unreadable`; without it, raises RowMismatch.
+        """
+
+    def put_off(
+        self, conn: Connection, request: ContactRequest | UnreadableRow, now: datetime
+    ) -> None:
         """Write that it failed once more, and when it is tried again."""
 
     def end_relaying(self, conn: Connection, request_id: bytes) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from broker.pseudonyms.references import Audience, Introduction
+from broker.pseudonyms.reference_rows import Audience, Introduction
 
 VALID_FOR = timedelta(days=7)
 REDEEMING_ACTS = frozenset({"register", "open_occasion"})

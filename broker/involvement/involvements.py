@@ -69,10 +69,13 @@ def is_mere_reconfirmation(
 class Involvements(Protocol):
     """Where pointers lie."""
 
-    def find_current(
+    def find_registered(
         self, conn: Connection, subject_id: bytes, source: str, kind: str, now: datetime
     ) -> Involvement | None:
-        """Return the current involvement of a source and kind with a person, or None."""
+        """Return the involvement of a source and kind with a person, or None.
+
+        The current one; else, while it is kept, the newest that its term ended, cleaned up or not.
+        """
 
     def find(self, conn: Connection, involvement_id: bytes, now: datetime) -> Involvement | None:
         """Return an involvement by its id, ended ones too while they are kept."""

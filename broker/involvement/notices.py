@@ -49,6 +49,16 @@ class Notice:
     tries: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A row that waits and whose words do not open: `code` says why. The others go on."""
+
+    id: bytes = field(repr=False)
+    tries: int
+    until_at: datetime
+    code: str
+
+
 def derive_notice_end(now: datetime) -> datetime:
     """Return until when a notice that is made at `now` is tried."""
     return now + KEPT_FOR
@@ -66,10 +76,19 @@ class Notices(Protocol):
     def add(self, conn: Connection, notice: Notice, now: datetime) -> None:
         """Add a notice; it is due at once."""
 
-    def list_due(self, conn: Connection, now: datetime, limit: int) -> Sequence[Notice]:
-        """Return what is to be tried now, the longest due first."""
+    def list_due(
+        self,
+        conn: Connection,
+        now: datetime,
+        limit: int,
+        unreadable: list[UnreadableRow] | None = None,
+    ) -> Sequence[Notice]:
+        """Return what is to be tried now, the longest due first.
 
-    def put_off(self, conn: Connection, notice: Notice, now: datetime) -> None:
+        A row that does not open is added to `unreadable`; without it, raises RowMismatch.
+        """
+
+    def put_off(self, conn: Connection, notice: Notice | UnreadableRow, now: datetime) -> None:
         """Write that it failed once more, and when it is tried again."""
 
     def remove(self, conn: Connection, notice_id: bytes) -> None:

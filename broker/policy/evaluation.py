@@ -168,6 +168,16 @@ class OpensFacts(Value):
     special_situation: SpecialSituationFacts | None
 
 
+class StandingFacts(Value):
+    """How a partner stands that is named: until when it takes part, and whether it is closed here.
+
+    Null in the evaluation where nobody is named, and where the trust list has no such partner.
+    """
+
+    covenant_until: Moment
+    suspended: bool
+
+
 class Ask(Value):
     """What is asked: for which rung, of whom, which product and fields."""
 
@@ -206,6 +216,7 @@ class Evaluation(Value):
     opens: OpensFacts | None
     new_special_situation: SpecialSituationFacts | None
     introduce_to: PartyId | None
+    introduce_standing: StandingFacts | None
     contact_asked_at: Moment | None
     contact_unanswered_since: Moment | None
     ask: Ask

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from broker.policy.bundle import OpaKey, build_archive, build_opa_archive, sign_archive
 from broker.purposes.catalogue import load_catalogue
 from broker.purposes.wording import load_texts
+from datwat.party.files import replace_file
 from datwat.protocol.bundle import MAX_ARCHIVE_BYTES, BundleStatement, derive_digest
 from datwat.protocol.canonical import MAX_BYTES
 from datwat.protocol.documents import SignedDocument, add_signature
@@ -72,8 +73,8 @@ def sign_publication(archive: bytes, folder: Path, keys: Sequence[SigningKey]) -
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # The archive first: a crash between the two leaves a digest that does not fit, never a mix.
-        _replace(folder / ARCHIVE_FILE, archive)
-        _replace(folder / DOCUMENT_FILE, document.to_bytes())
+        replace_file(folder / ARCHIVE_FILE, archive)
+        replace_file(folder / DOCUMENT_FILE, document.to_bytes())
     except OSError:
         raise PublicationError("The folder for the bundle cannot be written.") from None
     return _describe(archive, document)
@@ -86,7 +87,7 @@ def write_opa_archive(archive: bytes, folder: Path, key_path: Path) -> Path:
     """
     path = folder / OPA_ARCHIVE_FILE
     try:
-        _replace(path, build_opa_archive(archive, OpaKey.from_pem(key_path.read_bytes())))
+        replace_file(path, build_opa_archive(archive, OpaKey.from_pem(key_path.read_bytes())))
     except OSError:
         raise PublicationError("The key for OPA cannot be read, or its bundle written.") from None
     return path
@@ -129,7 +130,7 @@ def create_policy_keys(folder: Path, count: int) -> Card:
                 file.write(key.to_jwk_text())
             public.append(PublicJwk(kty="OKP", crv="Ed25519", x=key.public.raw))
         card = Card(v=1, role="policy", policy_keys=tuple(public))
-        _replace(folder / "card.json", card.model_dump_json(indent=2).encode())
+        replace_file(folder / "card.json", card.model_dump_json(indent=2).encode())
     except OSError:
         raise PublicationError("The folder for the policy keys cannot be written.") from None
     return card
@@ -152,9 +153,3 @@ def _describe(archive: bytes, document: SignedDocument) -> Publication:
 def _read(path: Path, limit: int) -> bytes:
     with path.open("rb") as file:
         return file.read(limit + 1)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(content)
-    new.replace(path)

@@ -10,24 +10,26 @@ alarm. Source: docs/reference/protocol.md sections 5 and 10; RFC 2104, NIST SP 8
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
 
 from sqlalchemy import Connection
 
 from broker.pseudonyms.errors import RaceLost, ReferenceMismatch
-from broker.pseudonyms.subjects import SubjectId, draw_id
+from broker.pseudonyms.reference_rows import (
+    HANDLE_KINDS,
+    SESSION_KINDS,
+    Introduction,
+    Kind,
+    ReferenceRow,
+    ReferenceStore,
+    Target,
+    Touch,
+)
+from broker.pseudonyms.subjects import draw_id
 from datwat.protocol.messages import Rung
-from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
+from datwat.protocol.sealing import UnsealError, build_cipher, derive_key, seal, unseal
 
-# `session` and `represented` are the portal's handles: bound to one session, so a person may have
-# several at once. `represented` opens only what whoever represents the person may see.
-Kind = Literal["handle", "session", "represented", "involvement", "occasion", "contact_request"]
-Audience = Literal["open", "own"]
-SESSION_KINDS: frozenset[Kind] = frozenset({"session", "represented"})
-HANDLE_KINDS: frozenset[Kind] = SESSION_KINDS | {"handle"}
 HANDLE_KEPT_FOR = timedelta(days=365)
 SESSION_IDLE = timedelta(minutes=15)
 SESSION_LONGEST = timedelta(minutes=60)
@@ -43,97 +45,6 @@ def derive_session_end(given_at: datetime, now: datetime) -> datetime:
     return min(now + SESSION_IDLE, given_at + SESSION_LONGEST)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a reference stands for; `shown_…` is when and how far an involvement was last shown."""
-
-    kind: Kind
-    target: bytes = field(repr=False)
-    given_at: datetime
-    until_at: datetime
-    shown_at: datetime | None = None
-    shown_rung: Rung | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceRow:
-    """A reference as it is kept."""
-
-    lookup: bytes = field(repr=False)
-    partner: str
-    sealed: bytes = field(repr=False)
-    target: Target
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """A use of what a partner has for a thing: its new end, and how far it is shown, if it is."""
-
-    target: bytes = field(repr=False)
-    until_at: datetime
-    shown_rung: Rung | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Introduction:
-    """A person handed from one partner to another; what is opened with it inherits `audience`."""
-
-    subject_id: SubjectId = field(repr=False)
-    introduced_by: str
-    audience: Audience
-    occasion_id: bytes | None = field(repr=False)
-    until_at: datetime
-    redeemed_at: datetime | None = None
-
-
-class ReferenceStore(Protocol):
-    """Where references and introductions lie."""
-
-    def find_row(self, conn: Connection, lookup: bytes) -> ReferenceRow | None:
-        """Return the row of a keyed hash, ended or not."""
-
-    def find_row_of(
-        self, conn: Connection, partner: str, kind: Kind, target: bytes
-    ) -> ReferenceRow | None:
-        """Return what this partner was given for this thing, ended or not; never a session's."""
-
-    def find_rows_of(
-        self, conn: Connection, partner: str, kind: Kind, targets: Sequence[bytes]
-    ) -> Sequence[ReferenceRow]:
-        """Return what this partner was given for each of these things, as `find_row_of` does."""
-
-    def list_rows(self, conn: Connection, target: bytes) -> Sequence[ReferenceRow]:
-        """Return every partner's reference to a thing, ended or not."""
-
-    def insert_row(self, conn: Connection, row: ReferenceRow) -> None:
-        """Add a row, in place of an ended one; raise RaceLost where one is in force."""
-
-    def touch_rows(
-        self, conn: Connection, partner: str, kind: Kind, touches: Sequence[Touch], now: datetime
-    ) -> int:
-        """Write the end, and the showing if any, of what is in force; return how many were."""
-
-    def update_end(self, conn: Connection, lookup: bytes, until_at: datetime) -> None:
-        """Write the end of one row."""
-
-    def delete_row(self, conn: Connection, lookup: bytes) -> None:
-        """Delete a row, if it is there."""
-
-    def delete_target(self, conn: Connection, target: bytes) -> None:
-        """Delete every partner's references to a thing."""
-
-    def find_introduction(self, conn: Connection, lookup: bytes) -> Introduction | None:
-        """Return the introduction of a keyed hash, ended or not."""
-
-    def insert_introduction(
-        self, conn: Connection, lookup: bytes, to_partner: str, introduction: Introduction
-    ) -> None:
-        """Add an introduction."""
-
-    def redeem(self, conn: Connection, lookup: bytes, rid: bytes, now: datetime) -> bool:
-        """Mark an introduction redeemed; tell whether it was in force and not yet redeemed."""
-
-
 def _build_aad(partner: str, kind: Kind, target: bytes) -> bytes:
     return b"\0".join((b"reference", partner.encode(), kind.encode(), target))
 
@@ -141,18 +52,15 @@ def _build_aad(partner: str, kind: Kind, target: bytes) -> bytes:
 class References:
     """Gives, finds and ends what partners know things and persons by."""
 
-    def __init__(
-        self, store: ReferenceStore, row_key: bytes, draw: Callable[[], bytes] = draw_id
-    ) -> None:
+    def __init__(self, store: ReferenceStore, row_key: bytes) -> None:
         """Derive the two keys of this room from the broker's row key (32 bytes)."""
         self._store = store
         self._lookup_key = derive_key(row_key, b"reference")
-        self._seal_key = derive_key(row_key, b"row")
-        self._draw = draw
+        self._seal_key = build_cipher(derive_key(row_key, b"row"))
 
     def draw(self) -> bytes:
         """Return a new reference: 16 random bytes."""
-        return self._draw()
+        return draw_id()
 
     def _derive_lookup(self, partner: str, reference: bytes) -> bytes:
         return hmac.digest(self._lookup_key, partner.encode() + reference, "sha256")

@@ -16,7 +16,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from broker.pseudonyms.errors import SubjectMismatch
-from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
+from datwat.protocol.sealing import UnsealError, build_cipher, derive_key, seal, unseal
 
 SubjectId = bytes
 ID_SIZE = 16
@@ -63,7 +63,7 @@ class Subjects:
         """Derive the two keys of this room from the broker's row key (32 bytes)."""
         self._store = store
         self._index_key = derive_key(row_key, b"index")
-        self._seal_key = derive_key(row_key, b"row")
+        self._seal_key = build_cipher(derive_key(row_key, b"row"))
 
     def derive_index(self, pseudonym: bytes) -> bytes:
         """Return the keyed index (32 bytes) under which the pseudonym is found."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.models import Edge, Purpose, Wording
-from broker.purposes.wording import Texts
 from datwat.protocol.catalogue import Language
+from datwat.protocol.texts import Texts
 from datwat.protocol.values import encode_moment
 
 _PHRASES: dict[str, tuple[str, str]] = {

@@ -16,13 +16,13 @@ from broker.audit.payloads import Record, parse_payload
 from broker.audit.ports import EntryRow, LogStore
 from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
-from broker.purposes.wording import Texts
 from broker.transparency.cards import Line, build_card
 from broker.transparency.pages import CardPage
 from datwat.party.errors import PartyError
 from datwat.protocol.access_log import AccessLog, Sentence
 from datwat.protocol.entry import parse_entry
 from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
+from datwat.protocol.texts import Texts
 from datwat.protocol.values import decode_bytes, encode_bytes
 
 _BATCH = 50

@@ -1,7 +1,7 @@
 """One card of the resident's log: a question or act, its outcome, and the proofs of both.
 
 Rule: nothing on a card comes from elsewhere than the entries that it proves and the signed texts;
-all but the texts is built by the function with which the portal checks it.
+data and sentences are built by the very functions with which the portal checks and writes them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import orjson
 from broker.audit.payloads import Record
 from broker.audit.ports import EntryRow
 from broker.audit.proofs import Proofs
-from broker.purposes.wording import Texts
-from broker.transparency.sentences import SUPPORT, build_summary, build_text
 from datwat.protocol.access_log import AccessCard, EntryProof, Sentence
 from datwat.protocol.card_data import build_card_data
+from datwat.protocol.card_sentences import build_card_sentences
+from datwat.protocol.texts import Texts
 
 _Json = dict[str, Any]
 
@@ -49,19 +49,16 @@ def build_card(
     titles: Mapping[str, Sentence],
 ) -> AccessCard:
     """Return the card of one entry, or of an outcome and, last, its question."""
-    first = lines[-1]
-    record = first.told
     entries = tuple(_build_proof(line, size, proofs) for line in reversed(lines))
     data = build_card_data(entries)
+    said = build_card_sentences(entries, texts, titles)
     members = {
         **dict.fromkeys(AccessCard.model_fields),
         **data,
-        "summary": build_summary(
-            record, texts, dict(titles), later=first.record.reopened is not None
-        ).model_dump(),
-        "support": SUPPORT.model_dump(),
-        "findings": _add_texts(data["findings"], _render_findings(record, texts)),
-        "withheld": _add_texts(data["withheld"], _render_withheld(record, texts)),
+        "summary": said.summary.model_dump(),
+        "support": said.support.model_dump(),
+        "findings": _add_texts(data["findings"], said.findings),
+        "withheld": _add_texts(data["withheld"], said.withheld),
         "proofs": (),
     }
     card = AccessCard.model_validate_json(orjson.dumps(members))
@@ -71,16 +68,6 @@ def build_card(
 def _add_texts(coded: Sequence[_Json], texts: Iterable[Sentence]) -> list[_Json]:
     """Return what is coded, each with its text."""
     return [{**one, "text": text.model_dump()} for one, text in zip(coded, texts, strict=True)]
-
-
-def _render_findings(record: Record, texts: Texts) -> list[Sentence]:
-    findings = record.said.findings if record.said else ()
-    return [build_text(texts, one.code, one.params) for one in findings]
-
-
-def _render_withheld(record: Record, texts: Texts) -> list[Sentence]:
-    withheld = record.said.withheld if record.said else ()
-    return [build_text(texts, one.code, {}) for one in withheld]
 
 
 def _build_proof(line: Line, size: int, proofs: Proofs) -> EntryProof:

@@ -106,7 +106,7 @@ class Desk:
 
         Raises IdentityMissingError, IdentityMismatchError, BsnError: then nothing was sent.
         """
-        handles = self.store.find_handles(ref.client for ref in refs)
+        handles = self.store.find_handles((ref.client for ref in refs), clock.now())
         return [
             await self._resolve_one(ref, handles.get(ref.client), stated)
             for ref, stated in zip(refs, members, strict=True)
@@ -130,7 +130,7 @@ class Desk:
         self, numbers: Sequence[str], members: Sequence[Mapping[str, Any]]
     ) -> list[Person]:
         """Return persons by the handles that are known here; raise IdentityMissingError."""
-        handles = self.store.find_handles(numbers)
+        handles = self.store.find_handles(numbers, clock.now())
         if any(number not in handles for number in numbers):
             raise IdentityMissingError
         return [

@@ -126,12 +126,12 @@ class Exchange:
         sent = await self.prepare(draft)
         return await self.verify(await self.deliver(sent), sent)
 
-    async def prepare(self, draft: Draft, *, rid: bytes | None = None) -> Sent:
+    async def prepare(self, draft: Draft) -> Sent:
         """Look up those who have no handle yet, and sign the message; nothing reached the broker.
 
         Raises BsnError, LookupRefusedError, ProofError, PeerError, TrustListExpiredError.
         """
-        rid = rid or draw_rid()
+        rid = draw_rid()
         self.directory.require_in_force(clock.now())
         bsns = [person.bsn for person in draft.persons if person.bsn is not None]
         lookup = None
@@ -142,14 +142,14 @@ class Exchange:
         envelope = build_envelope_members(draft.act, self.party_id, broker, clock.now(), rid)
         return build_sent(draft, lookup, envelope=envelope, rid=rid, key=self._key)
 
-    async def deliver(self, sent: Sent) -> bytes:
+    async def deliver(self, sent: Sent, *, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
         """Return the broker's answer, not yet verified; the same bytes again until patience ends.
 
         Raises PeerRefusedError for a problem (nothing was written down), else PeerError.
         """
         url = self.directory.trust.broker.url.rstrip("/") + ROUTES[sent.act]
         seconds = _BATCH_SECONDS if len(sent.person_hashes) > _BATCH else _BROKER_SECONDS
-        return await self._post(url, sent.wire, seconds)
+        return await self._post(url, sent.wire, seconds, max_bytes)
 
     async def verify(self, raw: bytes, sent: Sent) -> VerifiedAnswer:
         """Return the answer to `sent` if all of it holds, and remember what the log stated.
@@ -179,14 +179,16 @@ class Exchange:
         read = partial(read_lookup, rid=rid, partner=self.party_id, epochs=holder.epochs)
         return await _compute(len(blinded.elements), read, raw, blinded)
 
-    async def _post(self, url: str, wire: bytes, seconds: float) -> bytes:
+    async def _post(
+        self, url: str, wire: bytes, seconds: float, max_bytes: int = MAX_ANSWER_BYTES
+    ) -> bytes:
         """Send the same bytes until there is an answer, or until patience (≤ ten minutes) ends."""
         ends = time.monotonic() + min(self._patience, RESUME_AGE).total_seconds()
         pause = _FIRST_PAUSE
         while True:
             try:
                 return await self._http.post_message(
-                    url, wire, seconds=seconds, max_bytes=MAX_ANSWER_BYTES
+                    url, wire, seconds=seconds, max_bytes=max_bytes
                 )
             except (PeerUnreachableError, PeerTooSlowError) as error:
                 failure: Exception = error

@@ -18,7 +18,8 @@ from connectors.errors import LookupRefusedError
 from datwat.protocol.blinding import Proof, blind, require_proof, unblind
 from datwat.protocol.canonical import CanonicalError, decode_strict
 from datwat.protocol.messages import EvaluateAnswer
-from datwat.protocol.ticket import TicketFormError, parse_ticket_header
+from datwat.protocol.ticket import parse_ticket_header
+from datwat.protocol.ticket_errors import TicketFormError
 from datwat.protocol.trust import Epoch
 
 

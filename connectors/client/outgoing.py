@@ -58,6 +58,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "open_session": "/v1/sessions",
     "end_session": "/v1/sessions",
     "access_log": "/v1/access-log",
+    "access_log_proof": "/v1/access-log/proof",
     "wish": "/v1/wishes",
 }
 _OBJECTS: Final[Mapping[str, type[MessageObject]]] = {

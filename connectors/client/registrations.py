@@ -7,7 +7,7 @@ other row; rows go out in messages of at most 1,000 persons and 1 MiB.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from connectors.client.desk import Desk, Done, build_act_result
 from connectors.client.outgoing import Draft, Person
@@ -25,6 +25,7 @@ _MOST_ROWS: Final = 1_000
 _MOST_BYTES: Final = 900_000  # of 1 MiB: the rest is the envelope's
 _BYTES_BESIDE: Final = 300  # salt, digest, person and base64 around the members of one row
 
+_RowT = TypeVar("_RowT", RegistrationRow, EndingRow)
 Key = tuple[str, str]
 Batch = list[tuple[int, Any, Person]]
 SendRows = Callable[[Professional, Sequence[Key], Sequence[Person]], Awaitable[list[RowResult]]]
@@ -35,32 +36,35 @@ class Registrations(Desk):
 
     async def register(self, request: Register) -> BatchResults:
         """Register or reconfirm involvements; a result per row, in order."""
-        results: dict[int, RowResult] = {}
-        ready: list[tuple[int, RegistrationRow, Person]] = []
-        for place, row in enumerate(request.rows):
-            try:
-                persons = await self.resolve([row], [build_registration(row)])
-                ready.append((place, row, persons[0]))
-            except DatwatError as error:
-                results[place] = _build_failure(row.client, row.kind, "register", error)
-        for batch in split_batches(ready):
-            rows = await self._send_rows(self.send_registrations, request, "register", batch)
-            results.update({place: row for (place, _, _), row in zip(batch, rows, strict=True)})
-        return BatchResults(rows=tuple(results[place] for place in range(len(request.rows))))
+        return await self._do_rows(
+            request.rows, request, "register", self._find_registering, self.send_registrations
+        )
 
     async def end(self, request: End) -> BatchResults:
         """End involvements; a result per row, in order."""
+        return await self._do_rows(
+            request.rows, request, "end", self._find_ending, self.send_endings
+        )
+
+    async def _do_rows(
+        self,
+        rows: Sequence[_RowT],
+        request: Register | End,
+        action: str,
+        find: Callable[[_RowT], Awaitable[Person]],
+        send: SendRows,
+    ) -> BatchResults:
         results: dict[int, RowResult] = {}
-        ready: list[tuple[int, EndingRow, Person]] = []
-        for place, row in enumerate(request.rows):
+        ready: list[tuple[int, Any, Person]] = []
+        for place, row in enumerate(rows):
             try:
-                ready.append((place, row, self._find_ending(row)))
+                ready.append((place, row, await find(row)))
             except DatwatError as error:
-                results[place] = _build_failure(row.client, row.kind, "end", error)
+                results[place] = _build_failure(row.client, row.kind, action, error)
         for batch in split_batches(ready):
-            rows = await self._send_rows(self.send_endings, request, "end", batch)
-            results.update({place: row for (place, _, _), row in zip(batch, rows, strict=True)})
-        return BatchResults(rows=tuple(results[place] for place in range(len(request.rows))))
+            sent = await self._send_rows(send, request, action, batch)
+            results.update({place: row for (place, _, _), row in zip(batch, sent, strict=True)})
+        return BatchResults(rows=tuple(results[place] for place in range(len(rows))))
 
     async def send_registrations(
         self,
@@ -132,7 +136,10 @@ class Registrations(Desk):
         except DatwatError as error:
             return [_build_failure(client, kind, action, error) for client, kind in keys]
 
-    def _find_ending(self, row: EndingRow) -> Person:
+    async def _find_registering(self, row: RegistrationRow) -> Person:
+        return (await self.resolve([row], [build_registration(row)]))[0]
+
+    async def _find_ending(self, row: EndingRow) -> Person:
         held = self.store.find_involvement(row.client, row.kind)
         if held is None:
             raise ReferenceUnknownError

@@ -28,7 +28,16 @@ from datwat.protocol.acts import (
     SpecialSituation,
 )
 from datwat.protocol.messages import FieldPath
-from datwat.protocol.values import Bytes16, Moment, PartyId, PlainText, ShortText, Slug, Value
+from datwat.protocol.values import (
+    Bytes16,
+    FormError,
+    Moment,
+    PartyId,
+    PlainText,
+    ShortText,
+    Slug,
+    Value,
+)
 
 MAX_ROWS = 1_000
 MAX_PERSONS = 32
@@ -197,8 +206,7 @@ class RedeemIntroduction(Request):
     @model_validator(mode="after")
     def _one_use(self) -> RedeemIntroduction:
         if (self.registers is None) == (self.occasion is None):
-            msg = "a code is redeemed to register or to open an occasion, one of both"
-            raise ValueError(msg)
+            raise FormError("A code is used once: give either `registers` or `occasion`.")
         return self
 
 
@@ -231,8 +239,7 @@ class AskKnown(Request):
     @model_validator(mode="after")
     def _has_source(self) -> AskKnown:
         if self.pointer is None and self.source is None:
-            msg = "a pointer or a source is needed"
-            raise ValueError(msg)
+            raise FormError("Say whom is asked: give `pointer`, or `source` without one.")
         return self
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Engine, Row, Table, and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connectors.client.outgoing import Sent
+from connectors.gateway_tables import gateway_orders
 from connectors.tables import (
     clients,
     contact_requests,
@@ -26,6 +27,8 @@ from connectors.tables import (
     pointers,
 )
 from datwat.party.database import READ_ONLY
+
+HANDLE_USED_FOR: Final = timedelta(days=365)  # as the broker (protocol.md section 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,15 @@ class ClientStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def find_handles(self, numbers: Iterable[str]) -> dict[str, bytes]:
-        """Return the handles of those of `numbers` that have one."""
+    def find_handles(self, numbers: Iterable[str], now: datetime) -> dict[str, bytes]:
+        """Return the handles of those of `numbers` that have one which the broker still knows."""
+        used_since = _seconds(now - HANDLE_USED_FOR)
         wanted = sorted(set(numbers))
         rows: list[Row[Any]] = []
         for start in range(0, len(wanted), 500):
             chunk = wanted[start : start + 500]
             query = select(clients.c.number, clients.c.handle).where(clients.c.number.in_(chunk))
-            rows += self._read(query)
+            rows += self._read(query.where(clients.c.used_at > used_since))
         return {row.number: row.handle for row in rows}
 
     def find_client(self, handle: bytes) -> str | None:
@@ -89,16 +93,19 @@ class ClientStore:
         return rows[0].number if rows else None
 
     def keep_handles(self, handles: Mapping[str, bytes], now: datetime) -> None:
-        """Keep the handle of each client number."""
-        rows = [
-            {"number": number, "handle": handle, "known_at": _seconds(now)}
-            for number, handle in handles.items()
-        ]
-        self._upsert(clients, rows, ("number",), ("handle",))
+        """Keep the handle of each client number, as used now."""
+        used = {"known_at": _seconds(now), "used_at": _seconds(now)}
+        rows = [{"number": number, "handle": handle, **used} for number, handle in handles.items()]
+        self._upsert(clients, rows, ("number",), ("handle", "used_at"))
 
     def forget_client(self, number: str) -> None:
-        """Forget handle, pointers and involvements of a client number (a wrong person)."""
+        """Forget handle, pointers and involvements of a client number (a wrong person).
+
+        The proofs of orders stay, and are no longer listed under this number.
+        """
+        mine = gateway_orders.c.client == number
         with self._engine.begin() as connection:
+            connection.execute(update(gateway_orders).where(mine).values(client=None))
             for table, column in (
                 (pointers, pointers.c.client),
                 (involvements, involvements.c.client),

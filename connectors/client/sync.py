@@ -168,7 +168,7 @@ class Sync:
             if held.run == run
         }
         todo = [row for key, row in rows.items() if key not in confirmed]
-        handles = self._desk.store.find_handles(row.client for row in todo)
+        handles = self._desk.store.find_handles((row.client for row in todo), clock.now())
         ready = []
         for place, row in enumerate(todo):
             try:
@@ -188,7 +188,7 @@ class Sync:
         kept = {own.reference for own in held if own not in gone}
         doubles = [own for own in gone if own.reference in kept]
         self._desk.store.forget_involvements((own.client, own.kind) for own in doubles)
-        handles = self._desk.store.find_handles(own.client for own in gone)
+        handles = self._desk.store.find_handles((own.client for own in gone), clock.now())
         ready = [
             (place, own, Person(handle=handles[own.client], members=_ending(own.reference)))
             for place, own in enumerate(gone)

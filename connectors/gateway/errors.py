@@ -7,11 +7,12 @@ from datwat.party.problems import register_problems
 
 
 class GatewayStoppedError(PartyError):
-    """A fork was seen: no order is taken until a person has looked."""
+    """A fork was seen, or no witness vouches: no order is taken until a person has looked."""
 
     code = "gateway_stopped"
     default_detail = (
-        "This gateway takes no orders: the log contradicted itself. A person must look."
+        "This gateway takes no orders: the log contradicted itself, or its witnesses do not vouch "
+        "for it. A person must look."
     )
 
 

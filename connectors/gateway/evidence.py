@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
-from connectors.gateway_tables import gateway_orders
+from connectors.gateway_tables import gateway_opened, gateway_orders
 from datwat.protocol.entry import derive_commit
+from datwat.protocol.held_entries import HeldEntry
 from datwat.protocol.messages import FieldPath, ReleaseCore
 from datwat.protocol.values import Bytes16, Bytes32, Moment, PartyId, Value
 
@@ -34,6 +35,7 @@ class Evidence:
     payload_hash: bytes = field(repr=False)
     tag: bytes = field(repr=False)
     is_told: bool
+    client: str | None = field(repr=False)
 
 
 class TakenOrder(Value):
@@ -68,22 +70,31 @@ def record_order(connection: Connection, evidence: Evidence, outcome: str, now: 
             outcome=outcome,
             at=moment,
             told_at=moment if evidence.is_told else None,
+            client=evidence.client,
         )
     )
 
 
-def mark_told(connection: Connection, origin: str, log_index: int, now: datetime) -> bytes | None:
+def mark_told(
+    connection: Connection, origin: str, log_index: int, commit: bytes, now: datetime
+) -> bytes | None:
     """Write that the resident was told of an entry; return the commit that it must have.
 
-    None where this source took no order that rests on it.
+    None where this source took no order that rests on it: then it may be an answer to this partner.
     """
+    opened = {"origin": origin, "log_index": log_index}
+    is_it = (gateway_opened.c.origin == origin) & (gateway_opened.c.log_index == log_index)
+    moment, oldest = int(now.timestamp()), int((now - KEPT_FOR).timestamp())
+    is_old = gateway_opened.c.told_at < oldest
+    connection.execute(delete(gateway_opened).where(is_it | is_old))
+    connection.execute(insert(gateway_opened).values(**opened, commit=commit, told_at=moment))
     this = (gateway_orders.c.origin == origin) & (gateway_orders.c.log_index == log_index)
     row = connection.execute(
         select(gateway_orders.c.core, gateway_orders.c.payload_hash).where(this)
     ).first()
     if row is None:
         return None
-    told = {"told_at": int(now.timestamp())}
+    told = {"told_at": moment}
     connection.execute(
         update(gateway_orders).where(this, gateway_orders.c.told_at.is_(None)).values(**told)
     )
@@ -100,6 +111,29 @@ def list_orders(engine: Engine, *, limit: int = MAX_LISTED) -> list[TakenOrder]:
     )
     with engine.connect() as connection:
         return [_build_order(row) for row in connection.execute(statement)]
+
+
+def list_held(engine: Engine, client: str, origin: str) -> list[HeldEntry]:
+    """Return the entries on which this source took orders about a client, the newest first."""
+    columns = gateway_orders.c
+    statement = (
+        select(gateway_orders)
+        .where(columns.client == client, columns.origin == origin, columns.told_at.is_not(None))
+        .order_by(columns.log_index.desc())
+    )
+    with engine.connect() as connection:
+        return [
+            HeldEntry(
+                index=row.log_index,
+                role="source",
+                act="release",
+                at=datetime.fromtimestamp(row.at, UTC),
+                core=row.core,
+                payload_hash=row.payload_hash,
+                tag=row.tag,
+            )
+            for row in connection.execute(statement)
+        ]
 
 
 def _build_order(row: Row[Any]) -> TakenOrder:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connectors.gateway.contacts import ContactBook
-from connectors.gateway.memory import LogMemory
+from connectors.gateway.memory import Alarm, LogMemory
 from connectors.gateway.orders import Orders
 from connectors.gateway.relayed import Relayed
 from connectors.policy import PolicyKeeper
@@ -81,13 +81,18 @@ class Gateway:
         return {
             "state": "stopped" if alarm else "taking_orders",
             "log_size": newest.size if newest else None,
-            "alarm": {"number": alarm.number, "held_size": alarm.held_size} if alarm else None,
+            "alarm": _describe(alarm) if alarm else None,
             "contacts_open": len(self.contacts.list_open(clock.now())),
         }
 
     def clear_alarm(self, number: int, by: str) -> None:
         """Take orders again after a person looked; raise AlarmUnknownError. Blocks."""
         self.memory.clear_alarm(number, by, clock.now())
+
+
+def _describe(alarm: Alarm) -> dict[str, Any]:
+    reason = "log_forked" if alarm.checkpoint else "log_not_cosigned"
+    return {"number": alarm.number, "reason": reason, "held_size": alarm.held_size}
 
 
 def build_gateway_operations(gateway: Gateway) -> tuple[Operation, ...]:

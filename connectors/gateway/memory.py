@@ -31,7 +31,10 @@ _log = get_logger("gateway")
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A fork that nobody has cleared: the size and root held, and the note that contradicts it."""
+    """An alarm that nobody has cleared: the size and root held, and the note that contradicts it.
+
+    Without a note nothing contradicts it: too few witnesses vouch for what is held.
+    """
 
     number: int
     raised_at: int
@@ -104,6 +107,10 @@ class LogMemory:
         if root is not None and root != found.root:
             self._raise_alarm(found, note, now)
             raise LogForkedError
+
+    def raise_not_cosigned(self, found: Checkpoint, now: datetime) -> None:
+        """Stop the gateway: no witness vouches for what was accepted. The alarm has no note."""
+        self._raise_alarm(found, b"", now)
 
     def clear_alarm(self, number: int, by: str, now: datetime) -> None:
         """Write that a person looked, and take orders again; raise AlarmUnknownError.
@@ -184,7 +191,7 @@ class LogMemory:
             standing = select(func.count()).where(gateway_alarms.c.cleared_at.is_(None))
             if not connection.execute(standing).scalar():
                 connection.execute(insert(gateway_alarms).values(**values))
-        _log.critical("log_forked", size=found.size)
+        _log.critical("log_forked" if note else "log_not_cosigned", size=found.size)
 
 
 def _name(origin: str) -> str:

@@ -230,6 +230,7 @@ class Orders:
             payload_hash=checked.order.payload_hash,
             tag=checked.order.tag,
             is_told=checked.core.notice == "now",
+            client=_find_number(connection, checked.envelope.involvement),
         )
         record_order(connection, evidence, outcome, now)
 
@@ -279,9 +280,15 @@ def _find_client(connection: Connection, reference: bytes) -> str:
     ended = select(gateway_ended.c.reference).where(gateway_ended.c.reference == reference)
     if connection.execute(ended).first() is not None:
         raise InvolvementUnknownError
-    number = connection.execute(
-        select(involvements.c.client).where(involvements.c.reference == reference)
-    ).scalar()
+    number = _find_number(connection, reference)
     if number is None:
         raise InvolvementUnknownError
-    return str(number)
+    return number
+
+
+def _find_number(connection: Connection, reference: bytes) -> str | None:
+    """Return the local number of the client whose involvement this is or was, if it is known."""
+    number: str | None = connection.execute(
+        select(involvements.c.client).where(involvements.c.reference == reference)
+    ).scalar()
+    return number

@@ -108,7 +108,7 @@ class Relayed:
             raise NoticeUnprovedError from None
 
         def write(connection: Connection) -> None:
-            commit = mark_told(connection, log.origin, core.index, now)
+            commit = mark_told(connection, log.origin, core.index, core.commit, now)
             if commit is not None and commit != core.commit:
                 raise NoticeUnprovedError
 

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from connectors.portal.desk import Handles, ResidentDesk
 from connectors.portal.errors import CrossSiteError, NotRepresentedError
 from connectors.portal.login import Provider
+from connectors.portal.own_proof import Asked
 from connectors.portal.sessions import LOGIN_TIME, LONGEST, Logins, Session, Sessions
 from connectors.portal.settings import PortalSettings
 from datwat.party import clock
@@ -30,7 +31,8 @@ from datwat.protocol.access_log import AccessLog
 from datwat.protocol.acts import Page, Wish
 from datwat.protocol.answers import Weighing
 from datwat.protocol.canonical import decode_strict
-from datwat.protocol.values import Moment, Value
+from datwat.protocol.completeness import MAX_QUARTERS, CompletenessBundle, build_copy
+from datwat.protocol.values import Moment, Quarter, Value
 
 CSRF_HEADER: Final = "x-csrf-token"
 _STATUSES: Final = (401, 403, 404, 502, 504)
@@ -58,6 +60,17 @@ class AskLog(Value):
 
     person: Who = "self"
     page: Page = Page()
+
+
+class AskProof(Value):
+    """Of whose log and of which quarters (none: all with something in them), and for whom.
+
+    What is made for somebody else has no keys: it shows the entries, and lets nobody follow more.
+    """
+
+    person: Who = "self"
+    quarters: tuple[Quarter, ...] = Field(default=(), max_length=MAX_QUARTERS)
+    made_for: Literal["self", "somebody_else"] = "self"
 
 
 class AskWish(Value):
@@ -124,6 +137,15 @@ class PortalApi:
                 statuses=_STATUSES,
             ),
             Operation(
+                path="/v1/me/access-log/proof",
+                operation_id="readAccessLogProof",
+                summary="Get the file by which anybody can check that nothing is missing.",
+                endpoint=self.access_log_proof,
+                answer=CompletenessBundle,
+                request=AskProof,
+                statuses=_STATUSES,
+            ),
+            Operation(
                 path="/v1/me/wishes",
                 operation_id="recordWish",
                 summary="Consent, withdraw, or object.",
@@ -187,6 +209,19 @@ class PortalApi:
         asked = await _read(request, AskLog)
         found = await self._desk.fetch_access_log(_find_handle(session, asked.person), asked.page)
         return build_json_response(found)
+
+    async def access_log_proof(self, request: Request) -> Response:
+        """Answer a completeness bundle, or the copy of one that has no keys."""
+        session = self._require_same_site(request)
+        asked = await _read(request, AskProof)
+        view: Literal["self", "representative"] = (
+            "self" if asked.person == "self" else "representative"
+        )
+        handle = _find_handle(session, asked.person)
+        bundle = await self._desk.fetch_proof(handle, Asked(view, asked.quarters))
+        if asked.made_for == "somebody_else":
+            bundle = build_copy(bundle)
+        return build_json_response(bundle.model_dump_json().encode())
 
     async def wish(self, request: Request) -> Response:
         """Record a wish."""

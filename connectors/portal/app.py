@@ -1,7 +1,8 @@
 """The composition of the portal's process: what it opens, its listeners, its commands.
 
 Rule: it has no database, because it keeps nothing about anybody: sessions live in memory, and
-what must never go back (list and log accepted) lies in the ratchet.
+what must never go back (list, bundle and log accepted) lies in the ratchet. The policy bundle is
+here for its texts: what a resident reads is rendered from them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from connectors.client.exchange import Exchange, LogMemory
 from connectors.identity_key import load_signing_key
+from connectors.policy import PolicyKeeper
 from connectors.portal.api import PortalApi
 from connectors.portal.desk import PATIENCE, ResidentDesk
 from connectors.portal.login import Provider
@@ -49,6 +51,8 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
         ratchet = stack.enter_context(open_ratchet(settings))
         http = await stack.enter_async_context(HttpOut())
         keeper = await TrustKeeper.open(settings, ratchet, http)
+        policy = PolicyKeeper(settings.home, lambda: keeper.directory, ratchet, http)
+        policy.load()
         memory = LogMemory(ratchet)
         exchange = Exchange(
             party_id=settings.id,
@@ -58,8 +62,8 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
             memory=memory,
             patience=PATIENCE,
         )
-        api = PortalApi(settings, provider, ResidentDesk(exchange, memory))
-        for work in (keeper.run(), _purge_for_ever(api)):
+        api = PortalApi(settings, provider, ResidentDesk(exchange, memory, policy))
+        for work in (keeper.run(), policy.run(), _purge_for_ever(api)):
             stack.callback(asyncio.ensure_future(work).cancel)
         limits = Limits(
             max_body_bytes=settings.max_body_bytes,
@@ -70,17 +74,17 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
         app.router.routes.extend(api.build_routes())
         yield (
             Listener("api", app, settings.host, settings.port),
-            build_admin_listener(settings.home, build_commands(settings, keeper, api)),
+            build_admin_listener(settings.home, build_commands(settings, keeper, policy, api)),
         )
 
 
 def build_commands(
-    settings: PortalSettings, keeper: TrustKeeper, api: PortalApi
+    settings: PortalSettings, keeper: TrustKeeper, policy: PolicyKeeper, api: PortalApi
 ) -> dict[str, Command]:
     """Return what the portal's own administrator can ask while it runs."""
 
     async def status(_members: dict[str, Any]) -> dict[str, Any]:
-        directory = keeper.directory
+        directory, bundle = keeper.directory, policy.bundle
         now = clock.now()
         api.sessions.purge(now)
         return {
@@ -91,6 +95,8 @@ def build_commands(
             "list_seq": directory.trust.seq,
             "list_hash": directory.digest.hex(),
             "list_expired": now > directory.trust.valid_until,
+            "policy_revision": bundle.revision if bundle else None,
+            "policy_seq": bundle.seq if bundle else None,
         }
 
     return {"status": status}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,16 +11,27 @@ import typer
 from connectors.identity_key import build_jwk, create_signing_key
 from connectors.portal.app import open_party
 from connectors.portal.settings import CLIENT_SECRET_NAME, HIGH, SUBSTANTIAL, PortalSettings
-from datwat.party import clock
-from datwat.party.admin import call_running, create_admin_token
+from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
-from datwat.party.serve import serve as run_party
-from datwat.party.settings import load_settings, write_secret, write_settings
-from datwat.party.telemetry import configure_logging
+from datwat.party.init import (
+    COVENANT_DAYS,
+    ContactOption,
+    DaysOption,
+    HostOption,
+    IdOption,
+    NameOption,
+    PortOption,
+    WithParentOption,
+    create_home,
+    derive_covenant_end,
+    serve_home,
+    write_card,
+)
+from datwat.party.settings import Plain, write_secret
 from datwat.protocol.trust import BsnRight, Card, Partner
 
-CARD_FILE = "card.json"
-_COVENANT_DAYS = 365
+_PARTY = "portal"
+_call = partial(call_party, _PARTY)
 
 app = typer.Typer(
     help="The residents' portal: their own log, and what they want.",
@@ -29,6 +39,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+SecretFileOption = Annotated[
+    Path | None, typer.Option(help="File with the secret that the provider gave this client.")
+]
+RepresentsOption = Annotated[str, typer.Option(help="The claim with a represented person.")]
+LevelsOption = Annotated[str, typer.Option(help="Accepted values of acr, separated by commas.")]
 
 
 @app.command(
@@ -38,84 +54,53 @@ app = typer.Typer(
 def init(  # noqa: PLR0913 - each is an option of the command
     *,
     home: HomeOption,
-    party_id: Annotated[str, typer.Option("--id", help="OIN, colon, function.")],
-    name: Annotated[str, typer.Option(help="Name for people.")],
+    party_id: IdOption,
+    name: NameOption,
     url: Annotated[str, typer.Option(help="Address at which residents reach it.")],
     issuer: Annotated[str, typer.Option(help="The identity provider's issuer.")],
     client_id: Annotated[str, typer.Option(help="What the provider calls this portal.")],
-    client_secret_file: Annotated[
-        Path | None, typer.Option(help="File with the secret that the provider gave this client.")
-    ] = None,
+    client_secret_file: SecretFileOption = None,
     bsn_claim: Annotated[str, typer.Option(help="The claim with the BSN.")] = "bsn",
-    represents_claim: Annotated[
-        str, typer.Option(help="The claim with a represented person.")
-    ] = "represents",
-    levels: Annotated[
-        str, typer.Option(help="Accepted values of acr, separated by commas.")
-    ] = f"{SUBSTANTIAL},{HIGH}",
+    represents_claim: RepresentsOption = "represents",
+    levels: LevelsOption = f"{SUBSTANTIAL},{HIGH}",
     law: Annotated[str, typer.Option(help="The law that lets the portal use the BSN.")] = "Wabb 10",
     domain: Annotated[str, typer.Option(help="Domain of the function.")] = "care",
-    contact: Annotated[str, typer.Option(help="How residents reach the organisation.")] = "",
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 0,
-    covenant_days: Annotated[int, typer.Option(min=1, help="Term of the covenant.")] = (
-        _COVENANT_DAYS
-    ),
+    contact: ContactOption = "",
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 0,
+    covenant_days: DaysOption = COVENANT_DAYS,
     as_json: JsonOption = False,
 ) -> None:
     """Make the home folder, the signing key, and the card for the covenant."""
-    write_settings(
-        home,
-        {
-            "id": party_id,
-            "name": name,
-            "url": url,
-            "issuer": issuer,
-            "client_id": client_id,
-            "bsn_claim": bsn_claim,
-            "represents_claim": represents_claim,
-            "levels": levels,
-            "host": host,
-            "port": port,
-        },
-    )
-    settings = load_settings(PortalSettings, home)
-    key = create_signing_key(home)
-    create_admin_token(home)
-    if client_secret_file is not None:
-        write_secret(home, CLIENT_SECRET_NAME, client_secret_file.read_bytes().strip())
+    # Read first: a file that is not there must not leave half a home behind.
+    secret = client_secret_file.read_bytes().strip() if client_secret_file else None
+    values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
+    values |= {"host": host, "port": port, "issuer": issuer, "client_id": client_id}
+    values |= {"bsn_claim": bsn_claim, "represents_claim": represents_claim, "levels": levels}
+    settings = create_home(home, _PARTY, PortalSettings, values)
+    if secret is not None:
+        write_secret(home, CLIENT_SECRET_NAME, secret)
     partner = Partner(
         id=settings.id,
         name=settings.name,
         domain=domain,
-        covenant_until=clock.now() + timedelta(days=covenant_days),
-        keys=(build_jwk(key),),
+        covenant_until=derive_covenant_end(covenant_days),
+        keys=(build_jwk(create_signing_key(home)),),
         gateway_url=None,
         bsn_rights=(BsnRight(law=law, whose="resident", uses=("self",)),),
         contact=contact,
         profile="",
     )
-    card = home / CARD_FILE
-    text = Card(v=1, role="partner", partner=partner).model_dump_json(indent=2)
-    card.write_text(text, encoding="utf-8")
-    print_result({"home": str(home), "card": str(card)}, as_json=as_json)
+    write_card(home, Card(v=1, role="partner", partner=partner), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat portal serve --home portal")
-def serve(
-    *,
-    home: HomeOption,
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when the starting process ends.")
-    ] = False,
-) -> None:
+def serve(*, home: HomeOption, with_parent: WithParentOption = False) -> None:
     """Run the portal until it is stopped."""
-    settings = load_settings(PortalSettings, Path(home))
-    configure_logging(settings.log_level)
-    run_party(partial(open_party, settings), home=settings.home, with_parent=with_parent)
+    serve_home(_PARTY, PortalSettings, open_party, home=home, with_parent=with_parent)
 
 
 @app.command(epilog="Example: datwat portal status --home portal --json")
 def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
     """Show what the running portal goes by, and how many are logged in."""
-    print_result(call_running(home, "status"), as_json=as_json)
+    print_result(_call(home, "status"), as_json=as_json)

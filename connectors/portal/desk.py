@@ -6,6 +6,7 @@ one session; nothing of an answer is used before all of it holds.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,12 +15,21 @@ from typing import Any, Final
 from connectors.client.exchange import Exchange, LogMemory
 from connectors.client.outgoing import Draft, Person
 from connectors.client.verification import VerifiedAnswer
-from connectors.portal.errors import LoginRefusedError, SessionMissingError
+from connectors.policy import PolicyKeeper
+from connectors.portal.errors import LoginRefusedError, OwnLogError, SessionMissingError
 from connectors.portal.login import Identity
 from connectors.portal.own_log import verify_own_log
+from connectors.portal.own_proof import MAX_PROOF_BYTES, Asked, verify_own_proof
+from datwat.party import clock
 from datwat.party.http_out import PeerRefusedError
 from datwat.protocol.access_log import AccessLog
-from datwat.protocol.acts import Page, Wish
+from datwat.protocol.acts import Page, ProofRequest, Wish
+from datwat.protocol.bundle import Bundle
+from datwat.protocol.checkpoint import Checkpoint
+from datwat.protocol.completeness import CompletenessBundle
+from datwat.protocol.completeness_checks import LogTrust
+from datwat.protocol.errors import ProtocolError
+from datwat.protocol.texts import Texts
 
 # Somebody waits in front of a screen.
 PATIENCE: Final = timedelta(seconds=8)
@@ -38,10 +48,11 @@ class Handles:
 class ResidentDesk:
     """The portal's side of the four acts of protocol.md section 5."""
 
-    def __init__(self, exchange: Exchange, memory: LogMemory) -> None:
-        """Keep the exchange, and what the log stated to this portal."""
+    def __init__(self, exchange: Exchange, memory: LogMemory, policy: PolicyKeeper) -> None:
+        """Keep the exchange, what the log stated to this portal, and the signed texts."""
         self._exchange = exchange
         self._memory = memory
+        self._policy = policy
 
     async def open_session(self, identity: Identity) -> Handles:
         """Return the handles for who logged in; raise LoginRefusedError where there is none.
@@ -67,7 +78,7 @@ class ResidentDesk:
         await self._exchange.act(Draft("end_session", persons))
 
     async def fetch_access_log(self, handle: bytes, page: Page) -> AccessLog:
-        """Return a page of somebody's own log, with every proof in it checked.
+        """Return a page of somebody's own log: every proof in it checked, its sentences our own.
 
         Raises SessionMissingError where the broker ended the session, OwnLogError, PeerError.
         """
@@ -76,10 +87,37 @@ class ResidentDesk:
             raw = await self._exchange.deliver(sent)
         except PeerRefusedError as error:
             raise _end_or(error) from None
-        log = self._exchange.directory.trust.log
-        found, checkpoint = verify_own_log(raw, sent.rid, log)
+        log, bundle = self._exchange.directory.trust.log, await self._require_bundle()
+        texts = Texts(bundle.texts)
+        found, checkpoint = verify_own_log(raw, sent.rid, log, texts, bundle.view)
         self._memory.accept(checkpoint)
         return found
+
+    async def fetch_proof(self, handle: bytes, asked: Asked) -> CompletenessBundle:
+        """Return a bundle that nothing is withheld from, as far as it goes; see `Verdict`.
+
+        Raises SessionMissingError where the broker ended the session, CompletenessError, NoteError,
+        TagTwiceError, PeerError.
+        """
+        members = {"proof": ProofRequest(quarters=asked.quarters)}
+        sent = await self._exchange.prepare(_draft("access_log_proof", handle, members))
+        try:
+            raw = await self._exchange.deliver(sent, max_bytes=MAX_PROOF_BYTES)
+        except PeerRefusedError as error:
+            raise _end_or(error) from None
+        trust = LogTrust.from_list(self._exchange.directory.trust)
+        bundle, verdict = await asyncio.to_thread(
+            verify_own_proof, raw, sent.rid, asked, trust, clock.now()
+        )
+        self._memory.accept(Checkpoint(origin=verdict.origin, size=verdict.size, root=verdict.root))
+        return bundle
+
+    async def _require_bundle(self) -> Bundle:
+        """Return the signed bundle in force here; raise PeerError or OwnLogError where none is."""
+        try:
+            return await self._policy.require_bundle()
+        except ProtocolError:  # what the broker offers is not what the policy keys signed
+            raise OwnLogError from None
 
     async def record_wish(self, handle: bytes, wish: Wish) -> VerifiedAnswer:
         """Record consent, withdrawal or objection and return the proved answer.

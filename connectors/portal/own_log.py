@@ -2,7 +2,9 @@
 
 Rule (promise 5): the portal builds every entry from its parts and finds it under the pinned key of
 the log; a card without an entry, or one that differs in any member from what its entries say, is
-shown to nobody. Pure. The resident can check the same with the proofs in each card.
+shown to nobody. Its sentences are the portal's own, from the same entries and the signed texts:
+what the broker wrote there is not read. Pure. The resident can check the same with the proofs in
+each card.
 """
 
 from __future__ import annotations
@@ -11,15 +13,26 @@ from connectors.client.verification import MAX_ANSWER_BYTES, read_model
 from connectors.portal.errors import OwnLogError
 from datwat.protocol.access_log import AccessCard, AccessLog
 from datwat.protocol.card_data import CardDataError, build_card_data, read_card_data
+from datwat.protocol.card_sentences import (
+    build_card_sentences,
+    build_titles,
+    replace_sentences,
+)
+from datwat.protocol.catalogue import CatalogueView
 from datwat.protocol.checkpoint import Checkpoint, verify_checkpoint
 from datwat.protocol.entry import derive_payload_hash
 from datwat.protocol.messages import ReceiptPath
 from datwat.protocol.receipt import build_leaf, require_inclusion
+from datwat.protocol.texts import Texts
 from datwat.protocol.trust import LogEntry
 
 
-def verify_own_log(raw: bytes, rid: bytes, log: LogEntry) -> tuple[AccessLog, Checkpoint]:
+def verify_own_log(
+    raw: bytes, rid: bytes, log: LogEntry, texts: Texts, catalogue: CatalogueView
+) -> tuple[AccessLog, Checkpoint]:
     """Return the page that answers `rid`, and the checkpoint under which all of it lies.
+
+    `texts` and `catalogue` are those of the signed bundle; every sentence comes from them.
 
     Raises:
         AnswerFormError, OwnLogError, NoteError, ReceiptError, ReceiptOutsideError.
@@ -28,9 +41,16 @@ def verify_own_log(raw: bytes, rid: bytes, log: LogEntry) -> tuple[AccessLog, Ch
     if page.rid != rid:
         raise OwnLogError
     checkpoint = verify_checkpoint(page.checkpoint.encode(), log.origin, log.vkeys)
+    titles = build_titles(catalogue)
+    cards = []
     for card in page.cards:
         verify_card(card, checkpoint)
-    return page, checkpoint
+        try:
+            sentences = build_card_sentences(card.proofs, texts, titles)
+            cards.append(replace_sentences(card, sentences))
+        except CardDataError:
+            raise OwnLogError from None
+    return page.model_copy(update={"cards": tuple(cards)}), checkpoint
 
 
 def verify_card(card: AccessCard, checkpoint: Checkpoint) -> None:

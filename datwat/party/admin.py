@@ -25,13 +25,15 @@ from datwat.party.errors import PartyError
 from datwat.party.gate import Gate, Limits
 from datwat.party.problems import NotFoundError, add_problem_handlers
 from datwat.party.serve import Listener, NotRunningError, require_running
-from datwat.party.settings import read_secret, write_secret
+from datwat.party.settings import read_secret, require_home, write_secret
 from datwat.protocol.canonical import CanonicalError, decode_strict
 
 TOKEN_NAME = "admin.token"  # noqa: S105 - the name of a file
 LISTENER_NAME = "admin"
 _HOST = "127.0.0.1"
 _SECONDS = 30.0
+# This machine\'s own party answers: lists and bundles are longer than any message.
+_MAX_ANSWER_BYTES = 64 * 1_048_576
 _OK = 200
 
 # A command takes members and returns members; both are plain JSON.
@@ -77,6 +79,15 @@ def build_admin_listener(home: Path, commands: Mapping[str, Command]) -> Listene
     return Listener(LISTENER_NAME, app, _HOST, 0)
 
 
+def call_party(party: str, home: Path, command: str, **members: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Run a command in the running party, after seeing that `home` is one of this kind of party.
+
+    Raises SettingsError, and what `call_running` raises.
+    """
+    require_home(home, party)
+    return call_running(home, command, **members)
+
+
 def call_running(home: Path, command: str, **members: Any) -> dict[str, Any]:  # noqa: ANN401
     """Run a command in the party that runs from `home` and return its answer.
 
@@ -90,13 +101,14 @@ def call_running(home: Path, command: str, **members: Any) -> dict[str, Any]:  #
     try:
         connection.request("POST", f"/v1/commands/{command}", orjson.dumps(members), headers)
         response = connection.getresponse()
-        answer: dict[str, Any] = decode_strict(response.read())
+        answer: dict[str, Any] = decode_strict(response.read(), max_bytes=_MAX_ANSWER_BYTES)
     except (OSError, HTTPException, CanonicalError):
         raise NotRunningError from None
     finally:
         connection.close()
     if response.status != _OK:
-        raise CommandRefusedError(str(answer.get("detail", CommandRefusedError.default_detail)))
+        detail = str(answer.get("detail", CommandRefusedError.default_detail))
+        raise CommandRefusedError(detail, place=answer.get("place"))
     return answer
 
 

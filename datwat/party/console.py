@@ -6,14 +6,17 @@ Commands raise errors of ours; the root command says them in one line.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from datwat.party.settings import HOME_VARIABLE
 
@@ -23,11 +26,16 @@ HomeOption = Annotated[
         "--home", envvar=HOME_VARIABLE, help="Home folder of the party.", show_default=False
     ),
 ]
+_ENDLESS = 100_000
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def print_result(members: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print what a command found: JSON, or one `name  value` line each and tables for lists."""
+    """Print what a command found: JSON, or one `name  value` line each and tables for lists.
+
+    No id in a table is broken where the output goes to a file or a program. There a row is one
+    line, unless COLUMNS asks for less.
+    """
     if as_json:
         typer.echo(json.dumps(members, ensure_ascii=False, default=str))
         return
@@ -35,7 +43,7 @@ def print_result(members: Mapping[str, Any], *, as_json: bool) -> None:
     width = max((len(name) for name in members), default=0)
     for name, value in members.items():
         if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-            console.print(_build_table(name, list(value)))
+            _print_table(console, _build_table(name, list(value)))
         else:
             console.print(f"[bold]{name.ljust(width)}[/bold]  {escape(_format(value))}")
 
@@ -47,6 +55,30 @@ def _build_table(title: str, rows: list[Mapping[str, Any]]) -> Table:
     for row in rows:
         table.add_row(*(escape(_format(value)) for value in row.values()))
     return table
+
+
+def _print_table(console: Console, table: Table) -> None:
+    """Print a table so wide that every word is whole; a terminal that is too narrow folds words."""
+    room = console.options.update(max_width=_ENDLESS)
+    needed = [Measurement.get(console, room, column) for column in _measure_columns(table)]
+    frame = 3 * len(needed) + 1
+    least = frame + sum(one.minimum for one in needed)
+    if not console.is_terminal:
+        most = frame + sum(one.maximum for one in needed)
+        asked = console.width if "COLUMNS" in os.environ else most
+        console = Console(width=max(asked, least), soft_wrap=True, highlight=False)
+    if least <= console.width:
+        for column, one in zip(table.columns, needed, strict=True):
+            column.min_width = one.minimum
+    console.print(table)
+
+
+def _measure_columns(table: Table) -> Iterator[Text]:
+    """Yield each column's texts, one under the other."""
+    for column in table.columns:
+        yield Text("\n").join(
+            Text.from_markup(str(cell)) for cell in (column.header, *column.cells)
+        )
 
 
 def _format(value: object) -> str:

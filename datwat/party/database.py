@@ -8,7 +8,9 @@ overwritten (secure_delete); a database that a newer version made is refused, ne
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
+from sqlite3 import OperationalError
 
 from alembic import command, context
 from alembic.config import Config
@@ -24,6 +26,7 @@ from datwat.party.errors import PartyError
 # An execution option of a connection that only reads: it then never waits for a writer.
 READ_ONLY = "datwat_read_only"
 _BUSY_MILLISECONDS = 5_000
+_TRUNCATE_MILLISECONDS = 50
 _CONNECT_SECONDS = 5
 _MIGRATION_LOCK = 0x64617477  # any constant of ours: two processes must not migrate at once
 _POSTGRES_OPTIONS = "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=5000"
@@ -78,6 +81,26 @@ def find_sqlite_file(url: str) -> Path | None:
     parsed = make_url(url)
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database
     return Path(str(parsed.database)) if is_file else None
+
+
+def truncate_journal(engine: Engine) -> bool:
+    """Take what was overwritten out of SQLite's WAL too; False where a reader still holds it.
+
+    PostgreSQL keeps its own journal and dead rows until its VACUUM and archive let go of them.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with closing(engine.raw_connection()) as raw, closing(raw.cursor()) as cursor:
+        # It holds the write lock while it waits for readers, of which a backup is a long one.
+        cursor.execute(f"PRAGMA busy_timeout={_TRUNCATE_MILLISECONDS}")
+        try:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (busy, _, _) = cursor.fetchone() or (1, 0, 0)
+        except OperationalError:
+            return False
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+    return not busy
 
 
 def migrate(engine: Engine, script_location: str | Path) -> None:

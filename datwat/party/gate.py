@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,13 +29,17 @@ from datwat.party.problems import (
 )
 from datwat.party.telemetry import get_logger
 from datwat.protocol.errors import DatwatError
+from datwat.protocol.jws import MessageKeyError
 
 API_PREFIX = "/v1/"
 OPENAPI_PATH = "/v1/openapi.json"
+# Described by C2SP, in media types of its own.
+_LOG_PREFIX = "/v1/log/"
 _JSON = b"application/json"
 _ACCEPTED = (b"*/*", b"application/*", _JSON, MEDIA_TYPE.encode())
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 # A page may set its own policy or caching; what it leaves out is added.
+_TRY_AGAIN = frozenset({429, 503})
 _HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"frame-ancestors 'none'"),
@@ -65,10 +69,20 @@ class Gate:
     """Pure ASGI: a `BaseHTTPMiddleware` costs a third of a millisecond per request."""
 
     def __init__(
-        self, app: ASGIApp, *, version: str, limits: Limits, paths: frozenset[str] = frozenset()
+        self,
+        app: ASGIApp,
+        *,
+        version: str,
+        limits: Limits,
+        paths: frozenset[str] = frozenset(),
+        on_unknown_key: Callable[[], None] | None = None,
     ) -> None:
-        """Wrap `app`; `paths` are the fixed paths that the log may name."""
+        """Wrap `app`; `paths` are the fixed paths that the log may name.
+
+        `on_unknown_key` is called after a refusal because a key is in no list that is held here.
+        """
         self._app = app
+        self._on_unknown_key = on_unknown_key
         self._limits = limits
         self._paths = paths
         self._headers = (*_HEADERS, (b"api-version", version.encode("ascii")))
@@ -92,6 +106,8 @@ class Gate:
         except Exception as error:  # noqa: BLE001 - the last line: whatever it was, tell nothing
             _log.error("fault", exception=type(error).__name__)
             await answer.send_problem(scope, InternalError())
+        if self._on_unknown_key is not None and scope.get(CODE_KEY) == MessageKeyError.code:
+            self._on_unknown_key()
         _log.info(
             "request",
             method=scope["method"] if scope["method"].isalpha() else "other",
@@ -119,7 +135,8 @@ class Gate:
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
-        if scope["path"].startswith(API_PREFIX):
+        path = scope["path"]
+        if path.startswith(API_PREFIX) and not path.startswith(_LOG_PREFIX):
             _require_accept(headers.get(b"accept", b""))
             if scope["method"] in _WITH_BODY:
                 _require_json(headers.get(b"content-type", b""), headers.get(b"content-encoding"))
@@ -169,7 +186,7 @@ class _Answer:
             # What was not read of the body would be taken for the next request.
             (b"connection", b"close"),
         ]
-        if isinstance(error, TooBusyError | BodyTooSlowError):
+        if status in _TRY_AGAIN or isinstance(error, BodyTooSlowError):
             headers.append((b"retry-after", b"1"))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})

@@ -111,11 +111,13 @@ def build_app(
     *,
     limits: Limits,
     lifespan: Lifespan | None = None,
+    on_unknown_key: Callable[[], None] | None = None,
 ) -> FastAPI:
     """Return a party's app: `operations` first (in their order, hot ones first), then the rest.
 
     FastAPI's own documentation pages and telemetry are off. Add pages and other routes to what is
     returned; every route, declared here or there, shares the gate and the problems.
+    `on_unknown_key` is called after a message signed by a key that is in no list held here.
     """
     app = FastAPI(
         title=info.title,
@@ -139,7 +141,9 @@ def build_app(
     app.router.routes.append(Route(OPENAPI_PATH, openapi, methods=["GET"]))
     add_problem_handlers(app)
     paths = frozenset({OPENAPI_PATH, *(operation.path for operation in operations)})
-    app.add_middleware(Gate, version=info.version, limits=limits, paths=paths)
+    app.add_middleware(
+        Gate, version=info.version, limits=limits, paths=paths, on_unknown_key=on_unknown_key
+    )
     return app
 
 

@@ -7,6 +7,8 @@ for each way in which a peer can fail. Nothing of an answer is repeated in an er
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +19,7 @@ from datwat.party.problems import MEDIA_TYPE
 from datwat.protocol.canonical import CanonicalError, decode_strict
 
 _JSON = "application/json"
+_ANY = "*/*"
 _OK = 200
 _NO_CONTENT = 204
 _ERRORS_FROM = 400
@@ -111,23 +114,66 @@ class HttpOut:
         """Return the JSON bytes at `url`; bounds and errors as `post_message`."""
         return await self._exchange("GET", url, None, seconds, max_bytes)
 
-    async def _exchange(
-        self, method: str, url: str, body: bytes | None, seconds: float, max_bytes: int
-    ) -> bytes:
-        headers = {"Content-Type": _JSON} if body is not None else None
+    async def fetch_file(self, url: str, *, seconds: float, max_bytes: int) -> bytes:
+        """Return the bytes at `url`, of whatever media type, such as a signed archive.
+
+        Nothing of them may be believed for where they came from; bounds and errors as
+        `post_message`.
+        """
+        return await self._exchange("GET", url, None, seconds, max_bytes, accept=_ANY)
+
+    async def post_plain(
+        self, url: str, body: bytes, *, content_type: str, seconds: float, max_bytes: int
+    ) -> tuple[int, str, bytes]:
+        """Send bytes of a protocol that is not ours; return status, media type and body as given.
+
+        Raises:
+            PeerUnreachableError, PeerTooSlowError, PeerAnswerInvalidError: too long, or no HTTP.
+        """
+        headers = {"Content-Type": content_type, "Accept": _ANY}
         limits = aiohttp.ClientTimeout(total=seconds)
-        try:
+        with _typed_errors():
+            async with self._session.post(
+                url, data=body, headers=headers, timeout=limits, allow_redirects=False
+            ) as response:
+                answer = await _read_bounded(response, max_bytes)
+                return response.status, response.content_type, answer
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        seconds: float,
+        max_bytes: int,
+        *,
+        accept: str | None = None,
+    ) -> bytes:
+        headers = {"Content-Type": _JSON} if body is not None else {}
+        if accept is not None:
+            headers["Accept"] = accept
+        limits = aiohttp.ClientTimeout(total=seconds)
+        with _typed_errors():
             async with self._session.request(
                 method, url, data=body, headers=headers, timeout=limits, allow_redirects=False
             ) as response:
                 answer = await _read_bounded(response, max_bytes)
+                if response.status == _OK and accept == _ANY:
+                    return answer
                 return _require_answer(response.status, response.content_type, answer)
-        except TimeoutError:
-            raise PeerTooSlowError from None
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError):
-            raise PeerUnreachableError from None
-        except (aiohttp.ClientError, ValueError):
-            raise PeerAnswerInvalidError from None
+
+
+@contextmanager
+def _typed_errors() -> Iterator[None]:
+    """Turn what can go wrong on the way into one of the errors of this module."""
+    try:
+        yield
+    except TimeoutError:
+        raise PeerTooSlowError from None
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError):
+        raise PeerUnreachableError from None
+    except (aiohttp.ClientError, ValueError):
+        raise PeerAnswerInvalidError from None
 
 
 async def _read_bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:

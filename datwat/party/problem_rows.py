@@ -32,7 +32,15 @@ _CODES: dict[tuple[int, str], str] = {
         "checkpoint_invalid checkpoint_malformed checkpoint_origin checkpoint_unsigned "
         "checkpoint_signature_invalid verifier_key_malformed proof_invalid inclusion_fails "
         "consistency_fails receipt_invalid receipt_outside entry_malformed entry_content_invalid "
-        "card_data"
+        "tile_refused tile_content tlog_proof_malformed "
+        "cosignatures_missing cosigning_refused cosigning_form "
+        "card_data tag_proof_invalid tag_twice"
+    ),
+    (400, "The completeness bundle does not hold"): (
+        "completeness_refused completeness_form completeness_other_log completeness_rolls "
+        "completeness_tag_root completeness_tail completeness_gap completeness_end "
+        "completeness_place completeness_entry completeness_opened completeness_opening "
+        "completeness_other_roll completeness_older held_entries_form held_entries_log"
     ),
     (400, "The envelope does not hold"): (
         "envelope_refused envelope_core envelope_field envelope_field_extra envelope_field_missing "
@@ -46,6 +54,11 @@ _CODES: dict[tuple[int, str], str] = {
         "order_purpose_not_in_force order_purpose_unknown order_request order_request_ahead "
         "order_request_late order_requester"
     ),
+    (403, "No key of the log signed"): "cosigning_unsigned",
+    (404, "Another log"): "cosigning_origin",
+    (404, "The log has no such part"): "tile_path tile_outside",
+    (409, "Another size is held"): "cosigning_size",
+    (422, "The checkpoint is not proved to grow"): "cosigning_proof cosigning_fork",
     (409, "The log's proof must be another one"): "order_need_proof order_log_forked",
     (400, "The document does not hold"): (
         "document_form document_threshold bundle_form bundle_digest bundle_stale trust_list_form"
@@ -66,15 +79,16 @@ _CODES: dict[tuple[int, str], str] = {
     (406, "Not acceptable"): "not_acceptable",
     (408, "The body did not arrive in time"): "body_too_slow",
     (409, "This request id was used for another request"): "rid_reused",
-    (413, "The body is too large"): "body_too_large json_too_large",
+    (413, "The body is too large"): "body_too_large json_too_large completeness_too_large",
     (415, "Unsupported media type"): "media_type",
     (500, "The party has a fault"): (
         "error party_error internal_error settings_invalid home_exists secret_unusable "
-        "database_unusable database_not_durable database_too_new "
-        "libsodium_missing voprf_self_test command_unavailable "
+        "database_unusable database_not_durable database_too_new text_missing "
+        "libsodium_missing voprf_self_test command_unavailable file_unreadable "
         "already_running not_running port_taken start_failed "
         "ratchet_unusable ratchet_locked ratchet_damaged ratchet_broken ratchet_refused "
-        "ratchet_alarm trust_list_unusable trust_list_pin trust_list_old trust_list_keys"
+        "ratchet_alarm tag_index_damaged "
+        "trust_list_unusable trust_list_pin trust_list_old trust_list_keys"
     ),
     (502, "Another party did not give a usable answer"): (
         "peer_failed peer_unreachable peer_answer_invalid peer_refused"

@@ -2,8 +2,8 @@
 
 Rule: one table gives every code its status and title; a test asserts that every subclass of
 DatwatError has a row. Each party adds the rows of its own errors with `register_problems`. A detail
-is one of our own sentences; of invalid input only place and kind are told, since FastAPI's and
-Pydantic's own messages repeat the input.
+is one of our own sentences; of invalid input the place is told and what is wrong there, in our own
+words (`faults.py`), since FastAPI's and Pydantic's messages repeat the input.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from datwat.party.errors import PartyError
+from datwat.party.faults import describe_fault
 from datwat.party.problem_rows import ROWS
 from datwat.party.telemetry import clean_value
 from datwat.protocol.errors import DatwatError
@@ -50,27 +51,26 @@ class Problem(BaseModel):
 
 
 class InputInvalidError(PartyError):
-    """A body that does not fit its model; says where and what kind of fault, never the value."""
+    """A body that does not fit its model; says where, what is wrong and what to do, no value."""
 
     code = "input_invalid"
-    default_detail = "The input does not have the documented form."
+    default_detail = "The input does not have the documented form: see openapi.json of this API."
 
     @classmethod
     def from_findings(cls, findings: Sequence[Mapping[str, Any]]) -> InputInvalidError:
         """Return the error for the first of Pydantic's findings."""
         if not findings:
             return cls()
-        kind = str(findings[0].get("type", "value_error"))
         steps = list(findings[0].get("loc", ()))
-        if kind == "extra_forbidden":
+        if findings[0].get("type") == "extra_forbidden":
             steps = steps[:-1]  # the last step is the unknown member's own name, from outside
         place = "".join(_format_step(step) for step in steps)
-        return cls(f"The input does not have the documented form: {kind}.", place="$" + place)
+        return cls(describe_fault(findings[0]), place="$" + place)
 
     @classmethod
     def from_validation(cls, error: ValidationError) -> InputInvalidError:
         """Return the error for a failed validation."""
-        found = error.errors(include_input=False, include_context=False, include_url=False)
+        found = error.errors(include_input=False, include_url=False)
         return cls.from_findings([dict(finding) for finding in found])
 
 

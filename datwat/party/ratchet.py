@@ -20,6 +20,7 @@ import hmac
 import json
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -176,19 +177,36 @@ class Ratchet:
         Raises:
             RatchetBrokenError: it could not be written; stop.
         """
+        self.record_all([(kind, identifier)])
+
+    def record_all(self, ended: Iterable[tuple[str, str]]) -> None:
+        """Note durably, with one sync, kind and identifier of what ended; those known are left out.
+
+        Raises:
+            RatchetError: one of them is too long; nothing was written.
+            RatchetBrokenError: it could not be written; stop.
+        """
         with self._lock:
             self._require_usable()
-            if identifier in self._records.get(kind, {}):
+            new = [
+                each
+                for each in dict.fromkeys(ended)
+                if each[1] not in self._records.get(each[0], {})
+            ]
+            data, chain = bytearray(), self._chain
+            for each in new:
+                body = json.dumps(each, separators=(",", ":")).encode()
+                if len(body) > _MAX_RECORD:
+                    raise RatchetError("What is to be recorded is too long.")
+                chain = _derive_chain(chain, body)
+                data += len(body).to_bytes(_LENGTH_BYTES, "big") + body + chain
+            if not data:
                 return
-            body = json.dumps([kind, identifier], separators=(",", ":")).encode()
-            if len(body) > _MAX_RECORD:
-                raise RatchetError("What is to be recorded is too long.")
-            chain = _derive_chain(self._chain, body)
-            data = len(body).to_bytes(_LENGTH_BYTES, "big") + body + chain
-            self._write(data, self._journal_end)
+            self._write(bytes(data), self._journal_end)
             self._journal_end += len(data)
             self._chain = chain
-            self._records.setdefault(kind, {})[identifier] = None
+            for kind, identifier in new:
+                self._records.setdefault(kind, {})[identifier] = None
 
     def records(self, kind: str) -> tuple[str, ...]:
         """Return everything recorded of a kind, oldest first."""

@@ -7,14 +7,17 @@ a traceback; a child of the demo or of a test dies with its parent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import fcntl
+import gc
 import json
 import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from datwat.party.errors import PartyError
+from datwat.party.files import replace_file
 from datwat.party.settings import make_private_folder
 from datwat.party.telemetry import get_logger
 
@@ -33,6 +37,15 @@ _GRACE_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 30
 _BACKLOG = 512
 _POLL_SECONDS = 0.05
+# New objects until the youngest are looked at (Python: 700), and rounds until older ones are.
+_GC_THRESHOLDS = (20_000, 20, 20)
+# What each listener is for, for who started the party.
+_LISTENERS = {
+    "api": "API, for everybody who may reach this party",
+    "gateway": "gateway, for the broker",
+    "local": "local API, for your own software, with a token",
+    "admin": "admin listener, for `datwat` commands on this machine",
+}
 
 _log = get_logger("serve")
 
@@ -158,11 +171,14 @@ async def _serve(open_party: OpenParty, home: Path) -> None:
                 sock = stack.enter_context(_open_socket(listener))
                 ports[listener.name] = sock.getsockname()[1]
                 servers.append((_Server(_build_config(listener)), sock))
-            await _run_servers(servers, home, ports)
+            await _run_servers(servers, home, listeners, ports)
 
 
 async def _run_servers(
-    servers: Sequence[tuple[_Server, socket.socket]], home: Path, ports: dict[str, int]
+    servers: Sequence[tuple[_Server, socket.socket]],
+    home: Path,
+    listeners: Sequence[Listener],
+    ports: dict[str, int],
 ) -> None:
     loop = asyncio.get_running_loop()
 
@@ -180,13 +196,41 @@ async def _run_servers(
                 await asyncio.gather(*running)
                 raise StartError
             await asyncio.sleep(0.01)
+        _spare_collector()
         _write_run_file(home, ports)
-        _log.info("serving", **{f"{name}_port": port for name, port in ports.items()})
+        addresses = {one.name: _build_address(one, ports[one.name]) for one in listeners}
+        _log.info("serving", **addresses)
+        _say_where(addresses)
         await asyncio.gather(*running)
     finally:
         stop()
         (home / "run" / "serve.json").unlink(missing_ok=True)
         _log.info("stopped")
+
+
+def _build_address(listener: Listener, port: int) -> str:
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    return f"http://{host}:{port}"
+
+
+def _spare_collector() -> None:
+    """Have the garbage collector leave alone what was there before the first request.
+
+    That stays as long as the process; walking it again and again took a tenth of an answer's CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def _say_where(addresses: Mapping[str, str]) -> None:
+    """Tell a person at a terminal where each listener is; elsewhere the log's line does."""
+    if not sys.stdout.isatty():
+        return
+    lines = [f"  {where:28}  {_LISTENERS.get(name, name)}" for name, where in addresses.items()]
+    with contextlib.suppress(OSError):  # the terminal is gone
+        sys.stdout.write("\n".join(["Serving until Ctrl-C or SIGTERM.", *lines, ""]))
+        sys.stdout.flush()
 
 
 def _build_config(listener: Listener) -> uvicorn.Config:
@@ -212,10 +256,8 @@ def _open_socket(listener: Listener) -> socket.socket:
 
 
 def _write_run_file(home: Path, ports: dict[str, int]) -> None:
-    path = home / "run" / "serve.json"
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps({"pid": os.getpid(), "ports": ports}), encoding="utf-8")
-    new.replace(path)
+    content = json.dumps({"pid": os.getpid(), "ports": ports})
+    replace_file(home / "run" / "serve.json", content.encode())
 
 
 @contextmanager

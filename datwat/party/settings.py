@@ -8,10 +8,12 @@ database.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -24,6 +26,7 @@ from pydantic_settings import (
 )
 
 from datwat.party.errors import PartyError
+from datwat.party.faults import describe_first_fault
 from datwat.protocol.values import PartyId, ShortText
 
 SETTINGS_FILE = "settings.toml"
@@ -61,6 +64,7 @@ class PartySettings(BaseSettings):
 
     `trust_list` is a path or URL of the party's own choice; `trust_pin` the SHA-256 (hex) of the
     list that was typed in at install. `url` is the address at which others reach this party.
+    `party` is the command that made the home, such as `broker`; the others refuse it.
     """
 
     model_config = SettingsConfigDict(
@@ -68,6 +72,7 @@ class PartySettings(BaseSettings):
     )
 
     home: Path
+    party: str = Field(default="", pattern=r"^[a-z]{0,20}$")
     id: PartyId
     name: ShortText
     url: str = Field(default="", max_length=256)
@@ -114,15 +119,36 @@ SettingsT = TypeVar("SettingsT", bound=PartySettings)
 def load_settings(kind: type[SettingsT], home: Path) -> SettingsT:
     """Return the settings of the party that lives in `home`; raise SettingsError."""
     if not (home / SETTINGS_FILE).is_file():
-        raise SettingsError(
-            "No settings.toml in the home folder: run `init` first, or name another --home."
-        )
+        raise SettingsError(_describe_absence(home))
     try:
         return kind(home=home.resolve())
     except tomllib.TOMLDecodeError:
         raise SettingsError("settings.toml is not TOML: correct it.") from None
     except ValidationError as error:
         raise SettingsError(_describe(error)) from None
+
+
+def require_home(home: Path, party: str) -> None:
+    """Refuse a folder that is not the home of this kind of party, named as its command.
+
+    Raises SettingsError, which says what the folder is and which command is meant.
+    """
+    try:
+        held = tomllib.loads((home / SETTINGS_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise SettingsError(_describe_absence(home, party)) from None
+    except OSError:
+        raise SettingsError(
+            f"{home / SETTINGS_FILE} cannot be read: run this as its owner."
+        ) from None
+    except ValueError:  # TOML and UTF-8
+        raise SettingsError(f"{home / SETTINGS_FILE} is not TOML: correct it.") from None
+    found = held.get("party", "")
+    if found not in ("", party):
+        raise SettingsError(
+            f"{home} is the home of a `{found}`, not of a `{party}`: use `datwat {found} …`, "
+            "or name another --home."
+        )
 
 
 def write_settings(home: Path, values: Mapping[str, Plain]) -> None:
@@ -137,18 +163,37 @@ def write_settings(home: Path, values: Mapping[str, Plain]) -> None:
 
 
 def change_settings(home: Path, values: Mapping[str, Plain]) -> None:
-    """Set some values in an existing settings.toml, whole or not at all; raise SettingsError."""
+    """Set some values in an existing settings.toml, whole or not at all; raise SettingsError.
+
+    Changes of several processes come one after another: none undoes another one's.
+    """
     path = home / SETTINGS_FILE
     try:
-        held: dict[str, Plain] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise SettingsError("No settings.toml in the home folder: run `init` first.") from None
+        with _only_here(home):
+            held: dict[str, Plain] = tomllib.loads(path.read_text(encoding="utf-8"))
+            new = path.with_suffix(".new")
+            new.unlink(missing_ok=True)  # left by a change that was cut short
+            _write_private(new, {**held, **values})
+            new.replace(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise SettingsError(_describe_absence(home)) from None
     except tomllib.TOMLDecodeError:
         raise SettingsError("settings.toml is not TOML: correct it.") from None
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)  # left by a change that was cut short
-    _write_private(new, {**held, **values})
-    new.replace(path)
+    except OSError:
+        raise SettingsError(
+            "settings.toml cannot be read or written: run this as the owner of the home folder."
+        ) from None
+
+
+@contextmanager
+def _only_here(home: Path) -> Iterator[None]:
+    """Wait until nobody else changes this home; the lock goes with the process that holds it."""
+    descriptor = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def make_private_folder(folder: Path) -> None:
@@ -204,7 +249,12 @@ def _build_toml(values: Mapping[str, Plain]) -> str:
     )
 
 
+def _describe_absence(home: Path, party: str = "…") -> str:
+    what = "holds no settings.toml" if home.is_dir() else "is no folder"
+    return f"{home} {what}: `datwat {party} init` makes a home, or name another --home."
+
+
 def _describe(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-    place = ".".join(str(step) for step in first["loc"]) or "settings"
-    return f"Setting {place}: {first['msg']}. Correct settings.toml or the environment."
+    sentence, place = describe_first_fault(error)
+    name = ".".join(str(step) for step in place) or "settings"
+    return f"Setting {name}: {sentence} Correct settings.toml or the environment."

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from datwat.party import clock, trust_draft
+from datwat.party import clock, trust_draft, trust_signing
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.settings import change_settings
 from datwat.party.trust_list import MAX_LIST_BYTES, AcceptedList, TrustListError, parse_list
 from datwat.protocol.documents import count_valid_signatures
+from datwat.protocol.errors import DatwatError
 from datwat.protocol.values import encode_moment
 
 app = typer.Typer(
@@ -64,7 +65,14 @@ def add(
     for path in cards:
         draft = trust_draft.add_card(draft, trust_draft.read_card(path))
     trust_draft.write_draft(folder, draft)
-    print_result({"added": len(cards), "partners": len(draft.partners)}, as_json=as_json)
+    print_result(
+        {
+            "added": len(cards),
+            "partners": len(draft.partners),
+            "witnesses": len(draft.witnesses),
+        },
+        as_json=as_json,
+    )
 
 
 @app.command(epilog="Example: datwat trust suspend --folder trust 00000099000000001000:youth-help")
@@ -80,6 +88,21 @@ def suspend(
     print_result({"suspended": partner}, as_json=as_json)
 
 
+@app.command("require-witnesses", epilog="Example: datwat trust require-witnesses --folder trust 1")
+def require_witnesses(
+    threshold: Annotated[int, typer.Argument(min=0, max=32, help="How many must vouch.")],
+    *,
+    folder: FolderOption = _FOLDER,
+    as_json: JsonOption = False,
+) -> None:
+    """Set how many witnesses must vouch for the log. It holds once the list is signed and read."""
+    draft = trust_draft.require_witnesses(trust_draft.read_draft(folder), threshold)
+    trust_draft.write_draft(folder, draft)
+    print_result(
+        {"witness_threshold": threshold, "witnesses": len(draft.witnesses)}, as_json=as_json
+    )
+
+
 @app.command(epilog="Example: datwat trust sign --folder trust --key /media/key1/covenant-1.key")
 def sign(
     *,
@@ -92,8 +115,8 @@ def sign(
 ) -> None:
     """Sign the draft. With enough signatures it is the next trust list; its hash is printed."""
     paths = key or sorted(folder.glob(trust_draft.KEY_PATTERN))
-    signing = trust_draft.sign_draft(
-        folder, trust_draft.read_keys(paths), now=clock.now(), days=days
+    signing = trust_signing.sign_draft(
+        folder, trust_signing.read_keys(paths), now=clock.now(), days=days
     )
     print_result(
         {
@@ -110,7 +133,8 @@ def sign(
 
 @app.command(epilog="Example: datwat trust show trust/trust-list.json")
 def show(
-    path: Annotated[Path, typer.Argument(help="A signed list.")] = _FOLDER / trust_draft.LIST_FILE,
+    path: Annotated[Path, typer.Argument(help="A signed list.")] = _FOLDER
+    / trust_signing.LIST_FILE,
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -147,9 +171,15 @@ def pin(
 def _read_list(path: Path) -> tuple[AcceptedList, int]:
     try:
         document = path.read_bytes()[: MAX_LIST_BYTES + 1]
-    except OSError:
-        raise TrustListError("The file of the trust list cannot be read.") from None
-    parsed, signed, keys = parse_list(document)
+    except OSError as error:
+        raise TrustListError(
+            f"{path} cannot be read ({error.strerror}): "
+            "name the file that `datwat trust sign` wrote."
+        ) from None
+    try:
+        parsed, signed, keys = parse_list(document)
+    except DatwatError as error:
+        raise type(error)(f"{path}: {error.detail}", place=error.place) from None
     return parsed, len(count_valid_signatures(signed, keys))
 
 
@@ -167,6 +197,8 @@ def _describe(accepted: AcceptedList, signatures: int) -> dict[str, Any]:
         "key_holder": trust.key_holder.id,
         "epochs": [epoch.epoch for epoch in trust.key_holder.epochs],
         "log": trust.log.origin,
+        "witnesses": [witness.name for witness in trust.witnesses],
+        "witness_threshold": trust.witness_threshold,
         "policy_keys": len(trust.policy.keys),
         "partners": [
             {

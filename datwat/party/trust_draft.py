@@ -1,30 +1,22 @@
 """The trust list before it is signed: a draft in the covenant's own folder.
 
 Rules: a draft takes up cards, one per party, and is complete only with a broker, a key holder and
-policy keys; each signing raises `seq` by one; covenant keys that are never in one place sign one
-after the other what lies in `trust-list.pending.json`.
+policy keys; it holds the `seq` of the list signed last (`trust_signing.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import Field, ValidationError
 
 from datwat.party.errors import PartyError
+from datwat.party.files import replace_file
 from datwat.party.settings import make_private_folder
-from datwat.party.trust_list import Directory, accept_first, read_verify_keys
-from datwat.protocol.canonical import encode_canonical
-from datwat.protocol.documents import (
-    SignedDocument,
-    add_signature,
-    count_valid_signatures,
-    sign_document,
-)
+from datwat.protocol.errors import ProtocolError
 from datwat.protocol.keys import SigningKey
+from datwat.protocol.notes import COSIGNATURE_TYPE, VerifierKey
 from datwat.protocol.trust import (
     BrokerEntry,
     Card,
@@ -40,8 +32,6 @@ from datwat.protocol.trust import (
 from datwat.protocol.values import Value
 
 DRAFT_FILE = "draft.json"
-LIST_FILE = "trust-list.json"
-PENDING_FILE = "trust-list.pending.json"
 KEY_PATTERN = "covenant-*.key"
 
 
@@ -82,21 +72,6 @@ class Draft(Value):
     witness_threshold: int = Field(default=0, ge=0)
 
 
-class Signing(NamedTuple):
-    """What became of a signing: the list's hash (hex), how many keys signed, how many must."""
-
-    seq: int
-    digest: str
-    signed: int
-    threshold: int
-    path: Path
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether enough keys signed."""
-        return self.signed >= self.threshold
-
-
 def create_draft(folder: Path, *, keys: int, threshold: int, policy_threshold: int) -> Draft:
     """Write `keys` fresh covenant keys and an empty draft into a folder without one."""
     if (folder / DRAFT_FILE).exists():
@@ -119,23 +94,25 @@ def create_draft(folder: Path, *, keys: int, threshold: int, policy_threshold: i
 
 def read_draft(folder: Path) -> Draft:
     """Return the draft of a folder; raise DraftError."""
+    path, advice = folder / DRAFT_FILE, "name the --folder that `datwat trust new` made"
     try:
-        return Draft.model_validate_json((folder / DRAFT_FILE).read_bytes())
-    except (OSError, ValidationError):
-        raise DraftError from None
+        return Draft.model_validate_json(read_file(path, DraftError, advice))
+    except ValidationError:
+        raise DraftError(f"{path} is no draft: restore it, or {advice}.") from None
 
 
 def write_draft(folder: Path, draft: Draft) -> None:
     """Replace the draft of a folder, whole or not at all."""
-    _write(folder / DRAFT_FILE, draft.model_dump_json(indent=2).encode())
+    replace_file(folder / DRAFT_FILE, draft.model_dump_json(indent=2).encode())
 
 
 def read_card(path: Path) -> Card:
     """Return the card in a file; raise CardError."""
+    advice = "each party's `init` writes a card"
     try:
-        return Card.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        raise CardError from None
+        return Card.model_validate_json(read_file(path, CardError, advice))
+    except ValidationError:
+        raise CardError(f"{path} is not a card: {advice}.") from None
 
 
 def add_card(draft: Draft, card: Card) -> Draft:
@@ -155,7 +132,18 @@ def add_card(draft: Draft, card: Card) -> Draft:
             return draft.model_copy(update={"key_holder": card.key_holder})
         case "policy" if card.policy_keys:
             return _add_policy_keys(draft, card.policy_keys)
+        case "witness" if card.witness is not None:
+            return _add_witness(draft, card.witness)
     raise CardError("The card lacks what its role needs.")
+
+
+def require_witnesses(draft: Draft, threshold: int) -> Draft:
+    """Return the draft in which so many witnesses must vouch; raise DraftError for too many."""
+    if threshold > len(draft.witnesses):
+        raise DraftError(
+            f"The draft has {len(draft.witnesses)} witnesses: `datwat trust add` their cards first."
+        )
+    return draft.model_copy(update={"witness_threshold": threshold})
 
 
 def suspend_partner(draft: Draft, partner_id: str, now: datetime) -> Draft:
@@ -194,66 +182,31 @@ def build_list(draft: Draft, *, seq: int, valid_until: datetime) -> TrustList:
     )
 
 
-def sign_draft(folder: Path, keys: list[SigningKey], *, now: datetime, days: int) -> Signing:
-    """Sign the draft, or add to the signatures of the pending list if the draft is still that one.
-
-    With enough signatures it becomes `trust-list.json`, until then `trust-list.pending.json`.
-    Raises DraftError, DraftIncompleteError, TrustListKeysError.
-    """
-    draft = read_draft(folder)
-    pending = _find_pending(folder, draft)
-    if pending is None:
-        trust = build_list(draft, seq=draft.seq + 1, valid_until=now + timedelta(days=days))
-        payload = encode_canonical(trust.model_dump(mode="json"))
-        document = sign_document(payload, keys)
-    else:
-        document = pending
-        for key in keys:
-            document = add_signature(document, key)
-    signed = len(count_valid_signatures(document, read_verify_keys(draft.covenant.keys)))
-    digest = hashlib.sha256(document.payload)
-    result = Signing(
-        seq=draft.seq + 1,
-        digest=digest.hexdigest(),
-        signed=signed,
-        threshold=draft.covenant.threshold,
-        path=folder / (LIST_FILE if signed >= draft.covenant.threshold else PENDING_FILE),
-    )
-    if result.is_complete:
-        Directory(accept_first(document.to_bytes(), digest.digest()))  # refuses a key used twice
-        write_draft(folder, draft.model_copy(update={"seq": result.seq}))
-        (folder / PENDING_FILE).unlink(missing_ok=True)
-    _write(result.path, document.to_bytes())
-    return result
-
-
-def read_keys(paths: list[Path]) -> list[SigningKey]:
-    """Return the covenant keys in these files; raise DraftError or KeyFormError."""
-    if not paths:
-        raise DraftError("No covenant key to sign with: name one with --key.")
+def read_file(path: Path, refused: type[PartyError], advice: str) -> bytes:
+    """Return the bytes of a file; raise `refused`, which names the file and gives the advice."""
     try:
-        return [SigningKey.from_jwk_text(path.read_text(encoding="utf-8")) for path in paths]
-    except OSError:
-        raise DraftError("A file with a covenant key cannot be read.") from None
+        return path.read_bytes()
+    except OSError as error:
+        raise refused(f"{path} cannot be read ({error.strerror}): {advice}.") from None
+
+
+def _add_witness(draft: Draft, witness: Witness) -> Draft:
+    """Return the draft with this witness; its newer card replaces the older one of that name.
+
+    One key under two names would count twice, and is refused.
+    """
+    try:
+        key = VerifierKey.parse(witness.vkey)
+    except ProtocolError:
+        key = None
+    if key is None or key.type != COSIGNATURE_TYPE or key.name != witness.name:
+        raise CardError("The card's verifier key is not that of a witness of its name.")
+    others = tuple(one for one in draft.witnesses if one.name != witness.name)
+    if any(VerifierKey.parse(one.vkey).public_key == key.public_key for one in others):
+        raise CardError("Another witness in the draft has this key: each needs one of its own.")
+    return draft.model_copy(update={"witnesses": (*others, witness)})
 
 
 def _add_policy_keys(draft: Draft, keys: tuple[PublicJwk, ...]) -> Draft:
     new = tuple(key for key in keys if key not in draft.policy_keys)
     return draft.model_copy(update={"policy_keys": draft.policy_keys + new})
-
-
-def _find_pending(folder: Path, draft: Draft) -> SignedDocument | None:
-    """Return the pending list if it is what the draft makes now; an outdated one is dropped."""
-    try:
-        pending = SignedDocument.from_bytes((folder / PENDING_FILE).read_bytes())
-        trust = TrustList.model_validate_json(pending.payload)
-    except (OSError, ValidationError):
-        return None
-    same = build_list(draft, seq=draft.seq + 1, valid_until=trust.valid_until) == trust
-    return pending if same else None
-
-
-def _write(path: Path, data: bytes) -> None:
-    new = path.with_suffix(".new")
-    new.write_bytes(data)
-    new.replace(path)

@@ -1,5 +1,8 @@
 """Keeps a party's trust list: reads it at the start and again every minute, and holds the newest.
 
+A message signed by a key that is not in it may come from a partner that just joined: then it is
+read sooner, at most every five seconds whoever sends them.
+
 Rules: source and pin are the party's own, never the broker's word; a list counts once the ratchet
 has it. The document lies in the home folder under its own hash, and is written before the ratchet
 moves: after a crash in between the ratchet still names a file that is there.
@@ -8,13 +11,14 @@ moves: after a crash in between the ratchet still names a file that is there.
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 from datwat.party.database import find_sqlite_file
+from datwat.party.files import replace_file
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet, RatchetBrokenError, require_apart
 from datwat.party.settings import PartySettings, make_private_folder
@@ -31,6 +35,7 @@ from datwat.party.trust_list import (
 from datwat.protocol.errors import DatwatError
 
 REFRESH_EVERY = timedelta(minutes=1)
+REFRESH_SOONEST = timedelta(seconds=5)
 RATCHET_NAME = "trust_list"
 _FETCH_SECONDS = 10.0
 
@@ -57,6 +62,7 @@ class TrustKeeper:
         self._source = settings.trust_list
         self._ratchet = ratchet
         self._http = http
+        self._asked = asyncio.Event()
         self.directory = Directory(accepted)
 
     @classmethod
@@ -97,10 +103,16 @@ class TrustKeeper:
         _log.info("trust_list_accepted", seq=accepted.trust.seq, partners=len(directory.partners))
         return True
 
-    async def run(self, every: timedelta = REFRESH_EVERY) -> None:
-        """Refresh for ever; a failure is logged, a broken ratchet ends the party."""
+    def ask(self) -> None:
+        """Have the source read soon: somebody spoke who is not in the list."""
+        self._asked.set()
+
+    async def run(
+        self, every: timedelta = REFRESH_EVERY, *, soonest: timedelta = REFRESH_SOONEST
+    ) -> None:
+        """Refresh for ever, sooner where asked; a broken ratchet ends the party."""
         while True:
-            await asyncio.sleep(every.total_seconds())
+            await self._wait(every, min(soonest, every))
             try:
                 await self.refresh()
             except RatchetBrokenError:
@@ -110,17 +122,18 @@ class TrustKeeper:
             except DatwatError as error:
                 _log.warning("trust_list_not_refreshed", code=error.code)
 
+    async def _wait(self, every: timedelta, soonest: timedelta) -> None:
+        await asyncio.sleep(soonest.total_seconds())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._asked.wait(), (every - soonest).total_seconds())
+        self._asked.clear()
+
     def _hold(self, accepted: AcceptedList) -> None:
         """Write the document, then move the ratchet, then let go of older documents."""
         make_private_folder(self._folder)
         path = self._folder / f"{accepted.digest.hex()}.json"
         if not path.exists():
-            new = path.with_suffix(".new")
-            with new.open("wb") as file:
-                file.write(accepted.document)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
+            replace_file(path, accepted.document)
         self._ratchet.advance(RATCHET_NAME, accepted.trust.seq, accepted.digest)
         for other in self._folder.glob("*.json"):
             if other != path:

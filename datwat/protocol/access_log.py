@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from datwat.protocol.acts import Motivation
+from datwat.protocol.completeness import CompletenessBundle
 from datwat.protocol.messages import Blade, FailureCode, FieldPath, LegalBasis, Rung
 from datwat.protocol.values import (
     Bytes16,
@@ -112,3 +113,11 @@ class AccessLog(Value):
     checkpoint: str = Field(max_length=8_192)
     cards: tuple[AccessCard, ...] = Field(max_length=100)
     next: str | None = Field(default=None, max_length=256)
+
+
+class AccessLogProof(Value):
+    """The completeness bundle of one data subject, in answer to `access_log_proof`."""
+
+    v: Literal[1]
+    rid: Bytes16
+    bundle: CompletenessBundle

@@ -17,6 +17,7 @@ from datwat.protocol.values import (
     Moment,
     PartyId,
     PlainText,
+    Quarter,
     ShortText,
     Slug,
     StaffId,
@@ -217,6 +218,7 @@ class PersonPart(Value):
     contact_state: Literal["seen", "answered"] | None = None
     wish: Wish | None = None
     page: Page | None = None
+    proof: ProofRequest | None = None
 
 
 class Registration(Value):
@@ -245,6 +247,12 @@ class Page(Value):
 
     limit: int = Field(default=25, ge=1, le=100)
     before: str | None = Field(default=None, max_length=256)
+
+
+class ProofRequest(Value):
+    """Of which quarters a completeness bundle is wanted; none: since the first visible entry."""
+
+    quarters: tuple[Quarter, ...] = Field(default=(), max_length=40)
 
 
 for _model in (Statement, PersonPart):

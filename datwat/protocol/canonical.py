@@ -9,8 +9,11 @@ two readers could understand differently (duplicate keys, floats, lone surrogate
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
+
+import orjson
 
 from datwat.protocol.errors import ProtocolError
 
@@ -18,6 +21,9 @@ MAX_BYTES = 1_048_576
 MAX_DEPTH = 32
 _INTEGER_LIMIT = 2**53
 _INTEGER_DIGITS = 17  # the longest accepted spelling: a sign and sixteen digits
+
+# What could be a number that is refused, after canonical JSON's own marks; text may hold it too.
+_UNUSUAL_NUMBER = re.compile(rb"[:,\[]-?[0-9]+(?:[.eE]|(?<=[0-9]{16}))")
 
 _Path = tuple[Any, ...]
 
@@ -206,6 +212,28 @@ def _is_too_deep(value: dict[str, Any] | list[Any]) -> bool:
     return True
 
 
+def _find_canonical(data: bytes) -> dict[str, Any] | None:
+    """Return the object that `data` spells canonically, or None where only the long way can tell.
+
+    orjson reads and writes at a tenth of the cost, but is looser: it takes a key twice, floats,
+    and integers of any size. What it read and wrote again as the very same bytes has no key twice;
+    the rest is looked for in the text, so that whatever could be refused goes the long way.
+    """
+    is_plain = (
+        data[:1] == b"{"
+        and data.isascii()  # so are its keys, and sorting them has one order
+        and data.count(b"[") + data.count(b"{") <= MAX_DEPTH
+        and _UNUSUAL_NUMBER.search(data) is None
+    )
+    if not is_plain:
+        return None
+    try:
+        value: dict[str, Any] = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return value if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == data else None
+
+
 def decode_strict(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:  # noqa: ANN401 - JSON
     """Return the value of JSON in UTF-8, refusing whatever two readers could take differently.
 
@@ -214,6 +242,11 @@ def decode_strict(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:  # noqa: A
     """
     if len(data) > max_bytes:
         raise TooLargeError
+    found = _find_canonical(data)
+    return _decode_strict(data) if found is None else found
+
+
+def _decode_strict(data: bytes) -> Any:  # noqa: ANN401 - JSON
     if data.startswith(b"\xef\xbb\xbf"):
         raise NotUtf8Error
     try:
@@ -239,7 +272,12 @@ def decode_strict(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:  # noqa: A
 
 def decode_canonical(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:  # noqa: ANN401 - JSON
     """Return the value of `data` if it is spelled the one way; raise CanonicalError if not."""
-    value = decode_strict(data, max_bytes=max_bytes)
+    if len(data) > max_bytes:
+        raise TooLargeError
+    found = _find_canonical(data)
+    if found is not None:
+        return found
+    value = _decode_strict(data)
     try:
         again = encode_canonical(value)
     except KeyRefusedError:

@@ -31,11 +31,10 @@ SALT_LENGTH = 32
 PADDED_TO = 1_024
 ZERO_REF = bytes(32)
 TAG_PLACE = slice(2, 34)
+COMMIT_PLACE = slice(34, ENTRY_LENGTH)
 
 Audience = Literal["open", "own", "delayed"]
 
-_HEADER_LENGTH = 2
-_HASH_LENGTH = 32
 _LENGTH_BYTES = 4
 
 

@@ -54,9 +54,12 @@ def hash_node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def derive_root(leaf_hashes: Iterable[bytes]) -> bytes:
-    """Return the root of the tree over these leaf hashes, in their order."""
-    peaks: list[tuple[int, bytes]] = []
+def derive_root(leaf_hashes: Iterable[bytes], before: Iterable[tuple[int, bytes]] = ()) -> bytes:
+    """Return the root of the tree over these leaf hashes, in their order.
+
+    `before` are (level, hash) of the complete subtrees that lie before them, the largest first.
+    """
+    peaks = list(before)
     for leaf in leaf_hashes:
         level, current = 0, leaf
         while peaks and peaks[-1][0] == level:

@@ -80,6 +80,7 @@ class ActObject(MessageObject):
         "open_session",
         "end_session",
         "access_log",
+        "access_log_proof",
         "wish",
     ]
 

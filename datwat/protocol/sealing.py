@@ -38,24 +38,29 @@ def build_cipher(key: bytes) -> AESGCM:
     return AESGCM(key)
 
 
-def seal(key: bytes, plaintext: bytes, aad: bytes, *, nonce: bytes | None = None) -> bytes:
+def _find_cipher(key: bytes | AESGCM) -> AESGCM:
+    return key if isinstance(key, AESGCM) else build_cipher(key)
+
+
+def seal(key: bytes | AESGCM, plaintext: bytes, aad: bytes, *, nonce: bytes | None = None) -> bytes:
     """Return nonce ‖ ciphertext ‖ tag of `plaintext`, bound to `aad`.
 
+    A key that is used often and kept anyway may be given as its cipher (`build_cipher`).
     `nonce` is for test vectors only: a nonce used twice under one key gives both texts away.
     """
     nonce = os.urandom(NONCE_SIZE) if nonce is None else nonce
     if len(nonce) != NONCE_SIZE:
         msg = "a nonce has 12 bytes"
         raise ValueError(msg)
-    return nonce + build_cipher(key).encrypt(nonce, plaintext, aad)
+    return nonce + _find_cipher(key).encrypt(nonce, plaintext, aad)
 
 
-def unseal(key: bytes, sealed: bytes, aad: bytes) -> bytes:
+def unseal(key: bytes | AESGCM, sealed: bytes, aad: bytes) -> bytes:
     """Return the plaintext of `sealed`; raise UnsealError for another key or aad, or a change."""
     if len(sealed) < OVERHEAD:
         raise UnsealError
     try:
-        return build_cipher(key).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], aad)
+        return _find_cipher(key).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], aad)
     except InvalidTag:
         raise UnsealError from None
 

@@ -7,9 +7,9 @@ thresholds are in `signing.py`; who reads the list, when and from where, is `par
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from datwat.protocol.values import Bytes32, Moment, PartyId, PlainText, ShortText, Slug, Value
 
@@ -102,10 +102,21 @@ class LogEntry(Value):
 
 
 class Witness(Value):
-    """A witness and its verifier key."""
+    """A witness, its verifier key, and where it takes checkpoints (None: the log asks it nothing).
+
+    A list without `url` is spelled as before there was one.
+    """
 
     name: ShortText
     vkey: VKey
+    url: Url | None = None
+
+    @model_serializer(mode="wrap")
+    def _spell(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = handler(self)
+        if self.url is None:
+            del members["url"]
+        return members
 
 
 class TrustList(Value):
@@ -125,12 +136,23 @@ class TrustList(Value):
 
 
 class Card(Value):
-    """What a party says of itself at `init`, for the covenant to take up or not."""
+    """What a party says of itself at `init`, for the covenant to take up or not.
+
+    A card that is no witness's is spelled as before there were such.
+    """
 
     v: Literal[1]
-    role: Literal["partner", "broker", "key_holder", "policy"]
+    role: Literal["partner", "broker", "key_holder", "policy", "witness"]
     partner: Partner | None = None
     broker: BrokerEntry | None = None
     log: LogEntry | None = None
     key_holder: KeyHolderEntry | None = None
     policy_keys: tuple[PublicJwk, ...] = ()
+    witness: Witness | None = None
+
+    @model_serializer(mode="wrap")
+    def _spell(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = handler(self)
+        if self.witness is None:
+            del members["witness"]
+        return members

@@ -29,6 +29,13 @@ _OFFSET = len("+00:00")
 _MOMENT = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")
 
 
+class FormError(ValueError):
+    """A value without its form; the sentence is ours and repeats nothing of the value.
+
+    Pydantic turns it into a finding, of which a caller may be told the sentence.
+    """
+
+
 def encode_bytes(value: bytes) -> str:
     """Return `value` as base64url without padding."""
     text = binascii.b2a_base64(value, newline=False).translate(_TO_URL)
@@ -36,16 +43,14 @@ def encode_bytes(value: bytes) -> str:
 
 
 def decode_bytes(text: str) -> bytes:
-    """Return the bytes of unpadded base64url; raise ValueError for any other spelling."""
+    """Return the bytes of unpadded base64url; raise FormError for any other spelling."""
     try:
         padded = str.encode(text, "ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
         value = binascii.a2b_base64(padded, strict_mode=True)
     except ValueError as error:
-        msg = "not base64url without padding"
-        raise ValueError(msg) from error
+        raise FormError("Write the bytes in base64url, without padding.") from error
     if encode_bytes(value) != text:
-        msg = "not the one spelling of base64url without padding"
-        raise ValueError(msg)
+        raise FormError("Write the bytes in the one spelling of base64url: the last bits are zero.")
     return value
 
 
@@ -60,11 +65,13 @@ def encode_moment(value: datetime) -> str:
 
 
 def decode_moment(text: str) -> datetime:
-    """Return the UTC moment of `YYYY-MM-DDTHH:MM:SSZ`; raise ValueError for any other form."""
+    """Return the UTC moment of `YYYY-MM-DDTHH:MM:SSZ`; raise FormError for any other form."""
     if not _MOMENT.fullmatch(text):
-        msg = "not a date-time in UTC of the form 2026-01-31T12:00:00Z"
-        raise ValueError(msg)
-    return datetime.fromisoformat(text)
+        raise FormError("Write the moment in UTC, in whole seconds, as 2026-01-31T12:00:00Z.")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise FormError("There is no such moment: correct the date or the time.") from None
 
 
 @lru_cache(maxsize=4_096)
@@ -88,12 +95,15 @@ class _BytesForm:
     def _validate(self, value: object) -> bytes:
         raw = decode_bytes(value) if isinstance(value, str) else value
         if not isinstance(raw, bytes):
-            msg = "expected base64url text or bytes"
-            raise ValueError(msg)  # noqa: TRY004 - Pydantic turns only ValueError into a finding
+            # Pydantic turns only ValueError into a finding.
+            raise FormError("Bytes are needed here, as text in base64url.")
         if not self.minimum <= len(raw) <= self.maximum:
-            msg = f"expected {self.minimum} to {self.maximum} bytes"
-            raise ValueError(msg)
+            raise FormError(f"{self._describe_size()} are needed here, in base64url.")
         return raw
+
+    def _describe_size(self) -> str:
+        few, many = self.minimum, self.maximum
+        return f"{few} bytes" if few == many else f"{few} to {many} bytes"
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -125,8 +135,7 @@ class _MomentForm:
             if value.tzinfo is UTC and not value.microsecond:
                 return value
             return value.astimezone(UTC).replace(microsecond=0)
-        msg = "expected an aware date-time"
-        raise ValueError(msg)
+        raise FormError("Write the moment in UTC, as text such as 2026-01-31T12:00:00Z.")
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -147,16 +156,20 @@ Bytes32 = Annotated[bytes, _BytesForm(32, 32)]
 Bytes64 = Annotated[bytes, _BytesForm(64, 64)]
 BytesUpTo64K = Annotated[bytes, _BytesForm(0, 65_536)]
 BytesUpTo1M = Annotated[bytes, _BytesForm(0, 1_048_576)]
+BytesUpTo16M = Annotated[bytes, _BytesForm(0, 16_777_216)]
 Moment = Annotated[datetime, _MomentForm()]
 PartyId = Annotated[str, Field(pattern=PARTY_ID_PATTERN)]
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
+Quarter = Annotated[str, Field(pattern=r"^[0-9]{4}Q[1-4]$")]
 # Who somebody is at their partner. One spelling, so that "another than who asks" compares people.
 StaffId = Annotated[str, Field(pattern=STAFF_ID_PATTERN)]
 # Text that people typed: no control characters, line separators or turns of the writing direction
 # (they can forge a line in a log, a terminal or a resident's own log).
 _CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-PlainText = Annotated[str, Field(pattern=f"^[^{_CONTROLS}]*$", max_length=2_000)]
-ShortText = Annotated[str, Field(pattern=f"^[^{_CONTROLS}]+$", max_length=200)]
+PLAIN_TEXT_PATTERN = f"^[^{_CONTROLS}]*$"
+SHORT_TEXT_PATTERN = f"^[^{_CONTROLS}]+$"
+PlainText = Annotated[str, Field(pattern=PLAIN_TEXT_PATTERN, max_length=2_000)]
+ShortText = Annotated[str, Field(pattern=SHORT_TEXT_PATTERN, max_length=200)]
 
 
 class Value(BaseModel):

@@ -17,7 +17,7 @@ from broker.exchange.registers import Registers
 from broker.involvement.authority import AuthorityRow
 from broker.involvement.introductions import derive_introduction_end
 from broker.involvement.special_situations import SpecialSituationRow
-from broker.pseudonyms.references import Introduction
+from broker.pseudonyms.reference_rows import Introduction
 from broker.pseudonyms.subjects import draw_id
 from datwat.protocol.acts import Authority, CloseOccasion
 from tests.adapters.registers import (
@@ -192,7 +192,7 @@ def ask(conn: Connection, registers: Registers) -> None:
     registers.special_situations.count_unopened(conn, NOW)
     registers.special_situations.list_due(conn, NOW, 10)
     registers.involvements.pointers_of(conn, some, {"a"}, {"b"}, NOW)
-    registers.involvements.find_current(conn, some, TEAM, "a", NOW)
+    registers.involvements.find_registered(conn, some, TEAM, "a", NOW)
     registers.involvements.find(conn, some, NOW)
     registers.involvements.mark_others(conn, some, TEAM, "died")
     registers.involvements.list_expired(conn, NOW, 10)

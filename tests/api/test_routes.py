@@ -66,7 +66,8 @@ def test_bundle_signature_and_checkpoint_can_be_fetched(served: Served) -> None:
     log = served.world.card.log
     assert log is not None
     assert verify_checkpoint(response.content, log.origin, log.vkeys).size > 0
-    assert served.client.get(served.url + "/v1/health").json() == {"status": "ok"}
+    health = served.client.get(served.url + "/v1/health").json()
+    assert health == {"status": "ok", "cosignatures": 0, "checkpoint_seconds_ago": None}
 
 
 @pytest.mark.parametrize(

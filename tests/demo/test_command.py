@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -57,6 +58,17 @@ class Run:
             if marked and state != "Z" and int(folder.name) != self.process.pid:
                 left.append(line.replace(b"\0", b" ").decode(errors="replace"))
         return left
+
+    def read_until_kept(self) -> tuple[str, Path]:
+        """Return what was said until the covenant is kept running, and where its folder is."""
+        assert self.process.stdout is not None
+        said = ""
+        for line in self.process.stdout:
+            said += line
+            found = re.search(r"export COVENANT=(\S+)", line)
+            if found:
+                return said, Path(found[1])
+        pytest.fail(said + self.process.communicate()[1])
 
     def await_children(self, count: int) -> None:
         until = time.monotonic() + 120
@@ -118,6 +130,38 @@ def test_a_run_that_is_killed_leaves_no_process(temporary: Path) -> None:
     run.await_children(6)
     run.process.kill()
     run.process.communicate(timeout=60)
+    run.await_nothing_left()
+
+
+def test_ctrl_c_ends_a_kept_covenant_and_is_no_failure(temporary: Path) -> None:
+    run = Run(temporary, "--keep", "--case", "5")
+    said, _ = run.read_until_kept()
+    assert said.count("How to read this") == 1
+    assert "The requester must have an occasion" in " ".join(said.split())  # text, not code
+    assert "occasion_own" not in said
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.stdout is not None
+    assert any("Stopping: every party is ended" in line for line in run.process.stdout)
+    run.process.send_signal(signal.SIGINT)  # somebody impatient cuts nothing short
+    _, wrong = run.process.communicate(timeout=60)
+    assert (run.process.returncode, wrong) == (0, "")
+    run.await_nothing_left()
+    assert list(run.temporary.iterdir()) == []
+
+
+def test_a_party_that_ends_by_itself_is_named_and_its_log_is_kept(temporary: Path) -> None:
+    run = Run(temporary, "--keep", "--case", "5")
+    _, folder = run.read_until_kept()
+    with (folder / "youth-help.log").open("a") as log:
+        log.write("the last words\n")
+    held = json.loads((folder / "youth-help" / "run" / "serve.json").read_text())
+    os.kill(held["pid"], signal.SIGKILL)
+    _, wrong = run.process.communicate(timeout=60)
+    assert run.process.returncode == 1
+    (kept,) = run.temporary.iterdir()
+    assert wrong.startswith("error: youth-help ended by itself")
+    assert str(kept) in wrong
+    assert kept.read_text().endswith("the last words\n")
     run.await_nothing_left()
 
 

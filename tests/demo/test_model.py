@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from demo.building import Builder
 from demo.covenant import build_login, build_users
 from demo.events import OpenOccasion
-from demo.model import CASES, Case, load_cases, load_partners
+from demo.model import CASES, Case, CaseFileError, load_cases, load_partners
 from demo.parts import Someone, parse_span
 from demo.systems.fill import fill_sqlite
 from tests.party.covenant import now
@@ -104,6 +104,41 @@ def test_who_represents_somebody_has_a_login_of_their_own() -> None:
     assert own["bsn"] == for_boy["bsn"] == case.people["mother"].bsn
     assert "represents" not in own
     assert for_boy["represents"] == {"bsn": case.people["boy"].bsn}
+
+
+def test_nobody_represents_anybody_whom_no_case_names() -> None:
+    users = build_users(load_cases())
+    assert {name for name, claims in users.items() if "represents" in claims} == {
+        "case1-father-for-child",
+        "case2-mother-for-pupil",
+        "case4-mother-for-boy",
+        "case6-father-for-girl",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        (None, "", "holds no case files"),
+        ("case1.yaml", "a: [", "case1.yaml, line 1: "),
+        ("case1.yaml", "number: one", "case1.yaml, number: A whole number is needed"),
+        ("case1.yaml", "a: \x00", "case1.yaml is not YAML"),
+    ],
+)
+def test_a_wrong_case_file_is_named(
+    tmp_path: Path, name: str | None, text: str, words: str
+) -> None:
+    if name is not None:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(CaseFileError) as caught:
+        load_cases(tmp_path)
+    assert words in caught.value.detail
+    assert str(tmp_path) in caught.value.detail
+
+
+def test_a_folder_of_cases_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CaseFileError, match=r"nope is no folder: name one"):
+        load_cases(tmp_path / "nope")
 
 
 def test_a_partner_without_a_right_gets_no_number() -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from datwat.party.trust_list import parse_list
+from datwat.protocol.completeness import CompletenessBundle, read_bundle
+from datwat.protocol.completeness_checks import LogTrust, check_parsed
+from datwat.protocol.trust import TrustList
 from demo.covenant import build_login
 from tests.demo.world import World
 
@@ -107,7 +112,12 @@ def test_without_a_login_there_is_nothing(world: World, browser: httpx.Client) -
             browser.cookies.set("datwat-session", cookie)
         answer = browser.get(f"{portal}/v1/me", headers=JSON)
         assert (answer.status_code, answer.json()["code"]) == (401, "session_missing")
-        for path in ("/v1/me/access-log", "/v1/me/wishes", "/v1/logout"):
+        for path in (
+            "/v1/me/access-log",
+            "/v1/me/access-log/proof",
+            "/v1/me/wishes",
+            "/v1/logout",
+        ):
             status, problem = post(browser, portal, path, {})
             assert (status, problem["code"]) == (401, "session_missing")
 
@@ -153,6 +163,78 @@ def test_who_represents_somebody_has_both_views(world: World, browser: httpx.Cli
         assert status == 200
         seen.append(page["cards"])
     assert seen[0] != seen[1] or seen == [[], []]
+
+
+def read_list(world: World) -> TrustList:
+    accepted, _, _ = parse_list((world.covenant.home("trust") / "trust-list.json").read_bytes())
+    return accepted.trust
+
+
+def get_proof(
+    browser: httpx.Client, portal: str, me: dict[str, Any], **asked: object
+) -> CompletenessBundle:
+    """Ask for a bundle as a page does, and return it as whoever gets the file reads it."""
+    answer = browser.post(
+        f"{portal}/v1/me/access-log/proof",
+        json=asked,
+        headers={**JSON, "X-CSRF-Token": me["csrf_token"]},
+    )
+    assert answer.status_code == 200, answer.text
+    return read_bundle(answer.content)
+
+
+def test_a_bundle_proves_what_the_page_shows_for_self_and_represented(
+    world: World, browser: httpx.Client
+) -> None:
+    case, portal = world.cases[1], world.covenant.url("portal")
+    log_in(world, browser, build_login(case, "child", "father"))
+    me = get_me(browser, portal)
+    trust = LogTrust.from_list(read_list(world))
+    for person, view in (("self", "self"), ("represented", "representative")):
+        bundle = get_proof(browser, portal, me, person=person)
+        verdict = check_parsed(bundle, trust, datetime.now(UTC))
+        assert verdict.view == view
+        _, page = post(
+            browser,
+            portal,
+            "/v1/me/access-log",
+            {"person": person, "page": {"limit": 100}},
+            X_CSRF_Token=me["csrf_token"],
+        )
+        shown = {proof["index"] for card in page["cards"] for proof in card["proofs"]}
+        proved = {entry.index for roll in bundle.rolls for entry in roll.entries}
+        assert proved == {index for index in shown if index < verdict.size}
+
+
+def test_a_bundle_for_somebody_else_has_no_keys(world: World, browser: httpx.Client) -> None:
+    case, portal = world.cases[1], world.covenant.url("portal")
+    log_in(world, browser, build_login(case, "father"))
+    me = get_me(browser, portal)
+    mine, copy = (get_proof(browser, portal, me, made_for=one) for one in ("self", "somebody_else"))
+    assert all(roll.tag_key is not None for roll in mine.rolls)
+    assert all(roll.tag_key is None and roll.end is None for roll in copy.rolls)
+    assert (copy.view, copy.tail) == ("somebody_else", b"")
+    trust = LogTrust.from_list(read_list(world))
+    assert check_parsed(copy, trust, datetime.now(UTC)).status == "entries_only"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"quarters": ["2026Q5"]}, "input_invalid"),
+        ({"quarters": ["2026Q4"] * 41}, "input_invalid"),
+        ({"quarters": ["2999Q1"]}, "peer_refused"),
+        ({"made_for": "999990019"}, "input_invalid"),
+    ],
+)
+def test_a_bundle_of_no_quarter_is_refused_without_its_value(
+    browser: httpx.Client, portal: str, body: dict[str, Any], code: str
+) -> None:
+    token = get_me(browser, portal)["csrf_token"]
+    status, problem = post(browser, portal, "/v1/me/access-log/proof", body, X_CSRF_Token=token)
+    assert status >= 400
+    assert problem["code"] == code
+    assert "999990019" not in str(problem)
 
 
 def test_nobody_is_represented_by_asking(browser: httpx.Client, portal: str) -> None:
@@ -222,6 +304,7 @@ def test_the_api_describes_itself(world: World, browser: httpx.Client) -> None:
     assert set(found["paths"]) == {
         "/me",
         "/me/access-log",
+        "/me/access-log/proof",
         "/me/wishes",
         "/logout",
         "/health",

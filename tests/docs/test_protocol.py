@@ -10,6 +10,8 @@ import broker.app
 import connectors.app
 import connectors.portal.app
 import keyholder.app
+import witness.app
+from broker.api.log_routes import PublicLog
 from broker.api.table import describe_operations
 from connectors.gateway.gateway import build_gateway_operations
 from connectors.portal.api import PortalApi
@@ -49,12 +51,18 @@ def list_routes(tmp_path: Path) -> Routes:
         "broker": describe_operations(),
         "gateway": build_gateway_operations(NOTHING),
         "portal": portal.build_operations(),
+        "witness": witness.app.build_operations(NOTHING, NOTHING, NOTHING),
     }
     found = {
         party: {f"{one.method} {one.path}" for one in declared}
         for party, declared in operations.items()
     }
+    public = PublicLog(NOTHING, NOTHING).build_routes()
+    found["broker"] |= {f"GET {route.path}" for route in public}
     found["portal"] |= {f"GET {route.path}" for route in portal.build_routes()}
+    routes = witness.app.build_witness_routes(NOTHING, NOTHING, NOTHING)
+    for route in routes:
+        found["witness"] |= {f"{one} {route.path}" for one in route.methods or () if one != "HEAD"}
     return found
 
 
@@ -63,7 +71,8 @@ def list_commands() -> Routes:
         "key holder": set(keyholder.app.build_commands(NOTHING, NOTHING, NOTHING)),
         "broker": set(broker.app.build_commands(NOTHING, NOTHING)),
         "connector": set(connectors.app.build_commands(NOTHING)),
-        "portal": set(connectors.portal.app.build_commands(NOTHING, NOTHING, NOTHING)),
+        "portal": set(connectors.portal.app.build_commands(NOTHING, NOTHING, NOTHING, NOTHING)),
+        "witness": set(witness.app.build_commands(NOTHING, NOTHING, NOTHING, NOTHING)),
     }
 
 

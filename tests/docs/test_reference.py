@@ -16,6 +16,7 @@ from connectors.portal.settings import PortalSettings
 from connectors.settings import ConnectorSettings
 from datwat.party.settings import PartySettings
 from keyholder.settings import KeyHolderSettings
+from witness.settings import WitnessSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = ROOT / "docs" / "reference" / "configuration.md"
@@ -25,6 +26,7 @@ SECTIONS: dict[str, type[PartySettings]] = {
     "Key holder": KeyHolderSettings,
     "Connector": ConnectorSettings,
     "Portal": PortalSettings,
+    "Witness": WitnessSettings,
 }
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 

@@ -1,18 +1,18 @@
 """One broker per module: OPA, database, log and keys are real, and start once.
 
-A module that marks itself with `ON_EACH_DATABASE` runs on SQLite and on PostgreSQL.
+A module that marks itself with `ON_EACH_DATABASE` runs on SQLite and on PostgreSQL; its `GATEWAYS`
+say which partners' gateways the trust list names, and where.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
 
-from tests.conftest import build_database_url, execute_on_server
+from tests.conftest import open_database
 from tests.exchange.world import Running, World, open_world
 
 
@@ -22,16 +22,16 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield ""
         return
-    server = request.getfixturevalue("postgres_url")
-    name = f"exchange_{uuid.uuid4().hex}"
-    execute_on_server(server, f"CREATE DATABASE {name}")
-    yield build_database_url(server, name)
-    execute_on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with open_database(request.getfixturevalue("postgres_url")) as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory, database: str) -> AsyncIterator[Running]:
+async def broker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, database: str
+) -> AsyncIterator[Running]:
     """Return an opened broker in a covenant of its own."""
+    gateways: dict[str, str] = getattr(request.module, "GATEWAYS", {})
     async with AsyncExitStack() as stack:
-        world = World(tmp_path_factory.mktemp("world"), database_url=database)
+        world = World(tmp_path_factory.mktemp("world"), gateways, database)
         yield await open_world(world, stack)

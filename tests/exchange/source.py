@@ -24,6 +24,7 @@ from datwat.party.ratchet import Ratchet
 from datwat.party.trust_list import Directory
 from demo.covenant import find_ports
 from tests.exchange.world import Running
+from tests.party.web import OutOfAnyLoop
 
 CLIENT = "K-17"
 DECLARATION = """
@@ -107,7 +108,7 @@ class Source:
         (self.folder / "policy" / "bundle.tar.gz").write_bytes(policy.archive)
         (self.folder / "policy" / "signature.json").write_bytes(policy.document)
         self.ratchet = Ratchet.open(self.folder / "ratchet")
-        keeper = PolicyKeeper(self.folder, self.read_directory, self.ratchet)
+        keeper = PolicyKeeper(self.folder, self.read_directory, self.ratchet, OutOfAnyLoop())
         keeper.load()
         self.sources = Sources.load(self.folder, [self.folder / "source.yaml"])
         member = self._running.world.members[self._function]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from broker.exchange.errors import IntroductionUnknownError
 from broker.policy.engine import Decisions, PolicyUnavailableError
@@ -21,7 +19,6 @@ from tests.exchange.world import (
     ON_EACH_DATABASE,
     WORKER,
     Running,
-    World,
     act_part,
     bsns,
     by_bsn,
@@ -31,7 +28,6 @@ from tests.exchange.world import (
     member,
     now,
     open_household,
-    open_world,
     opens,
     outbox,
     register,
@@ -42,14 +38,7 @@ from tests.exchange.world import (
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
 PORT = free_port()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory, database: str) -> AsyncIterator[Running]:
-    gateways = {"debt-counselling": f"http://127.0.0.1:{PORT}"}
-    world = World(tmp_path_factory.mktemp("world"), gateways, database)
-    async with AsyncExitStack() as stack:
-        yield await open_world(world, stack)
+GATEWAYS = {"debt-counselling": f"http://127.0.0.1:{PORT}"}
 
 
 def batch(size: int) -> list[Person]:
@@ -119,6 +108,32 @@ async def test_an_introduction_is_redeemed_once_by_the_partner_named(broker: Run
     assert part.handle not in (None, home.handles[bsn])
     with pytest.raises(IntroductionUnknownError):
         await _redeem(broker, "school", code)
+
+
+async def _introduce(running: Running, to: str) -> ActPart:
+    home = await open_household(running, bsn := next(NUMBERS))
+    people, words = [by_handle(home.handles[bsn], role="parent")], say(occasion=home.occasion)
+    return act_part(await running.ask("social-team", "introduce", people, words, to=to))
+
+
+@pytest.mark.parametrize("why", ["unlisted", "over", "suspended"])
+async def test_nobody_is_introduced_to_who_takes_no_part(
+    broker: Running, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """Policy says so, with a code that is explained; the code is never given."""
+    keeper, school = broker.broker.keeper, broker.world.members["school"].id
+    directory, to = keeper.directory, school
+    if why == "unlisted":
+        to = "00000099000000009999:school"
+    elif why == "over":
+        over = directory.partners[school].model_copy(update={"covenant_until": now()})
+        monkeypatch.setattr(directory, "partners", {**directory.partners, school: over})
+    else:
+        monkeypatch.setattr(keeper, "directory", directory.with_closed(frozenset({school})))
+    part = await _introduce(broker, to)
+    assert (part.state, part.introduction) == ("refused", None)
+    unmet = [one.code for one in part.weighing.findings if not one.satisfied]
+    assert unmet == ["partner_in_force"]
 
 
 async def _redeem(running: Running, function: str, code: bytes) -> ActPart:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
-import pytest_asyncio
 
 from broker.policy.engine import Decisions
 from broker.policy.evaluation import Evaluation
@@ -23,7 +22,6 @@ from tests.exchange.world import (
     MOTIVATION,
     Household,
     Running,
-    World,
     act_part,
     bsns,
     by_bsn,
@@ -33,7 +31,6 @@ from tests.exchange.world import (
     inquiry_part,
     now,
     open_household,
-    open_world,
     register,
     release_part,
     say,
@@ -42,15 +39,8 @@ from tests.exchange.world import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBERS = bsns()
 MOMENT = now()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory, database: str) -> AsyncIterator[Running]:
-    # Nobody listens there: a request is relayed to a source with an address, later than it is kept.
-    gateways = {"debt-counselling": f"http://127.0.0.1:{free_port()}"}
-    world = World(tmp_path_factory.mktemp("world"), gateways, database)
-    async with AsyncExitStack() as stack:
-        yield await open_world(world, stack)
+# Nobody listens there: a request is relayed to a source with an address, later than it is kept.
+GATEWAYS = {"debt-counselling": f"http://127.0.0.1:{free_port()}"}
 
 
 @dataclass

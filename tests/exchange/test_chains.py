@@ -6,14 +6,12 @@ they nor the child may see that anything happened.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import select, update
 
 from broker.adapters.log_tables import LogEntry
@@ -38,7 +36,6 @@ from tests.exchange.world import (
     MOTIVATION,
     Household,
     Running,
-    World,
     act_part,
     bsns,
     by_handle,
@@ -48,7 +45,6 @@ from tests.exchange.world import (
     inquiry_part,
     now,
     open_household,
-    open_world,
     register,
     registers,
     say,
@@ -59,13 +55,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBERS = bsns()
 ENTRIES, INVOLVEMENTS = table_of(LogEntry), table_of(InvolvementRecord)
 OPENER = Professional(id="d.baas", role="directeur")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    gateways = {"debt-counselling": f"http://127.0.0.1:{free_port()}"}  # down, and there
-    async with AsyncExitStack() as stack:
-        yield await open_world(World(tmp_path_factory.mktemp("world"), gateways), stack)
+GATEWAYS = {"debt-counselling": f"http://127.0.0.1:{free_port()}"}  # down, and there
 
 
 def situation() -> SpecialSituation:
@@ -381,6 +371,22 @@ async def test_a_pointer_of_a_function_that_is_for_the_person_alone_ends_there(
     assert (await parent.read()).cards == ()
     (own,) = await log_in(broker, child)
     assert events(await own.read()) == ["expired", "register"]
+
+
+@pytest.mark.parametrize("cleaned", [False, True], ids=["before-the-round", "after-it"])
+async def test_what_is_registered_anew_after_its_term_stays_for_the_person_alone(
+    broker: Running, *, cleaned: bool
+) -> None:
+    """The source states it openly the second time: a late renewal tells nobody else either."""
+    child = next(NUMBERS)
+    parent = await represent(broker, next(NUMBERS), child)
+    part = await register(broker, "debt-counselling", child, "debt_counselling", confidential=True)
+    expire(broker, "debt-counselling", part)
+    if cleaned:
+        await broker.broker.housekeeper.run_round()
+    again = await register(broker, "debt-counselling", child, "debt_counselling")
+    assert again.state == "registered"
+    assert (await parent.read()).cards == ()
 
 
 async def test_an_expiry_is_kept_as_long_as_the_covenant_says(broker: Running) -> None:

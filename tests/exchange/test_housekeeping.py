@@ -1,66 +1,125 @@
-"""The housekeeper goes on: a row that cannot be read holds up neither other rows nor other work."""
+"""Rounds of housekeeping: counted, done in pieces, told; a failure holds up nothing else."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from broker.adapters.tables import (
-    InvolvementRecord,
-    ShieldRecord,
-    SpecialSituationRecord,
-    table_of,
-)
-from broker.pseudonyms.subjects import draw_id
-from datwat.protocol.acts import Professional, SpecialSituation
-from tests.exchange.test_terms import at
-from tests.exchange.world import (
-    ON_EACH_DATABASE,
-    Running,
-    bsns,
-    now,
-    open_household,
-    register,
-)
+from broker.adapters.log_tables import LogEntry
+from broker.adapters.log_tables import table_of as log_table_of
+from broker.adapters.tables import ShieldRecord, table_of
+from broker.app import build_commands
+from broker.audit.payloads import parse_payload
+from broker.audit.records import Appendable, Job
+from broker.exchange import housekeeping
+from broker.exchange.ends_keeping import EndsKeeping
+from tests.exchange.world import ON_EACH_DATABASE, Running, bsns, now, open_household
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
-INVOLVEMENTS, SHIELDS = table_of(InvolvementRecord), table_of(ShieldRecord)
-SITUATIONS = table_of(SpecialSituationRecord)
+_ENTRIES, _SHIELDS = log_table_of(LogEntry), table_of(ShieldRecord)
 
 
-async def test_a_row_that_cannot_be_read_holds_up_nothing(broker: Running) -> None:
-    """Two pointers with their words swapped, and a special situation with another's, come first."""
-    persons = [next(NUMBERS) for _ in range(3)]
-    for bsn in persons:
-        await register(broker, "debt-counselling", bsn, "debt_counselling")
-        situation = SpecialSituation(
-            ground="rights_of_others",
-            decider=Professional(id="v.dijk", role="teamleider"),
-            until_at=now() + timedelta(days=7),
-            opening="automatic",
-            reason="Een reden.",
+@pytest.fixture(autouse=True)
+def no_other_round(broker: Running) -> Iterator[None]:
+    yield
+    assert broker.broker.housekeeper.failed == frozenset()
+
+
+async def command(running: Running, name: str) -> dict[str, Any]:
+    return await build_commands(running.broker, lambda: None)[name]({})
+
+
+async def _let_end(running: Running, *tables: Any) -> None:  # noqa: ANN401 - tables
+    """Let every content end now, and write a row that is over."""
+
+    def work(conn: Connection) -> list[Appendable]:
+        ended = now() - timedelta(seconds=1)
+        conn.execute(
+            update(_ENTRIES)
+            .where(_ENTRIES.c.retention_until.is_not(None))
+            .values(retention_until=ended)
         )
-        await open_household(broker, bsn, special_situation=situation)
-    with broker.broker.store.writing() as conn:
-        for table, key, term in (
-            (INVOLVEMENTS, INVOLVEMENTS.c.id, INVOLVEMENTS.c.expires_at),
-            (SITUATIONS, SITUATIONS.c.occasion_id, SITUATIONS.c.term_at),
-        ):
-            first, second, _ = conn.execute(select(key, table.c.sealed).order_by(key)).all()
-            for row, other in ((first, second), (second, first)):
-                values = {"sealed": other.sealed, term.name: now()}
-                conn.execute(update(table).where(key == row[0]).values(values))
-        broker.broker.rooms.registers.consents.shield(conn, draw_id(), now())
-    await at(broker, timedelta(days=740))[0].run_round()
+        for table in tables:
+            conn.execute(insert(table), {"subject_id": bytes(16), "until_at": ended})
+        return []
+
+    await running.broker.log.append(Job(work))
+
+
+def _count_contents(running: Running) -> int:
+    with running.broker.store.reading() as conn:
+        query = select(func.count()).where(_ENTRIES.c.sealed.is_not(None))
+        return int(conn.execute(query).scalar_one())
+
+
+async def test_what_is_counted_as_due_is_what_ends(broker: Running) -> None:
+    await open_household(broker, next(NUMBERS), next(NUMBERS))
+    await _let_end(broker, _SHIELDS)
+    due = (await command(broker, "housekeep_due"))["due"]
+    assert {name: n for name, n in due.items() if n} == {"contents": 2, "shields": 1}
+    assert _count_contents(broker) == 2  # counting changes nothing
+    answer = await command(broker, "housekeep")
+    assert answer == {"more": False, "failed": [], "ended": {"contents": 2, "rows": 1}}
+    due = (await command(broker, "housekeep_due"))["due"]
+    assert set(due.values()) == {0}
+    status = await command(broker, "status")
+    assert "contents=2" in status["housekeeping_ended"]
+    assert await command(broker, "housekeep") == {"more": False, "failed": [], "ended": {}}
+
+
+async def test_a_round_is_bounded_and_the_rest_comes_next(
+    broker: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "_SECONDS", 0.0)
+    monkeypatch.setattr("broker.exchange.ends_keeping._CONTENTS", 2)
+    for _ in range(3):
+        await open_household(broker, next(NUMBERS), next(NUMBERS))
+    await _let_end(broker)
+    before = _count_contents(broker)
+    assert await broker.broker.housekeeper.run_round() is True
+    # Two ended, and as many notices of it came.
+    assert _count_contents(broker) <= before
+    assert (await command(broker, "housekeep_due"))["due"]["contents"] > 0
+    answer = await command(broker, "housekeep")
+    assert answer["more"] is False
+    assert (await command(broker, "housekeep_due"))["due"]["contents"] == 0
+
+
+async def test_a_stage_that_fails_is_named_and_holds_up_no_other(
+    broker: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_household(broker, next(NUMBERS))
+    await _let_end(broker, _SHIELDS)
+
+    async def fail(*_: object) -> bool:
+        await asyncio.sleep(0)
+        raise LookupError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EndsKeeping, "run", fail)
+        answer = await command(broker, "housekeep")
+        assert (answer["failed"], answer["ended"]) == (["ends"], {"rows": 1})
+        assert (await command(broker, "status"))["housekeeping_failed"] == ["ends"]
+    assert (await command(broker, "housekeep"))["failed"] == []
+
+
+async def test_rounds_at_the_same_time_end_everything_once(broker: Running) -> None:
+    await open_household(broker, next(NUMBERS))
+    await _let_end(broker)
     with broker.broker.store.reading() as conn:
-        expired = conn.execute(
-            select(func.count()).where(INVOLVEMENTS.c.end_reason == "expired")
-        ).scalar_one()
-        opened = conn.execute(
-            select(func.count()).where(SITUATIONS.c.opened_at.is_not(None))
-        ).scalar_one()
-        shields = conn.execute(select(func.count()).select_from(SHIELDS)).scalar_one()
-    assert (expired, opened, shields) == (1, 1, 0)
+        last = int(conn.execute(select(func.max(_ENTRIES.c.idx))).scalar_one())
+    await asyncio.gather(*(broker.broker.housekeeper.run_round() for _ in range(4)))
+    with broker.broker.store.reading() as conn:
+        row = broker.broker.store.find_entry(conn, last + 1)
+        assert row is not None
+        assert row.subject_id is not None
+        (content,) = broker.broker.sealing.open_contents(conn, row.subject_id, [row])
+        assert broker.broker.store.find_entry(conn, last + 2) is None
+    assert content is not None
+    assert parse_payload(content.payload).event == "erased"

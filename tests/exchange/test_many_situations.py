@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import Connection
 
 from broker.app import build_commands
@@ -17,16 +14,10 @@ from broker.involvement.special_situations import SpecialSituationRow
 from broker.pseudonyms.subjects import draw_id
 from datwat.protocol.acts import Professional, SpecialSituation
 from tests.exchange.test_terms import at, declare
-from tests.exchange.world import Running, World, now, open_world
+from tests.exchange.world import Running, now
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MANY = 1_001
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    async with AsyncExitStack() as stack:
-        yield await open_world(World(tmp_path_factory.mktemp("world")), stack)
 
 
 async def command(running: Running, name: str, **members: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import select, update
 
 from broker.adapters.tables import InvolvementRecord, NoticeRecord, table_of
@@ -24,7 +21,6 @@ from tests.exchange.world import (
     ON_EACH_DATABASE,
     Household,
     Running,
-    World,
     act_part,
     bsns,
     by_bsn,
@@ -34,7 +30,6 @@ from tests.exchange.world import (
     inquiry_part,
     now,
     open_household,
-    open_world,
     outbox,
     register,
     release_part,
@@ -45,17 +40,10 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
 DEBTS, TEAM = free_port(), free_port()
 INVOLVEMENTS, NOTICES = table_of(InvolvementRecord), table_of(NoticeRecord)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory, database: str) -> AsyncIterator[Running]:
-    gateways = {
-        "debt-counselling": f"http://127.0.0.1:{DEBTS}",
-        "social-team": f"http://127.0.0.1:{TEAM}",
-    }
-    world = World(tmp_path_factory.mktemp("world"), gateways, database)
-    async with AsyncExitStack() as stack:
-        yield await open_world(world, stack)
+GATEWAYS = {
+    "debt-counselling": f"http://127.0.0.1:{DEBTS}",
+    "social-team": f"http://127.0.0.1:{TEAM}",
+}
 
 
 @dataclass

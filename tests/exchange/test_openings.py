@@ -5,13 +5,11 @@ What waits is told with the situation that it waited for: never lost, and never 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from broker.involvement.special_situations import SpecialSituationRow
 from broker.policy.engine import Decisions
@@ -23,7 +21,6 @@ from tests.exchange.world import (
     MOTIVATION,
     Household,
     Running,
-    World,
     act_part,
     bsns,
     by_handle,
@@ -31,7 +28,6 @@ from tests.exchange.world import (
     inquiry_part,
     now,
     open_household,
-    open_world,
     register,
     release_part,
     say,
@@ -41,14 +37,8 @@ from tests.transparency.test_access_log import events, log_in, situation
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBERS = bsns()
 BOSS = Professional(id="d.baas", role="directeur")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    # A gateway is named, and the tests stand at the broker's end of the line to it.
-    world = World(tmp_path_factory.mktemp("world"), {"debt-counselling": "http://127.0.0.1:9"})
-    async with AsyncExitStack() as stack:
-        yield await open_world(world, stack)
+# A gateway is named, and the tests stand at the broker's end of the line to it.
+GATEWAYS = {"debt-counselling": "http://127.0.0.1:9"}
 
 
 async def open_waiting(running: Running, *persons: str) -> tuple[Household, SpecialSituationRow]:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
+from sqlalchemy import update
 
 import broker.exchange.outbox as module
+from broker.adapters.tables import ContactRequestRecord, NoticeRecord, table_of
+from broker.app import build_commands
 from broker.involvement.contacts import ContactRequest
+from broker.involvement.notices import Notice, OpenedEntry, derive_notice_end
 from datwat.protocol.acts import Contact
 from datwat.protocol.answers import ActPart
+from datwat.protocol.deliveries import EndedNotice
 from tests.exchange.source import Source, free_port, serve_source
 from tests.exchange.world import (
     ON_EACH_DATABASE,
     Running,
-    World,
     act_part,
     bsns,
     by_handle,
     draw,
     now,
     open_household,
-    open_world,
     outbox,
     register,
     say,
@@ -36,17 +36,10 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
 LATER = timedelta(seconds=6)
 DEAD, ALIVE = free_port(), free_port()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory, database: str) -> AsyncIterator[Running]:
-    gateways = {
-        "debt-counselling": f"http://127.0.0.1:{DEAD}",
-        "income": f"http://127.0.0.1:{ALIVE}",
-    }
-    world = World(tmp_path_factory.mktemp("world"), gateways, database)
-    async with AsyncExitStack() as stack:
-        yield await open_world(world, stack)
+GATEWAYS = {
+    "debt-counselling": f"http://127.0.0.1:{DEAD}",
+    "income": f"http://127.0.0.1:{ALIVE}",
+}
 
 
 async def request_contact(running: Running, bsn: str, function: str) -> ActPart:
@@ -116,3 +109,66 @@ async def test_where_there_is_no_gateway_nobody_is_reached_and_it_looks_the_same
         (resident,) = await log_in(broker, bsn)
         told.append((await resident.read()).cards[0].details["contact_state"])
     assert told == ["relayed", "not_relayed"]
+
+
+async def test_what_does_not_open_is_counted_and_holds_up_nobody(
+    broker: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row at a time, the spoilt ones first: without a key restored they never open."""
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+    numbers = [next(NUMBERS) for _ in range(2)]
+    for bsn in numbers:
+        await register(broker, "income", bsn, "income_support")
+        await request_contact(broker, bsn, "income")
+    running = broker.broker
+    contacts, notices = table_of(ContactRequestRecord), table_of(NoticeRecord)
+    spoilt = next(one for one in waiting(broker) if one.source.endswith(":income"))
+    told = [
+        Notice(
+            id=draw(),
+            to=broker.world.members["income"].id,
+            type="ended",
+            content=EndedNotice(
+                kind="involvement", reference=draw(), reason="ended", ended_at=now()
+            ),
+            until_at=derive_notice_end(now()),
+        )
+        for _ in range(2)
+    ]
+    early = now() - timedelta(minutes=1)
+    with running.store.writing() as conn:
+        for notice in told:
+            running.rooms.registers.notices.add(conn, notice, early)
+        for table, spoilt_id in ((contacts, spoilt.id), (notices, min(one.id for one in told))):
+            conn.execute(
+                update(table).where(table.c.id == spoilt_id).values(sealed=bytes(64), next_at=early)
+            )
+    source = Source(broker.world.folder / "spoilt", broker, numbers[0], draw(), "income")
+    async with serve_source(source, ALIVE):
+        assert await running.outbox.deliver_due() == 2
+    assert running.outbox.count_unreadable() == 2
+    status = await build_commands(running, lambda: None)["status"]({})
+    assert status["outbox_unreadable"] == 2
+    assert waiting(broker) == []  # put off, as what fails is
+
+
+async def test_a_notice_whose_entry_is_gone_holds_up_nobody(broker: Running) -> None:
+    """Its person ended meanwhile, or a restore lost the entry: there is no receipt to tell with."""
+    running, to = broker.broker, broker.world.members["income"].id
+    gone = OpenedEntry(
+        core=b"{}", payload_hash=draw(32), commit=draw(32), subject_id=draw(), audience="own"
+    )
+    ended = EndedNotice(kind="involvement", reference=draw(), reason="ended", ended_at=now())
+    until_at, bsn = derive_notice_end(now()), next(NUMBERS)
+    with running.store.writing() as conn:
+        for minutes, notice in (
+            (2, Notice(id=draw(), to=to, type="opened", content=gone, until_at=until_at)),
+            (1, Notice(id=draw(), to=to, type="ended", content=ended, until_at=until_at)),
+        ):
+            due = now() - timedelta(minutes=minutes)
+            running.rooms.registers.notices.add(conn, notice, due)
+    before = running.outbox.count_unreadable()
+    source = Source(broker.world.folder / "gone", broker, bsn, draw(), "income")
+    async with serve_source(source, ALIVE):
+        assert await running.outbox.deliver_due() == 1
+    assert running.outbox.count_unreadable() == before + 1

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from broker.exchange.members import MemberMissingError
 from datwat.party.problems import InputInvalidError
@@ -24,7 +21,6 @@ from datwat.protocol.answers import ActPart
 from tests.exchange.world import (
     WORKER,
     Running,
-    World,
     act_part,
     bsns,
     by_handle,
@@ -32,7 +28,6 @@ from tests.exchange.world import (
     member,
     now,
     open_household,
-    open_world,
     opens,
     register,
     say,
@@ -42,12 +37,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBERS = bsns()
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 NO_OCCASION = {"occasion_own", "occasion_open", "handler_current", "person_in_household"}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    async with AsyncExitStack() as stack:
-        yield await open_world(World(tmp_path_factory.mktemp("world")), stack)
 
 
 def build_consent(until_at: datetime) -> Consent:

@@ -5,12 +5,9 @@ And nobody is introduced from an occasion while telling waits.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from broker.involvement.special_situations import (
     REFUSED_TERM,
@@ -23,7 +20,6 @@ from tests.exchange.test_terms import at, command
 from tests.exchange.world import (
     WORKER,
     Running,
-    World,
     act_part,
     bsns,
     by_bsn,
@@ -33,7 +29,6 @@ from tests.exchange.world import (
     member,
     now,
     open_household,
-    open_world,
     opens,
     register,
     say,
@@ -44,12 +39,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBERS = bsns()
 BOSS = Professional(id="d.baas", role="directeur")
 TOO_LONG = timedelta(days=29)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    async with AsyncExitStack() as stack:
-        yield await open_world(World(tmp_path_factory.mktemp("world")), stack)
 
 
 def find_new(running: Running, known: list[SpecialSituationRow]) -> list[SpecialSituationRow]:

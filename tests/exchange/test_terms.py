@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from broker.involvement.special_situations import RenewalRefusedError, derive_nu
 from broker.pseudonyms.subjects import draw_id
 from broker.wiring import build_renewals
 from datwat.party import clock
+from datwat.party.problems import InputInvalidError
 from datwat.party.spent import SpentRequests
 from datwat.protocol.acts import Professional, SpecialSituation
 from datwat.protocol.values import encode_moment
@@ -56,7 +56,7 @@ def at(running: Running, ahead: timedelta) -> tuple[Housekeeper, Openings]:
         running.broker.store,
         Organisation(id=BROKER, name="Broker"),
         find_subjects=find_delayed_subjects,
-        find_renewal=build_renewals(running.broker.policy.bundle),
+        find_renewal=build_renewals(lambda: running.broker.policy.bundle),
     )
     return Housekeeper(rooms, openings, SpentRequests(SPENT), purge_ended), openings
 
@@ -139,21 +139,23 @@ async def test_only_what_opens_by_itself_is_opened_at_the_end_of_its_term(
 async def test_what_waits_for_a_person_is_listed_and_counted_as_overdue(
     broker: Running,
 ) -> None:
-    until_at = now() + timedelta(seconds=2)
     before = (await command(broker, "status"))["special_overdue"]
-    number = await declare_until(broker, until_at)
+    number = await declare(broker, "adult_safety", "by_person")
     assert (await read_states(broker))[number] == "declared"
-    await asyncio.sleep(max(0.0, (until_at - now()).total_seconds()) + 1)
+    await move_term(broker, number, now() - timedelta(seconds=1))
     await broker.broker.housekeeper.run_round()
     assert (await read_states(broker))[number] == "overdue"
     assert (await command(broker, "status"))["special_overdue"] == before + 1
+    with pytest.raises(InputInvalidError, match="the id of a member of staff") as caught:
+        await command(broker, "special_open", number=number, by="Dirk de Baas!", role="directeur")
+    assert "Dirk" not in caught.value.detail
     answer = await command(broker, "special_open", number=number, by="d.baas", role="directeur")
     assert answer == {"number": number, "opened": 1}
     assert number not in await read_states(broker)
 
 
-async def declare_until(running: Running, until_at: datetime) -> str:
-    number = await declare(running, "adult_safety", "by_person", days=7)
+async def move_term(running: Running, number: str, until_at: datetime) -> None:
+    """Write another end of the term into the register, as if that much time had passed."""
     row = running.broker.openings.require_waiting(number)
     stated = row.stated.model_copy(update={"until_at": until_at})
     store = running.broker.rooms.registers.special_situations
@@ -164,7 +166,6 @@ async def declare_until(running: Running, until_at: datetime) -> str:
         return []
 
     await running.broker.log.append(Job(work))
-    return number
 
 
 async def test_an_expired_pointer_is_gone_a_month_later_and_its_entry_is_not(

@@ -73,6 +73,7 @@ from datwat.protocol.trust import (
     PolicyKeys,
     PublicJwk,
     TrustList,
+    Witness,
 )
 
 BROKER = "00000099000000003000:broker"
@@ -159,6 +160,8 @@ class World:
     folder: Path
     gateways: Mapping[str, str] = field(default_factory=dict)
     database_url: str = ""
+    witnesses: tuple[Witness, ...] = ()
+    witness_threshold: int = 0
     members: dict[str, Member] = field(default_factory=dict)
     scalar: bytes = field(default_factory=group.random_scalar)
     holder_key: ExchangeKey = field(default_factory=ExchangeKey.generate)
@@ -203,7 +206,8 @@ class World:
             ),
             policy=PolicyKeys(threshold=1, keys=(self.policy_jwk,)),
             log=self.card.log,
-            witness_threshold=0,
+            witnesses=self.witnesses,
+            witness_threshold=self.witness_threshold,
         )
         payload = encode_canonical(trust.model_dump(mode="json"))
         path = self.folder / "list.json"

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.client.http import ConnectorProblem
 from connectors.client.outgoing import Person, build_envelope_members, draw_rid
-from datwat.party import trust_draft
+from datwat.party import trust_draft, trust_signing
 from datwat.protocol import group
 from datwat.protocol.acts import Statement
 from datwat.protocol.signing import SignedMessage, build_message
@@ -152,9 +152,9 @@ def test_a_list_that_expires_closes_everything_until_there_is_a_new_one(
 
 def sign_until(asked: FaultCovenant, *, seconds: int) -> None:
     """Sign a list that is valid for a few seconds: the command signs for whole days."""
-    keys = trust_draft.read_keys(sorted(asked.trust.glob(trust_draft.KEY_PATTERN)))
+    keys = trust_signing.read_keys(sorted(asked.trust.glob(trust_draft.KEY_PATTERN)))
     at = now() - timedelta(days=1) + timedelta(seconds=seconds)
-    assert trust_draft.sign_draft(asked.trust, keys, now=at, days=1).is_complete
+    assert trust_signing.sign_draft(asked.trust, keys, now=at, days=1).is_complete
 
 
 def test_a_covenant_that_ends_closes_the_partner_everywhere_with_the_next_reading(

@@ -15,7 +15,7 @@ from broker.involvement.introductions import (
     derive_state,
     is_redeemable,
 )
-from broker.pseudonyms.references import Introduction
+from broker.pseudonyms.reference_rows import Introduction
 from tests.adapters.registers import DAY, NOW, TEAM
 
 hours = st.integers(-200, 400).map(lambda n: NOW + timedelta(hours=n))

@@ -73,7 +73,7 @@ def test_what_is_added_is_found(conn: Connection, involvements: Involvements) ->
     row = build_involvement()
     involvements.add(conn, row)
     assert involvements.find(conn, row.id, NOW) == row
-    assert involvements.find_current(conn, row.subject_id, row.source, row.kind, NOW) == row
+    assert involvements.find_registered(conn, row.subject_id, row.source, row.kind, NOW) == row
     assert involvements.pointers_of(conn, row.subject_id, FUNCTIONS, KINDS, NOW) == [row]
     assert involvements.list_current_of(conn, row.subject_id, row.source, NOW) == [row]
     assert involvements.list_current_of(conn, row.subject_id, TEAM, NOW) == []
@@ -105,7 +105,9 @@ def test_eight_at_once_give_one(engine: Engine, involvements: Involvements) -> N
         waited = False
         while True:
             with engine.connect() as reader:
-                known = involvements.find_current(reader, row.subject_id, row.source, row.kind, NOW)
+                known = involvements.find_registered(
+                    reader, row.subject_id, row.source, row.kind, NOW
+                )
             if not waited:
                 assert known is None
                 barrier.wait()
@@ -144,8 +146,35 @@ def test_a_pointer_past_its_term_is_never_shown(
         assert (
             len(involvements.pointers_of(conn, row.subject_id, FUNCTIONS, KINDS, moment)) == shown
         )
-        found = involvements.find_current(conn, row.subject_id, row.source, row.kind, moment)
-        assert (found is not None) == bool(shown)
+        found = involvements.find_registered(conn, row.subject_id, row.source, row.kind, moment)
+        assert found is not None
+        assert is_current(found, moment) == bool(shown)
+
+
+def test_what_is_registered_anew_is_found_before_what_lapsed(
+    conn: Connection, involvements: Involvements
+) -> None:
+    """Cleaned up or not, by its term only: what its source ended is a thing of the past."""
+    first = build_involvement()
+    over = first.expires_at
+    involvements.add(conn, first)
+    this = (first.subject_id, first.source, first.kind)
+    lapsed = involvements.find_registered(conn, *this, over)
+    assert lapsed is not None
+    assert (lapsed.id, is_current(lapsed, over)) == (first.id, False)
+    involvements.end(conn, first.id, "expired", over)
+    lapsed = involvements.find_registered(conn, *this, over)
+    assert lapsed is not None
+    assert lapsed.id == first.id
+    anew = replace(first, id=draw_id(), registered_at=over, expires_at=over + 400 * DAY)
+    involvements.add(conn, anew)
+    found = involvements.find_registered(conn, *this, over)
+    assert found is not None
+    assert found.id == anew.id
+    involvements.end(conn, anew.id, "ended", over)
+    found = involvements.find_registered(conn, *this, over)
+    assert found is not None
+    assert found.id == first.id
 
 
 def test_after_its_term_a_source_registers_anew(

@@ -6,7 +6,9 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from keyholder.app import open_party
 from keyholder.errors import NotListedError
 from keyholder.settings import KeyHolderSettings
 from tests.keyholder.world import START, World, look_up, problem, run
-from tests.party.covenant import KEY_HOLDER_ID, build_member, now
+from tests.party.covenant import KEY_HOLDER_ID, build_member, now, write
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("keyholder")]
 
@@ -63,6 +65,19 @@ def test_an_expired_list_refuses_everybody_with_its_own_code(tmp_path: Path) -> 
         assert (refused["status"], refused["code"]) == (503, "trust_list_expired")
     finally:
         world.close()
+
+
+def test_a_partner_that_just_joined_is_heard_within_seconds(own_world: World) -> None:
+    """It is refused once, as any stranger is; that has the list read, and not in a minute."""
+    own_world.start()
+    joined = build_member(2, "inquire")
+    covenant = replace(own_world.covenant, members=(*own_world.members, joined))
+    write(own_world.home.parent / "list.json", covenant.sign(covenant.build(seq=2)))
+    until, seen = time.monotonic() + 15, []
+    while time.monotonic() < until and "partner_not_open" not in seen:
+        seen.append(problem(own_world.post(look_up(joined)[0]))["code"])
+        time.sleep(0.2)
+    assert (seen[0], seen[-1]) == ("message_key_unknown", "partner_not_open")
 
 
 def test_it_stops_when_asked_and_leaves_no_run_file(own_world: World) -> None:

@@ -15,6 +15,7 @@ import broker
 import connectors
 import datwat
 import keyholder
+import witness
 from datwat.party.http_out import PeerRefusedError
 from datwat.party.problem_rows import ROWS
 from datwat.party.problems import (
@@ -30,7 +31,7 @@ from datwat.protocol.acts import PersonPart
 from datwat.protocol.canonical import DuplicateKeyError
 from datwat.protocol.errors import DatwatError, ProtocolError
 
-PACKAGES = (datwat, keyholder, broker, connectors)
+PACKAGES = (datwat, keyholder, broker, connectors, witness)
 
 
 def walk(package: ModuleType) -> Iterator[str]:
@@ -58,8 +59,10 @@ def test_every_error_of_the_code_base_has_a_row_of_its_own() -> None:
     assert not missing
 
 
-def test_statuses_are_those_of_errors_and_never_422() -> None:
-    assert all(400 <= status < 600 and status != 422 for status, _ in ROWS.values())
+def test_statuses_are_those_of_errors_and_422_is_of_the_witness_protocol_only() -> None:
+    assert all(400 <= status < 600 for status, _ in ROWS.values())
+    unprocessable = {code for code, (status, _) in ROWS.items() if status == 422}
+    assert unprocessable == {"cosigning_proof", "cosigning_fork"}  # C2SP tlog-witness says so
 
 
 def test_an_unknown_code_takes_the_row_of_its_base() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -202,3 +203,19 @@ def test_killed_at_any_moment_nothing_told_is_lost(path: Path) -> None:
             assert mark.number >= told
             assert mark.digest == mark.number.to_bytes(32, "big")
             assert len(ratchet.records("erased")) >= mark.number
+
+
+def test_many_records_are_one_sync_and_as_good_as_one_each(tmp_path: Path) -> None:
+    path = tmp_path / "ratchet"
+    with rt.Ratchet.open(path) as ratchet:
+        ratchet.record("consent", "a")
+        with patch("os.fdatasync", wraps=os.fdatasync) as sync:
+            ratchet.record_all([("consent", "a"), ("pointer", "b"), ("pointer", "b")])
+            ratchet.record_all([("consent", "a"), ("consent", "c")])
+            ratchet.record_all([("consent", "a")])
+        assert sync.call_count == 2
+        with pytest.raises(rt.RatchetError):
+            ratchet.record_all([("consent", "d"), ("consent", "e" * 2_000)])
+    with rt.Ratchet.open(path) as ratchet:
+        assert ratchet.records("consent") == ("a", "c")
+        assert ratchet.records("pointer") == ("b",)

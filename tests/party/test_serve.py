@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -25,7 +28,9 @@ from pathlib import Path
 from datwat.party.admin import build_admin_listener
 from datwat.party.errors import PartyError
 from datwat.party.serve import serve
+from datwat.party.telemetry import configure_logging
 
+configure_logging()
 home = Path(sys.argv[1])
 
 async def echo(members):
@@ -90,6 +95,31 @@ def test_it_ends_gracefully(home: Path, process: subprocess.Popen[str]) -> None:
     assert find_running(home) is None
     with pytest.raises(NotRunningError):
         call_running(home, "echo")
+
+
+def test_it_says_which_address_is_what(home: Path) -> None:
+    terminal, stdout = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(home)], stdout=stdout, stderr=subprocess.PIPE, text=True
+    )
+    os.close(stdout)
+    try:
+        running = wait_until_ready(home, seconds=20, is_alive=lambda: process.poll() is None)
+    finally:
+        process.send_signal(signal.SIGINT)
+    _, logged = process.communicate(timeout=10)
+    address = f"http://127.0.0.1:{running.ports['admin']}"
+    said = os.read(terminal, 10_000).decode().splitlines()
+    os.close(terminal)
+    assert f"  {address}" in next(line for line in said if "admin listener" in line)
+    events = [json.loads(line) for line in logged.splitlines()]
+    assert next(one for one in events if one["event"] == "serving")["admin"] == address
+
+
+def test_a_program_reads_nothing_but_the_log(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=10)
+    assert out == "closed\n"
 
 
 def test_after_a_kill_the_home_is_free_again(home: Path, process: subprocess.Popen[str]) -> None:

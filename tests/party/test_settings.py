@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,24 @@ def test_change_keeps_the_rest(tmp_path: Path) -> None:
     change_settings(tmp_path, {"port": 1})
     settings = load_settings(PartySettings, tmp_path)
     assert (settings.port, settings.name) == (1, VALUES["name"])
+
+
+def test_changes_at_once_all_count(tmp_path: Path) -> None:
+    names = ("port", "max_requests", "max_body_bytes", "url")
+    write_settings(tmp_path, {**VALUES, "max_requests": 1_000})
+    begin = threading.Barrier(len(names))
+
+    def change(name: str, value: str | int) -> None:
+        begin.wait()
+        change_settings(tmp_path, {name: value})
+
+    for turn in range(900, 925):
+        values = (turn, turn, 9_000 + turn, f"https://partner.example/{turn}")
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(change, names, values))
+        settings = load_settings(PartySettings, tmp_path)
+        held = (settings.port, settings.max_requests, settings.max_body_bytes, settings.url)
+        assert held == values
 
 
 def test_a_home_that_stood_open_is_closed(tmp_path: Path) -> None:

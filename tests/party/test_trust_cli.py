@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from typer.testing import CliRunner
@@ -11,7 +11,10 @@ from datwat.party.settings import PartySettings, load_settings, write_settings
 from datwat.party.trust_cli import app
 from datwat.party.trust_draft import CardError, DraftError, DraftIncompleteError
 from datwat.party.trust_list import TrustListError, accept_first
-from datwat.protocol.trust import Card, LogEntry
+from datwat.protocol.errors import DatwatError
+from datwat.protocol.keys import SigningKey
+from datwat.protocol.notes import VerifierKey
+from datwat.protocol.trust import Card, LogEntry, Witness
 from tests.party.covenant import VKEY, TestCovenant, build_member, jwk, now
 
 
@@ -82,6 +85,7 @@ def test_keys_that_are_never_in_one_place_sign_one_after_the_other(
     second = run("sign", "--folder", folder, "--key", f"{folder}/covenant-3.key")
     assert second["complete"]
     assert second["hash"] == first["hash"]
+    assert not (Path(folder) / "trust-list.pending.json").exists()
 
 
 def test_a_changed_draft_drops_the_signatures_before_it(folder: str, tmp_path: Path) -> None:
@@ -125,6 +129,30 @@ def test_what_is_wrong_is_said(folder: str, tmp_path: Path) -> None:
         run("show", str(tmp_path / "missing.json"))
 
 
+@pytest.mark.parametrize("content", [None, "no JSON", "{}"])
+@pytest.mark.parametrize("command", ["show", "add", "sign", "suspend"])
+def test_a_file_that_cannot_be_used_is_named(
+    folder: str, tmp_path: Path, command: str, content: str | None
+) -> None:
+    file = tmp_path / "file.json"
+    if content is not None:
+        file.write_text(content)
+    lines = {
+        "show": ["show", str(file)],
+        "add": ["add", "--folder", folder, str(file)],
+        "sign": ["sign", "--folder", folder, "--key", str(file)],
+        "suspend": ["suspend", "--folder", str(tmp_path / "x"), "00000099000000000009:nobody"],
+    }
+    if command == "suspend":
+        file = tmp_path / "x" / "draft.json"
+        if content is not None:
+            file.parent.mkdir()
+            file.write_text(content)
+    with pytest.raises(DatwatError) as caught:
+        run(*lines[command])
+    assert str(file) in caught.value.detail
+
+
 def test_covenant_keys_are_for_their_owner_only(folder: str) -> None:
     keys = sorted(Path(folder).glob("covenant-*.key"))
     assert len(keys) == 3
@@ -135,3 +163,42 @@ def test_covenant_keys_are_for_their_owner_only(folder: str) -> None:
 def test_every_help_has_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert "Example: datwat trust" in result.output
+
+
+def write_witness(folder: Path, name: str, key: bytes, kind: Literal[1, 4] = 4) -> str:
+    vkey = VerifierKey(name=name.split(maxsplit=1)[0], type=kind, public_key=key).text
+    witness = Witness(name=name, vkey=vkey, url="http://127.0.0.1:8083")
+    path = folder / "witness.json"
+    path.write_text(Card(v=1, role="witness", witness=witness).model_dump_json())
+    return str(path)
+
+
+def test_witnesses_are_taken_up_and_required(folder: str, tmp_path: Path) -> None:
+    run("add", "--folder", folder, *write_cards(tmp_path))
+    with pytest.raises(DraftError, match="has 0 witnesses"):
+        run("require-witnesses", "--folder", folder, "1")
+    one, two = (SigningKey.generate().public.raw for _ in range(2))
+    run("add", "--folder", folder, write_witness(tmp_path, "witness.example/w1", one))
+    with pytest.raises(CardError, match="has this key"):
+        run("add", "--folder", folder, write_witness(tmp_path, "witness.example/w2", one))
+    for path in (
+        write_witness(tmp_path, "witness.example/w3", two, kind=1),
+        write_witness(tmp_path, "witness.example/w3 other", two),
+    ):
+        with pytest.raises(CardError, match="verifier key"):
+            run("add", "--folder", folder, path)
+    added = run("add", "--folder", folder, write_witness(tmp_path, "witness.example/w1", two))
+    assert added["witnesses"] == 1  # the newer card of that name
+    run("require-witnesses", "--folder", folder, "1")
+    run("sign", "--folder", folder)
+    shown = run("show", f"{folder}/trust-list.json")
+    assert (shown["witnesses"], shown["witness_threshold"]) == (["witness.example/w1"], 1)
+
+
+def test_what_has_no_witness_is_spelled_as_before_there_were_any() -> None:
+    vkey = VerifierKey(name="w", type=4, public_key=SigningKey.generate().public.raw).text
+    plain = {"name": "w", "vkey": vkey}
+    assert Witness(name="w", vkey=vkey).model_dump(mode="json") == plain
+    assert json.loads(Witness(name="w", vkey=vkey).model_dump_json()) == plain
+    assert Witness.model_validate_json(json.dumps(plain)).url is None
+    assert "witness" not in Card(v=1, role="policy").model_dump(mode="json")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -184,6 +185,36 @@ async def test_keeper_follows_the_source_and_never_goes_back(home: Home) -> None
     # After a restart the source offers the old list again, and the pin is still that of the first.
     with open_ratchet(home.settings) as ratchet:
         assert (await open_keeper(home, ratchet)).directory.digest == newest
+
+
+class CountingKeeper(TrustKeeper):
+    """A keeper that counts how often the source was read."""
+
+    read = 0
+
+    async def refresh(self) -> bool:
+        self.read += 1
+        return await super().refresh()
+
+
+async def test_who_asks_has_it_read_sooner_and_not_at_will(home: Home) -> None:
+    """A stranger's key is a reason to look at the source, at most once in `soonest`."""
+    soonest = timedelta(seconds=0.2)
+    with open_ratchet(home.settings) as ratchet:
+        async with HttpOut() as http:
+            keeper = await CountingKeeper.open(home.settings, ratchet, http)
+            newest = home.publish(2)
+            running = asyncio.ensure_future(keeper.run(timedelta(minutes=1), soonest=soonest))
+            await asyncio.sleep(0.4)
+            assert (keeper.read, keeper.directory.trust.seq) == (1, 1)  # nobody asked
+            keeper.ask()
+            await asyncio.sleep(0.1)
+            assert (keeper.read, keeper.directory.digest) == (2, newest)
+            for _ in range(50):
+                keeper.ask()
+                await asyncio.sleep(0.02)
+            running.cancel()
+    assert 4 <= keeper.read <= 8
 
 
 async def test_an_old_copy_in_the_home_folder_does_not_bring_the_old_list_back(home: Home) -> None:

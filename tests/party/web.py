@@ -11,6 +11,19 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from datwat.party.http_out import HttpOut
+
+
+class OutOfAnyLoop(HttpOut):
+    """The real client for what is built outside a loop: one for each file, in the loop at hand."""
+
+    def __init__(self) -> None:
+        """Open nothing yet."""
+
+    async def fetch_file(self, url: str, *, seconds: float, max_bytes: int) -> bytes:
+        async with HttpOut() as http:
+            return await http.fetch_file(url, seconds=seconds, max_bytes=max_bytes)
+
 
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:

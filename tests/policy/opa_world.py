@@ -106,6 +106,7 @@ def make_evaluation(**changes: object) -> Evaluation:
         "opens": None,
         "new_special_situation": None,
         "introduce_to": None,
+        "introduce_standing": None,
         "contact_asked_at": None,
         "contact_unanswered_since": None,
         "ask": Ask(

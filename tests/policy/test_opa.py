@@ -319,3 +319,23 @@ async def test_no_opa_at_all_is_a_denial_and_the_token_shows_nowhere(
 
 def test_the_key_for_opa_shows_nowhere() -> None:
     assert "PRIVATE" not in repr(OpaKey.generate())
+
+
+async def test_who_takes_the_port_before_opa_is_told_nothing_and_not_believed(
+    binary: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = 0
+
+    async def claim_ready(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        heard += 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(claim_ready, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setattr(opa_process, "_find_free_port", lambda: port)
+    with pytest.raises(OpaStartError):
+        await SupervisedOpa(binary, bundle).__aenter__()
+    server.close()
+    assert heard == 0

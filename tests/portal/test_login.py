@@ -92,8 +92,9 @@ async def test_a_represented_person_comes_along(hostile: HostileProvider, tmp_pa
         ("iss", "http://127.0.0.1:9"),
         ("aud", "another-client"),
         ("nonce", "another-nonce"),
-        ("exp", int(time.time()) - 600),
-        ("iat", int(time.time()) - 3_600),
+        # Ids of their own: those made of a moment would differ between the workers.
+        pytest.param("exp", int(time.time()) - 600, id="expired"),
+        pytest.param("iat", int(time.time()) - 3_600, id="issued-long-ago"),
         ("bsn", "123456789"),
         ("bsn", 999990019),
         ("bsn", None),

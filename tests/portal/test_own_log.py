@@ -16,11 +16,13 @@ from connectors.portal.own_log import verify_own_log
 from datwat.protocol.access_log import AccessCard, AccessLog, EntryProof, Sentence
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.card_data import CardDataError, build_card_data
-from datwat.protocol.checkpoint import CheckpointSigner
+from datwat.protocol.catalogue import CatalogueView
+from datwat.protocol.checkpoint import Checkpoint, CheckpointSigner
 from datwat.protocol.entry import build_person_entry, derive_commit, derive_payload_hash
 from datwat.protocol.errors import ProtocolError
 from datwat.protocol.merkle import build_inclusion_proof, derive_root, hash_leaf, hash_node
 from datwat.protocol.receipt import ReceiptError
+from datwat.protocol.texts import Texts
 from datwat.protocol.trust import LogEntry
 from datwat.protocol.values import encode_bytes
 
@@ -29,7 +31,43 @@ RID = b"r" * 16
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PARTNER = "00000099000000001000:social-team"
 _LISTS = ("findings", "pointers", "fields_asked", "fields_given", "withheld")
+# What the broker wrote in a card: the portal does not read it.
 PLAIN = Sentence(nl="Zin.", en="Sentence.")
+TEXTS = {
+    "nl": {
+        "told": "De inwoner weet het.",
+        "never_told": "{days} dagen later.",
+        "child_safety": "veiligheid",
+    },
+    "en": {
+        "told": "The resident knows.",
+        "never_told": "{days} days later.",
+        "child_safety": "safety",
+    },
+}
+WORDING = {"nl": "Hulp aan gezinnen", "en": "Help for families"}
+CATALOGUE = CatalogueView.model_validate(
+    {
+        "purposes": {
+            "coordinate_family_help": {
+                "id": "coordinate_family_help",
+                "digest": "a" * 64,
+                "title": WORDING,
+                "sentence": WORDING,
+                "domain": "care",
+                "valid_from": AT,
+                "legal_check": "open",
+                "edges": (),
+            }
+        },
+        "products": {},
+        "kinds": {},
+    }
+)
+
+
+def verify(raw: bytes, rid: bytes, log: LogEntry) -> tuple[AccessLog, Checkpoint]:
+    return verify_own_log(raw, rid, log, Texts(TEXTS), CATALOGUE)
 
 
 def build_payload(**changes: object) -> dict[str, Any]:
@@ -101,7 +139,7 @@ class Log:
 
 def test_a_card_that_stands_in_the_log_is_shown() -> None:
     log = Log(build_payload())
-    page, checkpoint = verify_own_log(log.build_page(), RID, log.entry)
+    page, checkpoint = verify(log.build_page(), RID, log.entry)
     assert (len(page.cards), checkpoint.size) == (1, 2)
 
 
@@ -118,7 +156,7 @@ def test_a_card_that_stands_in_the_log_is_shown() -> None:
 def test_a_card_that_says_something_else_than_its_entry_is_refused(card: dict[str, Any]) -> None:
     log = Log(build_payload())
     with pytest.raises(OwnLogError):
-        verify_own_log(log.build_page(**card), RID, log.entry)
+        verify(log.build_page(**card), RID, log.entry)
 
 
 @pytest.mark.parametrize(
@@ -136,17 +174,17 @@ def test_a_card_that_says_something_else_than_its_entry_is_refused(card: dict[st
 def test_an_entry_that_is_not_the_one_in_the_log_is_refused(proof: dict[str, Any]) -> None:
     log = Log(build_payload())
     with pytest.raises(ReceiptError):
-        verify_own_log(log.build_page(proof=proof), RID, log.entry)
+        verify(log.build_page(proof=proof), RID, log.entry)
 
 
 def test_another_log_another_answer_and_garbage_are_refused() -> None:
     log, other = Log(build_payload()), Log(build_payload())
     with pytest.raises(ProtocolError):
-        verify_own_log(log.build_page(), RID, other.entry)
+        verify(log.build_page(), RID, other.entry)
     with pytest.raises(OwnLogError):
-        verify_own_log(log.build_page(), b"z" * 16, log.entry)
+        verify(log.build_page(), b"z" * 16, log.entry)
     with pytest.raises(AnswerFormError):
-        verify_own_log(b"{}", RID, log.entry)
+        verify(b"{}", RID, log.entry)
 
 
 def build_reopened(**changes: object) -> dict[str, Any]:
@@ -167,15 +205,16 @@ def build_reopened(**changes: object) -> dict[str, Any]:
 def test_an_opened_entry_tells_what_the_earlier_one_committed_to() -> None:
     log = Log(build_reopened())
     later = datetime(2026, 4, 2, 9, 0, tzinfo=UTC)
-    page, _ = verify_own_log(log.build_page(told_later_at=later), RID, log.entry)
+    page, _ = verify(log.build_page(told_later_at=later), RID, log.entry)
     assert page.cards[0].event == "inquire"
+    assert page.cards[0].summary.nl.startswith("Team vroeg wie er bij u betrokken is.")
 
 
 def test_an_opened_entry_with_another_earlier_half_is_refused() -> None:
     log = Log(build_reopened(core=encode_bytes(b"another core")))
     later = datetime(2026, 4, 2, 9, 0, tzinfo=UTC)
     with pytest.raises(OwnLogError):
-        verify_own_log(log.build_page(told_later_at=later), RID, log.entry)
+        verify(log.build_page(told_later_at=later), RID, log.entry)
     assert json.loads(log.payload)["event"] == "opened"
 
 
@@ -241,8 +280,55 @@ def build_forged(**changes: object) -> bytes:
     log = Log(build_payload(**FULL))
     page = json.loads(log.build_page())
     page["cards"][0].update(build_full(**changes))
-    verify_own_log(json.dumps(page).encode(), RID, log.entry)
-    return json.dumps(page).encode()
+    shown, _ = verify(json.dumps(page).encode(), RID, log.entry)
+    return shown.model_dump_json().encode()
+
+
+def read_sentences(card: dict[str, Any]) -> list[dict[str, str]]:
+    texts = [one["text"] for one in (*card["findings"], *card["withheld"])]
+    return [card["summary"], card["support"], *texts]
+
+
+def test_no_sentence_is_the_brokers() -> None:
+    """Whatever it writes beside the data, a resident reads what the entry and the bundle say."""
+    lie = {"nl": "Er is niets gevraagd.", "en": "Nothing was asked."}
+    full = build_full()
+    (card,) = json.loads(
+        build_forged(
+            summary=lie,
+            support=lie,
+            findings=[{**full["findings"][0], "text": lie}],
+            withheld=[{**full["withheld"][0], "text": lie}],
+        )
+    )["cards"]
+    (plain,) = json.loads(build_forged())["cards"]
+    assert read_sentences(card) == read_sentences(plain)
+    asked = "Team vroeg - om gegevens over u. Doel: Hulp aan gezinnen."
+    assert card["summary"]["nl"] == asked
+    assert card["findings"][0]["text"] == {
+        "nl": "De inwoner weet het.",
+        "en": "The resident knows.",
+    }
+    assert card["withheld"][0]["text"]["nl"] == "field_not_permitted"  # it has no text: the code
+    assert card["support"]["nl"].startswith("Wilt u hulp")
+
+
+def test_a_parameter_of_a_finding_is_in_its_sentence() -> None:
+    finding = {"blade": "purpose", "code": "never_told", "satisfied": True, "params": {"days": 9}}
+    log = Log(build_payload(said={"permit": False, "rung": "dat", "findings": [finding]}))
+    page = json.loads(log.build_page())
+    said = {"blade": "purpose", "code": "never_told", "satisfied": True}
+    page["cards"][0].update(
+        permitted=False, rung="dat", findings=[{**said, "text": {"nl": "Zin.", "en": "Sentence."}}]
+    )
+    shown, _ = verify(json.dumps(page).encode(), RID, log.entry)
+    assert shown.cards[0].findings[0].text == Sentence(nl="9 dagen later.", en="9 days later.")
+
+
+def test_an_event_that_this_portal_does_not_know_is_named() -> None:
+    log = Log(build_payload(event="something_new"))
+    shown, _ = verify(log.build_page(event="something_new"), RID, log.entry)
+    assert shown.cards[0].summary == Sentence(nl="Team: something_new.", en="Team: something_new.")
 
 
 def test_a_full_card_is_shown_as_it_is() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,8 @@ from datwat.protocol.acts import (
     SpecialSituation,
 )
 from datwat.protocol.values import decode_bytes
+from demo.covenant import build_login
+from tests.demo.test_portal import get_me, get_proof, log_in
 from tests.demo.world import TEMPORARY, World
 from tests.party.covenant import now
 from tests.promises.needles import (
@@ -147,6 +150,14 @@ def register_and_end(world: World) -> None:
     team.end(requests.End(professional=NOOR, rows=(ending,)))
 
 
+def download_a_bundle(world: World) -> None:
+    """Log in at the portal as a resident and get the proof that nothing is missing."""
+    portal, who = world.covenant.url("portal"), next(iter(world.promises.people))
+    with httpx.Client(trust_env=False, timeout=20) as browser:
+        log_in(world, browser, build_login(world.promises, who))
+        assert get_proof(browser, portal, get_me(browser, portal)).rolls
+
+
 @pytest.fixture(scope="module")
 def walked(world: World) -> World:
     """The world after the marked number went everywhere."""
@@ -154,6 +165,7 @@ def walked(world: World) -> World:
     differences, _ = world.play(world.promises)
     assert differences == []
     do_the_other_acts(world)
+    download_a_bundle(world)
     return world
 
 

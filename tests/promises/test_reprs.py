@@ -20,6 +20,7 @@ import connectors
 import datwat
 import demo
 import keyholder
+import witness
 
 NAMES = re.compile(
     r"(^|_)(pseudonym|subject_id|bsn|handle|reference|key|kek|secret|token|session)s?($|_)"
@@ -34,6 +35,7 @@ ALLOWED = {
     "broker.exchange.gather.TicketKeys.keys": HIDDEN_WITHIN,
     "broker.exchange.registers.Registers.references": "a register, not a reference",
     "broker.policy.evaluation.RequesterFacts.bsn_rights": "laws that let a partner use the BSN",
+    "broker.settings.BrokerSettings.kek_days": "a number of days",
     "broker.wiring.Broker.secrets": HIDDEN_WITHIN,
     "connectors.portal.settings.PortalSettings.bsn_claim": SETTING,
     "connectors.sources.declaration.ClientRules.bsn": PLACE,
@@ -59,7 +61,7 @@ ALLOWED = {
     "datwat.protocol.trust.TrustList.key_holder": PUBLIC_KEYS,
     "keyholder.evaluation.Duty.ticket_key": HIDDEN_WITHIN,
 }
-PACKAGES = (broker, connectors, datwat, demo, keyholder)
+PACKAGES = (broker, connectors, datwat, demo, keyholder, witness)
 
 
 def walk_modules() -> Iterator[ModuleType]:

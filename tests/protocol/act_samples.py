@@ -18,6 +18,7 @@ from datwat.protocol.acts import (
     OccasionStatement,
     Page,
     Professional,
+    ProofRequest,
     Registration,
     SpecialSituation,
     Statement,
@@ -74,6 +75,7 @@ PERSON: Mapping[str, Any] = {
     "contact_state": "seen",
     "wish": Wish(consent=_CONSENT),
     "page": Page(),
+    "proof": ProofRequest(quarters=("2026Q1",)),
 }
 
 

@@ -137,7 +137,8 @@ async def read_checkpoint(matrix: Matrix, wire: bytes) -> str | None:
 _BROKER: dict[str, tuple[Reader, tuple[str, ...]]] = {
     route.path: (read_at_broker(route.kind, route.types), route.types) for route in ROUTES
 }
-_BROKER["/v1/access-log"] = (read_at_broker(ActObject, ("access_log",)), ("access_log",))
+_VIEWS = {"/v1/access-log": "access_log", "/v1/access-log/proof": "access_log_proof"}
+_BROKER |= {path: (read_at_broker(ActObject, (name,)), (name,)) for path, name in _VIEWS.items()}
 
 # Each reader, with the objects that it accepts: the diagonal.
 READERS: Mapping[str, tuple[Reader, tuple[str, ...]]] = {

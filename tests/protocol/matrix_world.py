@@ -68,7 +68,7 @@ from tests.protocol.order_world import (
 
 PORTAL = "00000099000000004000:portal"
 PORTAL_KEY = SigningKey.from_seed(hashlib.sha256(b"portal").digest())
-PORTAL_ACTS = frozenset({"open_session", "end_session", "access_log", "wish"})
+PORTAL_ACTS = frozenset({"open_session", "end_session", "access_log", "access_log_proof", "wish"})
 NOTICES = ("opened", "annulled", "ended")
 MESSAGES = ("evaluate", *ROUTES, "envelope", "contact_request", *NOTICES)
 OBJECTS = (*MESSAGES, "order", "trust_list", "bundle", "checkpoint")
@@ -147,7 +147,8 @@ class Matrix:
         # What admission needs of a running broker: the time, the list and the limits.
         rooms = SimpleNamespace(clock=moment, trust=SimpleNamespace(directory=self.directory))
         limiter = RateLimiter(10_000, 10_000)
-        self.api = cast("Api", SimpleNamespace(rooms=rooms, party=BROKER, limiter=limiter))
+        api = SimpleNamespace(rooms=rooms, party=BROKER, limiter=limiter, restored_at=0)
+        self.api = cast("Api", api)
         self.ordered: tuple[Sent, Order] | None = None
 
     @property

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from datwat.protocol import canonical
 from datwat.protocol.canonical import (
     MAX_BYTES,
     CanonicalError,
@@ -122,6 +124,67 @@ def test_decoding_refuses(data: bytes, code: str) -> None:
     with pytest.raises(CanonicalError) as refused:
         decode_strict(data)
     assert refused.value.code == code
+
+
+OBJECTS = st.dictionaries(KEYS, VALUES, max_size=5).map(encode_canonical)
+PIECES = [b'"', b"\\", b",", b":", b"{", b"}", b"[", b"]", b"-", b"0", b"1", b".5", b"e3", b" "]
+PIECES += [b"\x00", b"\x7f", b"\xc3\xa9", b"\xff", b"NaN", b"null", b'"a":1', b',"a":1,"a":2']
+PIECES += [
+    b"9007199254740991",
+    b"9007199254740992",
+    b"\\ud800",
+    b"\\u0061",
+    b"\\/",
+    b"\\b",
+    b"\\u0008",
+]
+
+
+@st.composite
+def nearly_canonical(draw: st.DrawFn) -> bytes:
+    data = draw(OBJECTS)
+    for _ in range(draw(st.integers(0, 2))):
+        start = draw(st.integers(0, len(data)))
+        end = min(len(data), start + draw(st.integers(0, 3)))
+        data = data[:start] + draw(st.sampled_from(PIECES)) + data[end:]
+    return data
+
+
+def read_by(read: Callable[[bytes], Any], data: bytes) -> str:
+    try:
+        return repr(read(data))
+    except CanonicalError as error:
+        return error.code
+
+
+@given(nearly_canonical())
+@example(b'{"a":-0}')
+@example(b'{"a":1,"a":1}')
+@example(b'{"a":9007199254740992}')
+@example(b'{"a":[9007199254740991,-9007199254740993]}')
+@example(b'{"a":0.5}')
+@example(b'{"a":[1e3]}')
+@example(b'{"a":18446744073709551616}')
+@example(b'{"a":"\\u001f\\b\\f\x7f"}')
+@example(b'{"a":NaN}')
+@example(b'{"b":1,"a":2}')
+@example(b'{"a":' * 33 + b"1" + b"}" * 33)
+def test_the_short_way_and_the_long_way_read_the_same(data: bytes) -> None:
+    short = [read_by(read, data) for read in (decode_strict, decode_canonical)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(canonical, "_find_canonical", lambda _data: None)
+        assert short == [read_by(read, data) for read in (decode_strict, decode_canonical)]
+
+
+def test_a_message_as_partners_write_it_goes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = {"at": "2026-03-02T09:00:00Z", "n": 12, "of": ["00000099000000001000:team", None]}
+    data = encode_canonical(members)
+
+    def refuse(_data: bytes) -> Any:  # noqa: ANN401 - JSON
+        raise AssertionError
+
+    monkeypatch.setattr(canonical, "_decode_strict", refuse)
+    assert decode_strict(data) == decode_canonical(data) == members
 
 
 def test_pairs_of_surrogates_and_wide_flat_documents_are_read() -> None:

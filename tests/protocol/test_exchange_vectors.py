@@ -25,6 +25,7 @@ from datwat.protocol.answers import InquiryPart
 from datwat.protocol.answers import build_part as build_answer_part
 from datwat.protocol.bundle import BundleStatement
 from datwat.protocol.canonical import encode_canonical
+from datwat.protocol.catalogue import CatalogueView
 from datwat.protocol.deliveries import ContactDelivery, EndedNotice, OpenedCore, OpenedNotice
 from datwat.protocol.documents import (
     SignedDocument,
@@ -57,6 +58,7 @@ from datwat.protocol.signing import (
     part_content,
     require_envelope,
 )
+from datwat.protocol.texts import Texts
 from datwat.protocol.trust import Card, TrustList
 from datwat.protocol.values import decode_bytes, encode_bytes
 from tests.protocol.exchange_inputs import (
@@ -380,7 +382,8 @@ def test_the_published_answer_holds_at_the_client() -> None:
 def test_the_published_access_log_holds_at_the_portal() -> None:
     vector = read("access-log")
     raw_page = json.dumps(vector["outputs"]["answer"]).encode()
-    page, checkpoint = verify_own_log(raw_page, decode_bytes(RID), pinned(vector["inputs"]))
+    log, none = pinned(vector["inputs"]), CatalogueView(purposes={}, products={}, kinds={})
+    page, checkpoint = verify_own_log(raw_page, decode_bytes(RID), log, Texts({}), none)
     assert (page.cards[0].number, checkpoint.size) == (3, 4)
 
 

@@ -18,7 +18,6 @@ from datwat.protocol.keys import ExchangeKey
 from datwat.protocol.sealing import seal
 from datwat.protocol.ticket import (
     OpenedTicket,
-    TicketError,
     TicketHeader,
     TicketUse,
     derive_ticket_key,
@@ -26,6 +25,7 @@ from datwat.protocol.ticket import (
     parse_ticket_header,
     seal_ticket,
 )
+from datwat.protocol.ticket_errors import TicketError
 
 HOLDER, BROKER, OTHER = (ExchangeKey.from_seed(bytes([n]) * 32) for n in (1, 2, 3))
 KEY = derive_ticket_key(HOLDER, holder=HOLDER.public, broker=BROKER.public)

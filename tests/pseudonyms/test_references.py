@@ -14,11 +14,10 @@ from broker.adapters.tables import ReferenceRecord, table_of
 from broker.exchange.registers import Registers
 from broker.involvement.introductions import derive_introduction_end
 from broker.pseudonyms.errors import RaceLost, ReferenceMismatch
+from broker.pseudonyms.reference_rows import Introduction, Kind
 from broker.pseudonyms.references import (
     SESSION_IDLE,
     SESSION_LONGEST,
-    Introduction,
-    Kind,
     References,
     derive_handle_end,
     derive_session_end,

@@ -7,8 +7,8 @@ import pytest
 
 from broker.purposes.catalogue import Catalogue, load_catalogue
 from broker.purposes.sentences import describe_purpose
-from broker.purposes.wording import LANGUAGES, Texts
 from datwat.protocol.catalogue import Language
+from datwat.protocol.texts import LANGUAGES, Texts
 
 POLICIES = Path(__file__).parents[2] / "policies"
 

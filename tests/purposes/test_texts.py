@@ -15,9 +15,10 @@ from broker.policy.decision import Decision
 from broker.purposes.cases import Case
 from broker.purposes.catalogue import ACTS, Catalogue
 from broker.purposes.models import Domain
-from broker.purposes.wording import LANGUAGES, Param, Texts, load_texts
+from broker.purposes.wording import load_texts
 from datwat.protocol.acts import Authority, CloseOccasion, Handler, Reaction, SpecialSituation
 from datwat.protocol.messages import BLADES, RUNGS, FailureCode, LegalBasis
+from datwat.protocol.texts import LANGUAGES, Param, Texts
 from datwat.protocol.values import Value
 from tests.mutate.engine import Engine
 from tests.purposes.conftest import POLICIES, weigh

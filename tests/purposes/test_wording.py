@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from broker.purposes.errors import PolicyFileError
-from broker.purposes.wording import TextMissingError, Texts, load_texts
+from broker.purposes.wording import load_texts
+from datwat.protocol.texts import TextMissingError, Texts
 
 TEXTS = Texts(
     {

@@ -85,7 +85,9 @@ class Resident:
                 titles=policy.titles,
             )
         raw = json.dumps(found.model_dump(mode="json")).encode()
-        verify_own_log(raw, sent.rid, directory.trust.log)
+        catalogue = running.broker.policy.bundle.view
+        shown, _ = verify_own_log(raw, sent.rid, directory.trust.log, policy.texts, catalogue)
+        assert shown == found  # with one bundle, both render the same
         return found
 
 

@@ -198,6 +198,14 @@ partner_named if {
 	facts.covenant.functions[split(input.introduce_to, ":")[1]]
 }
 
+# Nobody is handed to who cannot answer for it: in the trust list, its covenant not over, not suspended.
+default partner_in_force := false
+
+partner_in_force if {
+	facts.future(input.introduce_standing.covenant_until)
+	input.introduce_standing.suspended == false
+}
+
 # The right to use the BSN: for this class of act, by a law that covers this person.
 default bsn_right := false
 

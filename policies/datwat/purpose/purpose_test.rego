@@ -9,7 +9,7 @@ proven := {
 	"covenant_in_force", "function_known", "known_purpose", "valid_purpose", "requester_in_purpose",
 	"not_for_enforcement", "occasion_own", "occasion_open", "occasion_kind_fits", "occasion_not_lapsed",
 	"handler_current", "person_in_household", "may_be_looked_up", "source_in_purpose", "edge_exists",
-	"consent_fits", "partner_named", "bsn_right", "motivated_purpose", "may_be_represented",
+	"consent_fits", "partner_named", "partner_in_force", "bsn_right", "motivated_purpose", "may_be_represented",
 }
 
 ticket(right) := fixture.asked({"stated_by": "ticket", "requester": {"bsn_rights": [right]}})
@@ -84,6 +84,10 @@ unproven := [
 	["edge_exists", {"requester": {"function": "other"}}],
 	["partner_named", {"introduce_to": "1:team"}],
 	["partner_named", {"introduce_to": "1:nobody"}],
+	["partner_in_force", {"introduce_standing": null}],
+	["partner_in_force", {"introduce_standing": {"covenant_until": "2026-03-02T09:00:00Z"}}],
+	["partner_in_force", {"introduce_standing": {"suspended": true}}],
+	["partner_in_force", {"introduce_standing": {"suspended": null}}],
 	["motivated_purpose", {"ask": {"motivation_length": {"purpose": 4}}}],
 ]
 

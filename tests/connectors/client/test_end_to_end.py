@@ -360,6 +360,24 @@ def test_the_same_numbers_work_after_a_restart(covenant: Covenant, team: Connect
         assert again.ask_who_is_involved(ask("A-6", "S-7")).results[0].weighing.permitted
 
 
+def test_what_is_over_ends_inside_serve_and_status_says_so(covenant: Covenant) -> None:
+    party = covenant.partners["social-team"]
+    assert party.stop() == 0
+    database = sqlite3.connect(party.home / "database" / "party.sqlite", isolation_level=None)
+    long_ago = int((now() - timedelta(days=366)).timestamp())
+    row = ("S-old", b"needle in a heap", long_ago)
+    database.execute("INSERT INTO pointers (client, reference, shown_at) VALUES (?, ?, ?)", row)
+    database.close()
+    party.restart()
+    status: dict[str, Any] = {}
+    until = time.monotonic() + 20
+    while not status.get("housekeeping_at") and time.monotonic() < until:
+        status = run_command("connector", "status", "--home", str(party.home))
+    assert (status["housekeeping_ended"], status["housekeeping_failed"]) == ("pointers=1", False)
+    for path in (party.home / "database").iterdir():
+        assert row[1] not in path.read_bytes(), path.name
+
+
 def test_a_question_outlives_a_broker_that_was_killed(
     covenant: Covenant, team: ConnectorClient
 ) -> None:

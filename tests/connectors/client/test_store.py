@@ -34,10 +34,10 @@ def test_handles_by_number_and_back(own_engine: Engine) -> None:
     first, second = reference(), reference()
     store.keep_handles({"1": first, "2": second}, now())
     store.keep_handles({"2": first}, now())
-    assert store.find_handles(["1", "2", "3"]) == {"1": first, "2": first}
+    assert store.find_handles(["1", "2", "3"], now()) == {"1": first, "2": first}
     many = {str(n): reference() for n in range(1_200)}
     store.keep_handles(many, now())
-    assert store.find_handles(many) == many
+    assert store.find_handles(many, now()) == many
 
 
 def test_involvements_remember_the_run_that_made_them(own_engine: Engine) -> None:
@@ -100,7 +100,7 @@ def test_a_wrong_person_is_forgotten_whole(own_engine: Engine) -> None:
     store.keep_involvements([("1", "youth_help", reference(), None)], now())
     store.keep_pointers("1", [(reference(), None)], now())
     store.forget_client("1")
-    assert set(store.find_handles(["1", "2"])) == {"2"}
+    assert set(store.find_handles(["1", "2"], now())) == {"2"}
     with own_engine.connect() as connection:
         for table in ("pointers", "involvements"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0

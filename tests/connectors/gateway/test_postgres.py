@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from connectors.gateway.evidence import list_orders
+from tests.conftest import open_database
 from tests.connectors.gateway.test_relayed import CONTACTS, NOTICES, delivery, ended, message
 from tests.connectors.gateway.world import World
 from tests.protocol.order_world import Order
@@ -21,15 +20,10 @@ pytestmark = pytest.mark.postgres
 
 @pytest.fixture
 def world(postgres_url: str, tmp_path: Path) -> Iterator[World]:
-    name = f"gateway_{uuid.uuid4().hex}"
-    server = make_url(postgres_url)
-    admin = create_engine(server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    admin.dispose()
-    opened = World(tmp_path, server.set(database=name).render_as_string(hide_password=False))
-    yield opened
-    opened.close()
+    with open_database(postgres_url) as url:
+        opened = World(tmp_path, url)
+        yield opened
+        opened.close()
 
 
 async def test_an_order_lives_the_same_on_postgresql(world: World) -> None:

@@ -39,6 +39,7 @@ from datwat.protocol.trust import (
     PublicJwk,
     TrustList,
 )
+from tests.party.web import OutOfAnyLoop
 from tests.protocol.order_world import (
     BROKER,
     BSN,
@@ -167,7 +168,9 @@ class World:
     def open(self) -> None:
         """Start the gateway (again): only what is durable is known."""
         self.ratchet = Ratchet.open(self.folder / "ratchet")
-        self.policy = PolicyKeeper(self.folder, lambda: self.directory, self.ratchet)
+        self.policy = PolicyKeeper(
+            self.folder, lambda: self.directory, self.ratchet, OutOfAnyLoop()
+        )
         self.policy.load()
         self.sources = Sources.load(self.folder, [self.folder / "source.yaml"])
         self.gateway = Gateway.build(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, text
 
 from connectors.sources.checking import check_queries
 from connectors.sources.errors import (
@@ -26,6 +26,7 @@ from connectors.sources.errors import (
 from connectors.sources.opening import Sources, iter_clients
 from connectors.sources.sql import SqlSource
 from connectors.sources.values import Client, ClientFault
+from tests.conftest import open_database
 from tests.connectors.sources.declared import (
     BSN,
     CLIENT,
@@ -97,27 +98,20 @@ class System:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[System]:
-    if request.param == "sqlite":
-        url = plain = f"sqlite:///{tmp_path / 'their own.db'}"
-    else:
-        server = make_url(request.getfixturevalue("postgres_url"))
-        name = f"source_{uuid.uuid4().hex}"
-        admin = create_engine(
-            server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
-        )
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        admin.dispose()
-        plain = server.set(database=name).render_as_string(hide_password=False)
-        url = plain.replace("postgresql://", "postgresql+psycopg://")
-    engine = create_engine(url)
-    source = SqlSource(sql_declaration(tmp_path, DECLARATION), lambda _name: plain.encode())
-    opened = System(engine, source, plain)
-    for statement in _SCHEMA:
-        opened.run(statement)
-    yield opened
-    source.close()
-    engine.dispose()
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = plain = f"sqlite:///{tmp_path / 'their own.db'}"
+        else:
+            plain = stack.enter_context(open_database(request.getfixturevalue("postgres_url")))
+            url = plain.replace("postgresql://", "postgresql+psycopg://")
+        engine = create_engine(url)
+        stack.callback(engine.dispose)
+        source = SqlSource(sql_declaration(tmp_path, DECLARATION), lambda _name: plain.encode())
+        stack.callback(source.close)
+        opened = System(engine, source, plain)
+        for statement in _SCHEMA:
+            opened.run(statement)
+        yield opened
 
 
 def test_clients_come_in_our_words_and_a_bad_row_is_told(system: System) -> None:

@@ -1,0 +1,278 @@
+"""The statements that destroy (port: `broker.audit.ends_port.EndsStore`).
+
+Rule: what is destroyed is overwritten where the database can (SQLite `secure_delete`); a row that
+ended keeps its public bytes and its place in the chain, until nothing is left of its person: then
+the place goes too. Whatever table names a person is looked at before a person counts as gone.
+Source: house reference "audit-log", Ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Connection,
+    LargeBinary,
+    String,
+    bindparam,
+    delete,
+    func,
+    null,
+    select,
+    tuple_,
+    update,
+)
+
+from broker.adapters.log_tables import (
+    DataSubject,
+    LogCounter,
+    LogEntry,
+    LogHead,
+    LostEntry,
+    QuarterKey,
+    table_of,
+)
+from broker.adapters.tables import REGISTER_MODELS, PseudonymRecord, ReferenceRecord
+from broker.adapters.tables import table_of as register_of
+from broker.audit.ends_port import ContentRow, LostRow, Resealed
+from broker.audit.records import DELAYED_CHAIN_ID
+from broker.audit.replaced import Place
+
+_ENTRIES, _KEYS, _LOST = table_of(LogEntry), table_of(QuarterKey), table_of(LostEntry)
+_SUBJECTS, _COUNTERS = table_of(DataSubject), table_of(LogCounter)
+_PSEUDONYMS = register_of(PseudonymRecord)
+_SUBJECT_IN: BindParameter[Any] = bindparam("b_subjects", expanding=True)
+_DUE = _ENTRIES.c.retention_until <= bindparam("b_now")
+_LIST_DUE = (
+    select(_ENTRIES.c.subject_id, _ENTRIES.c.quarter)
+    .where(_DUE, _ENTRIES.c.subject_id.is_not(None))
+    .order_by(_ENTRIES.c.retention_until, _ENTRIES.c.idx)
+    .limit(bindparam("b_limit"))
+)
+_COUNT_DUE = select(func.count()).select_from(_ENTRIES).where(_DUE)
+_CONTENTS = (
+    select(
+        *(_ENTRIES.c.idx, _ENTRIES.c.entry, _ENTRIES.c.subject_id, _ENTRIES.c.audience),
+        *(_ENTRIES.c.quarter, _ENTRIES.c.sealed, _ENTRIES.c.input_sealed),
+        *(_ENTRIES.c.at, _ENTRIES.c.retention_until),
+    )
+    .where(
+        _ENTRIES.c.subject_id.in_(_SUBJECT_IN),
+        _ENTRIES.c.quarter.in_(bindparam("b_quarters", expanding=True)),
+        _ENTRIES.c.retention_until.is_not(None),
+    )
+    .order_by(_ENTRIES.c.idx)
+)
+_FETCH_KEYS = select(_KEYS).where(
+    tuple_(_KEYS.c.subject_id, _KEYS.c.quarter).in_(bindparam("b_places", expanding=True))
+)
+_DESTROY = (
+    update(_ENTRIES)
+    .where(_ENTRIES.c.idx == bindparam("b_idx"))
+    .values(sealed=null(), input_sealed=null(), retention_until=null())
+)
+_RESEAL = (
+    update(_ENTRIES)
+    .where(_ENTRIES.c.idx == bindparam("b_idx"))
+    .values(sealed=bindparam("b_sealed"), input_sealed=bindparam("b_input"))
+)
+_POSTPONE = (
+    update(_ENTRIES)
+    .where(_ENTRIES.c.idx == bindparam("b_idx"))
+    .values(retention_until=bindparam("b_until"))
+)
+_THIS_KEY = (
+    _KEYS.c.subject_id == bindparam("b_subject"),
+    _KEYS.c.quarter == bindparam("b_quarter"),
+)
+_REPLACE_KEY = update(_KEYS).where(*_THIS_KEY).values(key_sealed=bindparam("b_key"))
+_DESTROY_KEY = delete(_KEYS).where(*_THIS_KEY)
+_PAGE = (
+    select(_SUBJECTS.c.subject_id)
+    .where(_SUBJECTS.c.subject_id > bindparam("b_after"))
+    .order_by(_SUBJECTS.c.subject_id)
+    .limit(bindparam("b_limit"))
+)
+_CHAIN_KEYS = (
+    select(_SUBJECTS.c.subject_id, _SUBJECTS.c.chain_key_sealed)
+    .where(_SUBJECTS.c.subject_id > bindparam("b_after"))
+    .order_by(_SUBJECTS.c.subject_id)
+    .limit(bindparam("b_limit"))
+)
+_QUARTER_KEYS = (
+    select(_KEYS)
+    .where(
+        tuple_(_KEYS.c.subject_id, _KEYS.c.quarter)
+        > tuple_(bindparam("b_subject", type_=LargeBinary), bindparam("b_quarter", type_=String))
+    )
+    .order_by(_KEYS.c.subject_id, _KEYS.c.quarter)
+    .limit(bindparam("b_limit"))
+)
+_UPDATE_CHAIN_KEY = (
+    update(_SUBJECTS)
+    .where(_SUBJECTS.c.subject_id == bindparam("b_subject"))
+    .values(chain_key_sealed=bindparam("b_key"))
+)
+_UPDATE_DELAYED = update(table_of(LogHead)).values(delayed_chain_key_sealed=bindparam("b_key"))
+_LIST_LOST = select(_LOST).order_by(_LOST.c.idx).limit(bindparam("b_limit"))
+_FORGET_LOST = delete(_LOST).where(_LOST.c.idx == bindparam("b_idx"))
+
+
+def list_names_of_person() -> tuple[Column[Any], ...]:
+    """Return every column by which a register's row names a person, but the pseudonym's own."""
+    tables = [register_of(model) for model in REGISTER_MODELS if model is not PseudonymRecord]
+    named = [table.c.subject_id for table in tables if "subject_id" in table.c]
+    return (*named, register_of(ReferenceRecord).c.target, _LOST.c.subject_id)
+
+
+_ALIVE = (
+    select(_ENTRIES.c.subject_id)
+    .where(_ENTRIES.c.subject_id.in_(_SUBJECT_IN), _ENTRIES.c.retention_until.is_not(None))
+    .distinct(),
+    *(
+        select(column).where(column.in_(_SUBJECT_IN)).distinct()
+        for column in list_names_of_person()
+    ),
+)
+# In this order: what finds a person goes last.
+_DESTROY_SUBJECTS = (
+    delete(_KEYS).where(_KEYS.c.subject_id.in_(_SUBJECT_IN)),
+    delete(_COUNTERS).where(_COUNTERS.c.chain_id.in_(_SUBJECT_IN)),
+    # The auditor's roll keeps its places: they name nobody any more.
+    update(_ENTRIES)
+    .where(_ENTRIES.c.subject_id.in_(_SUBJECT_IN), _ENTRIES.c.audience == "delayed")
+    .values(subject_id=DELAYED_CHAIN_ID),
+    update(_ENTRIES)
+    .where(_ENTRIES.c.subject_id.in_(_SUBJECT_IN))
+    .values(subject_id=null(), audience=null(), quarter=null(), number=null()),
+    delete(_SUBJECTS).where(_SUBJECTS.c.subject_id.in_(_SUBJECT_IN)),
+    delete(_PSEUDONYMS).where(_PSEUDONYMS.c.subject_id.in_(_SUBJECT_IN)),
+)
+
+
+class SqlEnds:
+    """Implements `EndsStore` for SQLite and PostgreSQL alike."""
+
+    def list_due(self, conn: Connection, now: datetime, limit: int) -> list[tuple[bytes, str]]:
+        """Return subject and quarter of entries whose retention is over, the oldest end first."""
+        rows = conn.execute(_LIST_DUE, {"b_now": now, "b_limit": limit})
+        return [(bytes(row[0]), row[1]) for row in rows]
+
+    def count_due(self, conn: Connection, now: datetime) -> int:
+        """Return how many contents are to end."""
+        return int(conn.execute(_COUNT_DUE, {"b_now": now}).scalar_one())
+
+    def fetch_contents(self, conn: Connection, places: Collection[Place]) -> list[ContentRow]:
+        """Return every entry with an end of these subjects in these quarters, in order."""
+        wanted = set(places)
+        given = {
+            "b_subjects": list({subject_id for subject_id, _ in wanted}),
+            "b_quarters": list({quarter for _, quarter in wanted}),
+        }
+        rows = (ContentRow(*row) for row in conn.execute(_CONTENTS, given))
+        return [row for row in rows if row.place in wanted]
+
+    def fetch_quarter_keys(
+        self, conn: Connection, places: Collection[Place]
+    ) -> Mapping[Place, bytes]:
+        """Return the sealed key of each place that has one."""
+        rows = conn.execute(_FETCH_KEYS, {"b_places": list(places)})
+        return {(bytes(row.subject_id), row.quarter): bytes(row.key_sealed) for row in rows}
+
+    def destroy_contents(self, conn: Connection, indexes: Sequence[int]) -> None:
+        """Destroy what lies sealed beside these entries, and their ends."""
+        if indexes:
+            conn.execute(_DESTROY, [{"b_idx": index} for index in indexes])
+
+    def reseal_contents(self, conn: Connection, rows: Sequence[Resealed]) -> None:
+        """Put contents in the place of the same ones under another key."""
+        if rows:
+            conn.execute(
+                _RESEAL,
+                [
+                    {"b_idx": row.index, "b_sealed": row.sealed, "b_input": row.input_sealed}
+                    for row in rows
+                ],
+            )
+
+    def postpone(self, conn: Connection, indexes: Sequence[int], until_at: datetime) -> None:
+        """Move the end of these entries."""
+        if indexes:
+            conn.execute(_POSTPONE, [{"b_idx": each, "b_until": until_at} for each in indexes])
+
+    def replace_keys(self, conn: Connection, keys: Mapping[Place, bytes | None]) -> None:
+        """Put sealed keys in the place of others; None destroys one."""
+        given = [
+            {"b_subject": subject_id, "b_quarter": quarter, "b_key": key}
+            for (subject_id, quarter), key in keys.items()
+        ]
+        replaced = [one for one in given if one["b_key"] is not None]
+        destroyed = [one for one in given if one["b_key"] is None]
+        if replaced:
+            conn.execute(_REPLACE_KEY, replaced)
+        if destroyed:
+            conn.execute(_DESTROY_KEY, destroyed)
+
+    def list_over(self, conn: Connection, after: bytes, limit: int) -> tuple[list[bytes], bytes]:
+        """Return those of a page of subjects of whom nothing is left, and where the next begins."""
+        page = conn.execute(_PAGE, {"b_after": after, "b_limit": limit}).scalars()
+        found = [bytes(subject_id) for subject_id in page]
+        following = found[-1] if len(found) == limit else b""
+        return _find_over(conn, found), following
+
+    def destroy_subjects(self, conn: Connection, subject_ids: Collection[bytes]) -> list[bytes]:
+        """Destroy chain keys, counters, pseudonyms; return of whom: nothing is left of them."""
+        over = _find_over(conn, subject_ids)
+        if over:
+            for statement in _DESTROY_SUBJECTS:
+                conn.execute(statement, {"b_subjects": over})
+        return over
+
+    def list_lost(self, conn: Connection, limit: int) -> list[LostRow]:
+        """Return entries without content of which their person was not told yet."""
+        rows = conn.execute(_LIST_LOST, {"b_limit": limit})
+        return [LostRow(row.idx, bytes(row.subject_id), row.audience, row.at) for row in rows]
+
+    def forget_lost(self, conn: Connection, indexes: Sequence[int]) -> None:
+        """Take these off that list."""
+        if indexes:
+            conn.execute(_FORGET_LOST, [{"b_idx": index} for index in indexes])
+
+    def list_chain_keys(
+        self, conn: Connection, after: bytes, limit: int
+    ) -> list[tuple[bytes, bytes]]:
+        """Return subjects after this one with their sealed chain keys, in order."""
+        rows = conn.execute(_CHAIN_KEYS, {"b_after": after, "b_limit": limit})
+        return [(bytes(row[0]), bytes(row[1])) for row in rows]
+
+    def list_quarter_keys(
+        self, conn: Connection, after: Place, limit: int
+    ) -> list[tuple[Place, bytes]]:
+        """Return places after this one with their sealed keys, in order."""
+        given = {"b_subject": after[0], "b_quarter": after[1], "b_limit": limit}
+        rows = conn.execute(_QUARTER_KEYS, given)
+        return [((bytes(row.subject_id), row.quarter), bytes(row.key_sealed)) for row in rows]
+
+    def update_chain_keys(self, conn: Connection, keys: Mapping[bytes, bytes]) -> None:
+        """Put sealed chain keys in the place of the same ones under another generation."""
+        given = [{"b_subject": each, "b_key": sealed} for each, sealed in keys.items()]
+        conn.execute(_UPDATE_CHAIN_KEY, given)
+
+    def update_delayed_chain_key(self, conn: Connection, sealed: bytes) -> None:
+        """Put the auditor's chain key in the place of the same one under another generation."""
+        conn.execute(_UPDATE_DELAYED, {"b_key": sealed})
+
+
+def _find_over(conn: Connection, subject_ids: Collection[bytes]) -> list[bytes]:
+    """Return the subjects that no entry with an end and no row of a register names."""
+    left = set(subject_ids)
+    for statement in _ALIVE:
+        if not left:
+            break
+        rows = conn.execute(statement, {"b_subjects": list(left)}).scalars()
+        left -= {bytes(subject_id) for subject_id in rows}
+    return sorted(left)

@@ -1,0 +1,147 @@
+"""Destroying contents: what stays of a person's quarter gets a new key, the old one goes.
+
+Rules: all of it in one transaction; commits cover the plaintext, so nothing on the tree changes.
+What waits for its opening does not end before it. Source: house reference "audit-log", Ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from broker.audit.ends_port import ContentRow, EndsStore, LostRow, Resealed
+from broker.audit.ports import KekPort
+from broker.audit.records import ChainRef
+from broker.audit.replaced import Place
+from broker.audit.sealing import derive_quarter_aad
+from datwat.protocol.entry import (
+    ContentError,
+    derive_content_key,
+    derive_quarter,
+    open_content,
+    open_input,
+    parse_entry,
+    seal_content,
+    seal_input,
+)
+from datwat.protocol.errors import ProtocolError
+from datwat.protocol.sealing import KEY_SIZE
+
+POSTPONED = timedelta(days=1)
+_NOTICES: frozenset[str] = frozenset({"erased", "lost"})
+IsWaiting = Callable[[Connection, bytes], bool]
+"""Whether the delayed entry with this replay half waits for its opening."""
+
+
+class Eraser:
+    """Ends contents in a transaction of its caller's."""
+
+    def __init__(self, ends: EndsStore, kek: KekPort, is_waiting: IsWaiting) -> None:
+        self._ends = ends
+        self._kek = kek
+        self._is_waiting = is_waiting
+
+    def erase(
+        self, conn: Connection, places: Collection[Place], now: datetime
+    ) -> tuple[int, dict[ChainRef, list[datetime]]]:
+        """End what is due in these places; return how much, and what each chain is to be told.
+
+        Runs in the writer's transaction, to which the notices belong too.
+        """
+        rows = self._ends.fetch_contents(conn, places)
+        keys = self._open_keys(conn, places)
+        due = [row for row in rows if row.retention_until <= now]
+        waiting = {row.index for row in due if self._waits(conn, row, keys)}
+        if waiting:
+            self._ends.postpone(conn, sorted(waiting), now + POSTPONED)
+        due = [row for row in due if row.index not in waiting]
+        changed = {row.place for row in due}
+        gone = {row.index for row in due}
+        staying = [row for row in rows if row.place in changed and row.index not in gone]
+        told = group_moments(row for row in due if not _is_notice(row, keys.get(row.place)))
+        self._replace_keys(conn, keys, changed, staying, told, derive_quarter(now))
+        self._ends.destroy_contents(conn, sorted(gone))
+        return len(due), told
+
+    def _open_keys(self, conn: Connection, places: Collection[Place]) -> dict[Place, bytes]:
+        """Return the keys that open; what lies under a damaged one is gone already."""
+        keys = {}
+        for place, sealed in self._ends.fetch_quarter_keys(conn, places).items():
+            with suppress(ProtocolError):
+                key = self._kek.unseal(sealed, derive_quarter_aad(*place))
+                keys[place] = derive_content_key(key)
+        return keys
+
+    def _replace_keys(  # noqa: PLR0917 - what a quarter is made of
+        self,
+        conn: Connection,
+        keys: Mapping[Place, bytes],
+        changed: Iterable[Place],
+        staying: Sequence[ContentRow],
+        told: Collection[ChainRef],
+        quarter: str,
+    ) -> None:
+        """Seal what stays of each place under a new key, and destroy the old one."""
+        held = {row.place for row in staying} | {(chain.subject_id, quarter) for chain in told}
+        new: dict[Place, bytes | None] = {}
+        opened: dict[Place, bytes] = {}
+        for place in changed:
+            if place not in held:
+                new[place] = None
+                continue
+            key = os.urandom(KEY_SIZE)
+            opened[place] = derive_content_key(key)
+            new[place] = self._kek.seal(key, derive_quarter_aad(*place))
+        resealed = [_reseal(row, keys.get(row.place), opened[row.place]) for row in staying]
+        self._ends.reseal_contents(conn, [one for one in resealed if one is not None])
+        self._ends.replace_keys(conn, new)
+
+    def _waits(self, conn: Connection, row: ContentRow, keys: Mapping[Place, bytes]) -> bool:
+        key = keys.get(row.place)
+        if row.audience != "delayed" or row.input_sealed is None or key is None:
+            return False
+        try:
+            mark = open_input(key, row.input_sealed, parse_entry(row.entry).hash)
+        except ContentError:
+            return False
+        return self._is_waiting(conn, mark)
+
+
+def group_moments(rows: Iterable[ContentRow | LostRow]) -> dict[ChainRef, list[datetime]]:
+    """Return when the entries of each chain were written."""
+    found: dict[ChainRef, list[datetime]] = defaultdict(list)
+    for row in rows:
+        found[ChainRef(row.subject_id, row.audience)].append(row.at)
+    return found
+
+
+def _is_notice(row: ContentRow, key: bytes | None) -> bool:
+    """Tell whether an entry only says that others ended; what cannot be opened counts as told."""
+    if row.sealed is None or key is None:
+        return False
+    try:
+        content = open_content(key, row.sealed, parse_entry(row.entry).hash)
+        return json.loads(content.payload)["event"] in _NOTICES
+    except (ContentError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _reseal(row: ContentRow, old: bytes | None, new: bytes) -> Resealed | None:
+    """Return the contents of an entry under a new key; None where they could not be opened."""
+    if row.sealed is None or old is None:
+        return None
+    commit, data = parse_entry(row.entry).hash, row.input_sealed
+    try:
+        return Resealed(
+            index=row.index,
+            sealed=seal_content(new, open_content(old, row.sealed, commit)),
+            input_sealed=seal_input(new, open_input(old, data, commit), commit) if data else None,
+        )
+    except ContentError:
+        return None  # damaged before: nobody could read it, and nobody will

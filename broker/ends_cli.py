@@ -1,0 +1,89 @@
+"""The commands about ends: housekeeping, backup, restore.
+
+`housekeep` and `backup` talk to the running broker, `restore` needs it stopped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broker.restoring import Restoration, Wanted
+from broker.settings import BrokerSettings
+from datwat.party import clock
+from datwat.party.admin import call_party
+from datwat.party.console import HomeOption, JsonOption, print_result
+from datwat.party.serve import AlreadyRunningError, find_running
+from datwat.party.settings import load_settings
+
+_call = partial(call_party, "broker")
+
+housekeep_app = typer.Typer(no_args_is_help=False, add_completion=False)
+backup_app = typer.Typer(add_completion=False)
+restore_app = typer.Typer(add_completion=False)
+
+
+@housekeep_app.command(epilog="Example: datwat housekeep --home broker --dry-run")
+def housekeep(
+    *,
+    home: HomeOption,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count what is due; change nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """End now, in the running broker, what is due, instead of in its next rounds."""
+    if dry_run:
+        print_result(_call(home, "housekeep_due")["due"], as_json=as_json)
+        return
+    ended: Counter[str] = Counter()
+    answer: dict[str, Any] = {"more": True}
+    while answer["more"]:
+        answer = _call(home, "housekeep")
+        ended.update(answer["ended"])
+        if answer["failed"]:
+            break
+    print_result({**ended, "failed": answer["failed"]}, as_json=as_json)
+
+
+@backup_app.command(epilog="Example: datwat backup --home broker /backups/broker-monday.age")
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file.", show_default=False)],
+    *,
+    home: HomeOption,
+    to: Annotated[
+        str, typer.Option(help="An age public key; empty: `backup_recipient` of the settings.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the running broker's database to a file that its keys and another one open."""
+    answer = _call(home, "backup", path=str(file.absolute()), recipient=to)
+    while not answer["done"]:
+        answer = _call(home, "backup_wait")
+    print_result({"file": str(file), **answer}, as_json=as_json)
+
+
+@restore_app.command(
+    epilog="Example: datwat restore --home broker --key backup.key --mirror mirror monday.age"
+)
+def restore(
+    file: Annotated[Path, typer.Argument(help="The backup.", show_default=False)],
+    *,
+    home: HomeOption,
+    key: Annotated[Path, typer.Option(help="File with the age private key.", show_default=False)],
+    mirror: Annotated[
+        Path | None,
+        typer.Option(help="Folder made by `datwat log mirror`, for entries after the backup."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a stopped broker's database back, with what ended since ended again."""
+    settings = load_settings(BrokerSettings, home)
+    if find_running(settings.home) is not None:
+        raise AlreadyRunningError
+    result = Restoration(settings, Wanted(file, key, mirror), clock.now()).run()
+    print_result(result, as_json=as_json)

@@ -1,0 +1,94 @@
+"""What this process holds of trust list, policy and database, as its rooms read it.
+
+Rule: each is what is in force at the moment of the call; nobody keeps what was read before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+
+from broker.adapters.fast_reads import open_fast_reads
+from broker.api.routes import PolicyFiles
+from broker.exchange.gather import TicketKeys
+from datwat.party.trust_keeper import TrustKeeper
+from datwat.party.trust_list import Directory
+from datwat.protocol.access_log import Sentence
+from datwat.protocol.bundle import Bundle
+from datwat.protocol.keys import ExchangeKey, ExchangePublicKey
+from datwat.protocol.texts import Texts
+from datwat.protocol.ticket import derive_ticket_key
+
+
+class TrustHere:
+    """Who is in force, and what opens tickets, as of the list held now."""
+
+    def __init__(self, keeper: TrustKeeper, exchange: ExchangeKey) -> None:
+        self._keeper = keeper
+        self._exchange = exchange
+        self._built: tuple[Directory, TicketKeys] | None = None
+
+    @property
+    def directory(self) -> Directory:
+        """Who is in force."""
+        return self._keeper.directory
+
+    @property
+    def ticket_keys(self) -> TicketKeys:
+        """What opens tickets, derived once per list."""
+        directory = self._keeper.directory
+        if self._built is None or self._built[0] is not directory:
+            holder = directory.trust.key_holder
+            keys = [
+                derive_ticket_key(
+                    self._exchange, holder=ExchangePublicKey(raw), broker=self._exchange.public
+                )
+                for raw in holder.x25519
+            ]
+            epochs = {epoch.epoch: epoch.pk for epoch in holder.epochs}
+            self._built = (directory, TicketKeys({key.kid: key for key in keys}, epochs))
+        return self._built[1]
+
+
+class Reads:
+    """One held connection for the short reads of the event loop (performance.md)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._fast = open_fast_reads(engine)
+        self._connection = None if self._fast else engine.connect()
+
+    @contextmanager
+    def open(self) -> Iterator[Connection]:
+        """Yield the connection in a transaction of its own: one unchanging view."""
+        if self._fast is not None:
+            with self._fast.begin() as connection:
+                yield connection
+        elif self._connection is not None:
+            with self._connection.begin():
+                yield self._connection
+
+    def close(self) -> None:
+        """Give the connection back."""
+        for held in (self._fast, self._connection):
+            if held is not None:
+                held.close()
+
+
+@dataclass(slots=True)
+class PolicyHere:
+    """The bundle in force, as routes and pages read it."""
+
+    files: PolicyFiles
+    bundle: Bundle
+
+    @classmethod
+    def build(cls, bundle: Bundle, document: bytes) -> PolicyHere:
+        """Return the words of a bundle beside its bytes."""
+        titles = {
+            name: Sentence(nl=purpose["title"]["nl"], en=purpose["title"]["en"])
+            for name, purpose in bundle.catalogue["purposes"].items()
+        }
+        return cls(PolicyFiles(bundle.archive, document, Texts(bundle.texts), titles), bundle)

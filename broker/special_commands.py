@@ -1,0 +1,130 @@
+"""What officers do about special situations while the broker runs: list, open, renew, audit.
+
+Rules: nothing here names a person; what the auditor gets is written down before it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from pydantic import Field, ValidationError
+
+from broker.api.routes import Wake
+from broker.audit.payloads import Organisation
+from broker.exchange.looking import Look, Looks
+from broker.involvement.special_situations import (
+    Place,
+    SpecialSituationRow,
+    derive_number,
+    derive_state,
+)
+from broker.transparency.proof_bundle import ProofBundles
+from broker.wiring import Broker
+from datwat.party.admin import Command
+from datwat.party.problems import InputInvalidError
+from datwat.protocol.acts import Professional
+from datwat.protocol.completeness import MAX_QUARTERS
+from datwat.protocol.values import (
+    PlainText,
+    Quarter,
+    ShortText,
+    StaffId,
+    Value,
+    decode_moment,
+    derive_staff_id,
+    encode_moment,
+)
+
+
+class AuditAsked(Value):
+    """Who looks at what waits, with whom, why, and of which quarters (none: the present one)."""
+
+    by: StaffId
+    role: ShortText
+    second_by: StaffId
+    second_role: ShortText
+    reason: PlainText
+    quarters: tuple[Quarter, ...] = Field(default=(), max_length=MAX_QUARTERS)
+
+
+def build_special_commands(
+    broker: Broker, build_bundles: Callable[[], ProofBundles], wake_outbox: Wake
+) -> dict[str, Command]:
+    """Return the commands about special situations."""
+
+    async def special_list(members: dict[str, Any]) -> dict[str, Any]:
+        rows = broker.openings.list_waiting(_find_place(members))
+        return {"special_situations": [_describe(broker, row) for row in rows]}
+
+    async def special_open(members: dict[str, Any]) -> dict[str, Any]:
+        row = broker.openings.require_waiting(str(members.get("number")))
+        by = _read_decider(members)
+        opened = await broker.openings.open(row, by)
+        wake_outbox()
+        return {"number": derive_number(row), "opened": opened}
+
+    async def special_renew(members: dict[str, Any]) -> dict[str, Any]:
+        row = broker.openings.require_waiting(str(members.get("number")))
+        until_at = decode_moment(str(members.get("until_at")))
+        await broker.openings.renew(row, until_at)
+        return {"number": derive_number(row), "until_at": encode_moment(until_at)}
+
+    async def special_audit(members: dict[str, Any]) -> dict[str, Any]:
+        look, quarters = _read_audit(members)
+        party = Organisation(id=broker.settings.id, name=broker.settings.name)
+        looks = Looks(broker.rooms, broker.store, broker.openings, party)
+        written = await looks.record(look)
+        bundle = await build_bundles().fetch_delayed(quarters, broker.rooms.clock())
+        return {"entries": written, "bundle": orjson.loads(bundle.model_dump_json())}
+
+    return {
+        "special_list": special_list,
+        "special_open": special_open,
+        "special_renew": special_renew,
+        "special_audit": special_audit,
+    }
+
+
+def _read_audit(members: dict[str, Any]) -> tuple[Look, tuple[str, ...]]:
+    """Return who looks and of which quarters; raise InputInvalidError where a member is wrong."""
+    staff = {name: derive_staff_id(str(members.get(name))) for name in ("by", "second_by")}
+    try:
+        asked = AuditAsked.model_validate_json(orjson.dumps({**members, **staff}))
+    except ValidationError as error:
+        raise InputInvalidError.from_validation(error) from None
+    look = Look(
+        by=Professional(id=asked.by, role=asked.role),
+        second=Professional(id=asked.second_by, role=asked.second_role),
+        reason=asked.reason,
+    )
+    return look, asked.quarters
+
+
+def _read_decider(members: dict[str, Any]) -> Professional:
+    """Return who decides; raise InputInvalidError where name or role do not fit."""
+    try:
+        return Professional(
+            id=derive_staff_id(str(members.get("by"))), role=str(members.get("role"))
+        )
+    except ValidationError as error:
+        raise InputInvalidError.from_validation(error) from None
+
+
+def _find_place(members: dict[str, Any]) -> Place | None:
+    """Return the place in the list after which a page begins: that of the last one before it."""
+    if "number" not in members:
+        return None
+    return decode_moment(str(members.get("until_at"))), str(members["number"])
+
+
+def _describe(broker: Broker, row: SpecialSituationRow) -> dict[str, Any]:
+    return {
+        "number": derive_number(row),
+        "ground": row.stated.ground,
+        "state": derive_state(row, broker.rooms.clock()),
+        "until_at": encode_moment(row.stated.until_at),
+        "opening": row.stated.opening,
+        "decider": row.stated.decider.role,
+    }

@@ -1,0 +1,93 @@
+"""What the `init` and `serve` of every party have in common: options, the home, the card.
+
+Rule: `init` asks for nothing that another party must keep secret, and replaces nothing: a home, a
+secret or a card that stands there already is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from datwat.party import clock
+from datwat.party.admin import create_admin_token
+from datwat.party.console import print_result
+from datwat.party.serve import Listener
+from datwat.party.serve import serve as run_party
+from datwat.party.settings import (
+    SETTINGS_FILE,
+    Plain,
+    SettingsError,
+    SettingsT,
+    load_settings,
+    require_home,
+    write_settings,
+)
+from datwat.party.telemetry import configure_logging
+from datwat.protocol.trust import Card
+
+CARD_FILE = "card.json"
+COVENANT_DAYS = 365
+
+IdOption = Annotated[str, typer.Option("--id", help="OIN, colon, function.")]
+NameOption = Annotated[str, typer.Option("--name", help="Name for people.")]
+HostOption = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+PortOption = Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
+ContactOption = Annotated[
+    str, typer.Option("--contact", help="How residents reach the organisation.")
+]
+DaysOption = Annotated[int, typer.Option("--covenant-days", min=1, help="Term of the covenant.")]
+WithParentOption = Annotated[
+    bool, typer.Option("--with-parent", help="End when the starting process ends.")
+]
+
+
+def create_home(
+    home: Path, party: str, kind: type[SettingsT], values: Mapping[str, Plain]
+) -> SettingsT:
+    """Make the home of a `party` (its command) with these settings and an admin token.
+
+    Settings that do not hold leave no home behind. Raises HomeExistsError, SettingsError,
+    SecretError.
+    """
+    write_settings(home, {"party": party, **values})
+    try:
+        settings = load_settings(kind, home)
+    except SettingsError:
+        (home / SETTINGS_FILE).unlink()
+        raise
+    create_admin_token(home)
+    return settings
+
+
+def write_card(home: Path, card: Card, *, as_json: bool) -> None:
+    """Write the card that the covenant takes up, and print where home and card are."""
+    path = home / CARD_FILE
+    path.write_text(card.model_dump_json(indent=2), encoding="utf-8")
+    print_result({"home": str(home), "card": str(path)}, as_json=as_json)
+
+
+def derive_covenant_end(days: int) -> datetime:
+    """Return the end of a covenant of so many days from now."""
+    return clock.now() + timedelta(days=days)
+
+
+def serve_home(
+    party: str,
+    kind: type[SettingsT],
+    open_party: Callable[[SettingsT], AbstractAsyncContextManager[Sequence[Listener]]],
+    *,
+    home: Path,
+    with_parent: bool,
+) -> None:
+    """Run the party of this home until it is stopped; raise what its opening raises."""
+    require_home(home, party)
+    settings = load_settings(kind, home)
+    configure_logging(settings.log_level)
+    run_party(partial(open_party, settings), home=settings.home, with_parent=with_parent)

@@ -1,0 +1,221 @@
+"""One entry of a completeness bundle, held against the log: steps 4 to 8 of the check. Pure.
+
+Rule: a stub lies at its own place and nowhere else, in the tree of tags and in the tail alike; the
+log holds, under that stub, exactly the contents that are shown. Numbered as in
+docs/reference/protocol.md section 12.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from datwat.protocol.checkpoint import Checkpoint
+from datwat.protocol.completeness import CompletenessBundle, RollEntry
+from datwat.protocol.completeness_errors import (
+    EndError,
+    EntryChangedError,
+    OpenedError,
+    OpeningError,
+    PlaceError,
+    TagRootError,
+    TailError,
+)
+from datwat.protocol.deliveries import OpenedCore
+from datwat.protocol.entry import (
+    Entry,
+    EntryError,
+    EntryType,
+    build_person_entry,
+    build_tag_root_entry,
+    derive_commit,
+    derive_leaf_hash,
+    derive_payload_hash,
+    parse_entry,
+)
+from datwat.protocol.merkle import InclusionError, derive_peaks, derive_root, verify_inclusion
+from datwat.protocol.tag_tree import (
+    EMPTY,
+    TagProof,
+    TagProofError,
+    TagTwiceError,
+    require_no_tag,
+    require_tag,
+)
+from datwat.protocol.values import decode_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What presence and absence are held against: the tag root, and the tail after it."""
+
+    size: int
+    root: bytes
+    tail: Sequence[Entry]
+    tags: frozenset[bytes]
+
+    def require_empty(self, tag: bytes, proof: TagProof) -> None:
+        """Step 6: raise EndError unless no entry of the whole log has this tag."""
+        if tag in self.tags:
+            raise EndError
+        try:
+            require_no_tag(proof, tag, self.root)
+        except TagProofError:
+            raise EndError from None
+
+    def require_place(self, tag: bytes, index: int, proof: TagProof) -> None:
+        """Step 7: the entry at `index`, and no other, has this tag.
+
+        Raises:
+            PlaceError: it has another tag, or that is not proved.
+            TagTwiceError: another entry has the same tag.
+        """
+        in_tree = index < self.size
+        found = proof.found is not None and hmac.compare_digest(proof.found.tag, tag)
+        if (in_tree and tag in self.tags) or (not in_tree and found):
+            raise TagTwiceError
+        try:
+            if in_tree:
+                require_tag(proof, tag, index, self.root)
+            else:
+                self._require_in_tail(tag, index - self.size)
+                require_no_tag(proof, tag, self.root)
+        except TagProofError:
+            raise PlaceError from None
+
+    def _require_in_tail(self, tag: bytes, place: int) -> None:
+        if place >= len(self.tail):
+            raise PlaceError
+        entry = self.tail[place]
+        if entry.type is not EntryType.PERSON or not hmac.compare_digest(entry.ref, tag):
+            raise PlaceError
+
+
+def build_base(bundle: CompletenessBundle, checkpoint: Checkpoint) -> Base:
+    """Steps 4 and 5: the tag root stands in the log, and nothing is left out from its size on.
+
+    Raises:
+        TagRootError: the root's entry does not stand there.
+        TailError: the tail starts later, ends earlier, or holds other entries than the log.
+        TagTwiceError: two entries of the tail have one tag.
+    """
+    size, root = 0, EMPTY
+    stated = bundle.tag_root
+    if stated is not None:
+        size, root = stated.size, stated.root
+        if stated.index < size:
+            raise TagRootError
+        leaf = derive_leaf_hash(build_tag_root_entry(size, root))
+        try:
+            verify_inclusion(leaf, stated.index, checkpoint.size, stated.path, checkpoint.root)
+        except InclusionError:
+            raise TagRootError from None
+    raw = bundle.read_tail()
+    peaks = derive_peaks(size)
+    if len(raw) != checkpoint.size - size or len(bundle.peaks) != len(peaks):
+        raise TailError
+    before = zip((level for level, _ in peaks), bundle.peaks, strict=True)
+    found = derive_root(map(derive_leaf_hash, raw), before)
+    if not hmac.compare_digest(found, checkpoint.root):
+        raise TailError
+    tail = _parse_tail(raw)
+    tags = [entry.ref for entry in tail if entry.type is EntryType.PERSON]
+    if len(set(tags)) != len(tags):
+        raise TagTwiceError
+    return Base(size, root, tail, frozenset(tags))
+
+
+def check_entry(entry: RollEntry, tag: bytes, base: Base | None, checkpoint: Checkpoint) -> None:
+    """Steps 7 and 8: place, contents, and what the entry opens or is opened by.
+
+    Without a base (a copy for somebody else) only that the log holds the entry.
+
+    Raises:
+        PlaceError, EntryChangedError, OpenedError, OpeningError, TagTwiceError.
+    """
+    commit = entry.find_commit()
+    if commit is None:
+        raise EntryChangedError
+    if (entry.place is None) != (base is None):
+        raise PlaceError
+    if base is not None and entry.place is not None:
+        base.require_place(tag, entry.index, entry.place)
+    leaf = _build_leaf(tag, commit)
+    _require_logged(leaf, entry.index, entry.path, checkpoint, EntryChangedError)
+    _check_opened(entry, checkpoint)
+    if entry.opening is not None:
+        opening = entry.opening
+        opened = _find_opened(opening.core)
+        if opened is None or opened.index != entry.index or opened.commit != commit:
+            raise OpeningError
+        leaf = _build_leaf(opening.tag, derive_commit(opening.core, opening.payload_hash))
+        _require_logged(leaf, opening.index, opening.path, checkpoint, OpeningError)
+
+
+def _check_opened(entry: RollEntry, checkpoint: Checkpoint) -> None:
+    """Step 8: what is told later is what the log held all the while, at the place named."""
+    opened, earlier = _find_opened(entry.core or b""), entry.earlier
+    told = _find_reopened(entry.payload)
+    if opened is None or earlier is None:
+        if (opened, earlier, told) != (None, None, None):
+            raise OpenedError
+        return
+    place = opened.index
+    if place >= entry.index:
+        raise OpenedError
+    leaf = _build_leaf(earlier.tag, opened.commit)
+    _require_logged(leaf, place, earlier.path, checkpoint, OpenedError)
+    if entry.payload is None:  # not for this reader
+        return
+    try:
+        salt, core, payload = (decode_bytes(told[name]) for name in ("salt", "core", "payload"))
+        fits = told["index"] == opened.index
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise OpenedError from None
+    commit = derive_commit(core, derive_payload_hash(salt, payload))
+    if not fits or not hmac.compare_digest(commit, opened.commit):
+        raise OpenedError
+
+
+def _build_leaf(tag: bytes, commit: bytes) -> bytes:
+    return derive_leaf_hash(build_person_entry(tag, commit))
+
+
+def _require_logged(
+    leaf: bytes,
+    index: int,
+    path: Sequence[bytes],
+    checkpoint: Checkpoint,
+    refusal: type[EntryChangedError | OpenedError | OpeningError],
+) -> None:
+    try:
+        verify_inclusion(leaf, index, checkpoint.size, path, checkpoint.root)
+    except InclusionError:
+        raise refusal from None
+
+
+def _find_opened(core: bytes) -> OpenedCore | None:
+    try:
+        return OpenedCore.model_validate_json(core)
+    except ValidationError:
+        return None
+
+
+def _find_reopened(payload: bytes | None) -> Any:  # noqa: ANN401 - JSON of any kind
+    try:
+        members = json.loads(payload or b"null")
+    except (ValueError, RecursionError):
+        return None
+    return members.get("reopened") if isinstance(members, dict) else None
+
+
+def _parse_tail(raw: Sequence[bytes]) -> list[Entry]:
+    try:
+        return [parse_entry(data) for data in raw]
+    except EntryError:
+        raise TailError from None

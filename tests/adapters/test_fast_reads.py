@@ -1,0 +1,105 @@
+"""A short read gives what SQLAlchemy gives, for each kind of column and each length of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, bindparam, select
+
+from broker.adapters.database import migrate, open_engine
+from broker.adapters.fast_reads import FastConnection, FastRows, open_fast_reads
+from broker.adapters.tables import InvolvementRecord, table_of
+
+T = table_of(InvolvementRecord)
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+ONE = select(T).where(T.c.id == bindparam("b_id"), T.c.expires_at > bindparam("b_now"))
+SOME = select(T.c.id, T.c.ended_at, T.c.shielded).where(
+    T.c.id.in_(bindparam("b_ids", expanding=True)), T.c.kind == "debt_counselling"
+)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = open_engine(f"sqlite:///{tmp_path / 'broker.db'}")
+    migrate(made)
+    with made.begin() as conn:
+        for number in range(5):
+            conn.execute(T.insert(), build(number))
+    yield made
+    made.dispose()
+
+
+def build(number: int) -> dict[str, Any]:
+    return {
+        "subject_id": bytes([9]) * 16,
+        "id": bytes([number]) * 16,
+        "source": f"0000009900000000100{number}:debt-counselling",
+        "function": "debt-counselling",
+        "kind": "debt_counselling",
+        "domain": "debt",
+        "since_at": NOW,
+        "registered_at": NOW,
+        "reconfirmed_at": NOW,
+        "expires_at": NOW.replace(year=2027),
+        "ended_at": NOW if number == 1 else None,
+        "end_reason": None,
+        "shielded": number % 2 == 0,
+        "confidential": False,
+        "mark": None,
+        "until_at": NOW.replace(year=2028),
+        "sealed": bytes([0, 255, number]),
+    }
+
+
+def read(conn: Connection, statement: Any, given: dict[str, Any]) -> list[tuple[Any, ...]]:  # noqa: ANN401 - a Select
+    return sorted(tuple(row) for row in conn.execute(statement, given))
+
+
+def test_rows_are_those_of_sqlalchemy(engine: Engine) -> None:
+    fast = open_fast_reads(engine)
+    assert fast is not None
+    with engine.connect() as plain, fast.begin() as conn:
+        for number in (0, 1, 7, 0):
+            given = {"b_id": bytes([number]) * 16, "b_now": NOW}
+            assert isinstance(conn.execute(ONE, given), FastRows)
+            assert read(conn, ONE, given) == read(plain, ONE, given)
+        for count in (1, 3, 5, 1, 3):
+            ids = {"b_ids": [bytes([number]) * 16 for number in range(count)]}
+            assert isinstance(conn.execute(SOME, ids), FastRows)
+            assert read(conn, SOME, ids) == read(plain, SOME, ids)
+            assert len(read(conn, SOME, ids)) == count
+        row = conn.execute(ONE, {"b_id": bytes(16), "b_now": NOW}).first()
+    assert row is not None
+    assert (row.expires_at, row.ended_at, row.shielded, row.sealed) == (
+        NOW.replace(year=2027),
+        None,
+        True,
+        bytes([0, 255, 0]),
+    )
+    fast.close()
+
+
+def test_a_moment_without_a_zone_is_refused(engine: Engine) -> None:
+    fast = open_fast_reads(engine)
+    assert fast is not None
+    with fast.begin() as conn, pytest.raises(ValueError, match="time zone"):
+        conn.execute(ONE, {"b_id": bytes(16), "b_now": NOW.replace(tzinfo=None)})
+    fast.close()
+
+
+def test_a_view_does_not_change_while_it_is_held(engine: Engine) -> None:
+    fast = open_fast_reads(engine)
+    assert isinstance(fast, FastConnection)
+    given = {"b_id": bytes([7]) * 16, "b_now": NOW}
+    with fast.begin() as conn:
+        assert read(conn, ONE, given) == []
+        with engine.begin() as other:
+            other.execute(T.insert(), build(7))
+        assert read(conn, ONE, given) == []
+    with fast.begin() as conn:
+        assert len(read(conn, ONE, given)) == 1
+    fast.close()

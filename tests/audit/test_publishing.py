@@ -1,0 +1,58 @@
+"""What runs beside the broker: a round that fails is said, and tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from broker.adapters.log_tables import LogEntry, table_of
+from broker.adapters.publication_store import SqlPublication
+from broker.adapters.publication_tables import LOG_TAGS
+from broker.audit.tag_roots import TagRoots
+from broker.audit.tiles import Tiles
+from broker.publishing import Publishing
+from datwat.party import clock
+from datwat.party.http_out import HttpOut
+from datwat.party.tag_index import TagIndex
+from tests.audit.conftest import LogWorld
+from tests.audit.test_cosigning import Desk
+from tests.audit.test_tag_roots import check_proofs, write
+
+_ENTRIES = table_of(LogEntry)
+
+
+async def wait_for(publishing: Publishing, **wanted: object) -> None:
+    async with asyncio.timeout(10):
+        while any(  # noqa: ASYNC110 - what is waited for is a value, not an event
+            publishing.build_status()[name] != value for name, value in wanted.items()
+        ):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_round_that_fails_is_said_and_tried_again(world: LogWorld) -> None:
+    desk = Desk(world)
+    desk.threshold = 0
+    store = SqlPublication(world.engine)
+    async with HttpOut() as http:
+        cosigning = desk.open(http)
+        roots = TagRoots(world.log, store, TagIndex(LOG_TAGS, 8), clock.now)
+        tiles = Tiles(world.log, store)
+        publishing = Publishing(
+            roots, desk.publication, cosigning, tiles, store, world.log, clock.now
+        )
+        leaves = await write(world, 4)
+        with world.engine.begin() as conn:
+            query = select(_ENTRIES).where(_ENTRIES.c.idx == 2)
+            row: dict[str, Any] = dict(conn.execute(query).mappings().one())
+            conn.execute(delete(_ENTRIES).where(_ENTRIES.c.idx == 2))
+        running = asyncio.ensure_future(publishing.run_tag_roots(0.05))
+        await wait_for(publishing, tag_root_failure="log_damaged", tag_root_size=None)
+        with world.engine.begin() as conn:
+            conn.execute(insert(_ENTRIES), row)
+        await wait_for(publishing, tag_root_failure=None, tag_root_size=4)
+        base = publishing.read_base()
+        assert (base.tag_size, base.tag_index, base.size) == (4, 4, 5)
+        check_proofs(roots, world, leaves)
+        running.cancel()

@@ -1,0 +1,5 @@
+"""The database of a module, as the exchange's tests have it."""
+
+from __future__ import annotations
+
+from tests.exchange.conftest import database as database  # noqa: PLC0414 - a fixture is found by its name

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from datwat.cli import run as run_datwat
+from tests.witness.log_maker import ENTRIES, LogMaker, build_log, serving
+from tests.witness.world import World
+
+
+class Done(NamedTuple):
+    """What a command said: its exit code, its JSON, and its one line of error."""
+
+    code: int
+    said: dict[str, Any]
+    error: str
+
+
+RunCommand = Callable[..., Done]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> RunCommand:
+    """Return a runner of `datwat …`, in this process, as the shell would run it."""
+
+    def run(*words: object) -> Done:
+        capsys.readouterr()
+        code = run_datwat([*map(str, words), "--json"], ENTRIES)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        error = json.loads(err)["error"]["detail"] if err.strip() else ""
+        assert (code == 0) == bool(out), (out, err)
+        return Done(code, json.loads(out) if out else {}, error)
+
+    return run
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Return a running witness, and a log of 700 entries that it may follow."""
+    with serving(tmp_path / "log") as server:
+        made = World(tmp_path, build_log(700, every=200), server)
+        try:
+            made.show()
+            yield made.start()
+        finally:
+            made.close()
+
+
+@pytest.fixture
+def by_key() -> Callable[[LogMaker], tuple[str, ...]]:
+    """Return the options that name a log's key on the command line."""
+    return lambda maker: ("--key", maker.signer.vkey, "--origin", maker.origin)

@@ -1,0 +1,87 @@
+"""The commands of the witness: set up, serve, and look at alarms.
+
+`status` and `clear-alarm` talk to the running process; `init` needs a home of its own.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from datwat.party.admin import call_party
+from datwat.party.console import HomeOption, JsonOption, print_result
+from datwat.party.init import (
+    HostOption,
+    IdOption,
+    PortOption,
+    WithParentOption,
+    create_home,
+    serve_home,
+    write_card,
+)
+from datwat.party.settings import Plain, write_secret
+from datwat.protocol.trust import Card, Witness
+from witness.app import KEY_NAME, open_party
+from witness.cosign import build_vkey
+from witness.settings import WitnessSettings
+
+_PARTY = "witness"
+_call = partial(call_party, _PARTY)
+
+app = typer.Typer(
+    help="A witness: follows the log from outside, and vouches for what it has followed.",
+    epilog="Example: datwat witness status --home witness",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@app.command(
+    epilog="Example: datwat witness init --home witness --id 00000099000000004000:witness "
+    "--name witness.example/w1 --url http://127.0.0.1:8083"
+)
+def init(
+    *,
+    home: HomeOption,
+    party_id: IdOption,
+    name: Annotated[str, typer.Option(help="Name of the witness's key, without spaces or plus.")],
+    url: Annotated[str, typer.Option(help="Address at which the log asks it.")],
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the home folder, the key, and the card for the covenant."""
+    values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
+    values |= {"host": host, "port": port}
+    settings = create_home(home, _PARTY, WitnessSettings, values)
+    key = Ed25519PrivateKey.generate()
+    write_secret(home, KEY_NAME, key.private_bytes_raw().hex().encode("ascii"))
+    witness = Witness(name=settings.name, vkey=build_vkey(settings.name, key), url=settings.url)
+    write_card(home, Card(v=1, role="witness", witness=witness), as_json=as_json)
+
+
+@app.command(epilog="Example: datwat witness serve --home witness")
+def serve(*, home: HomeOption, with_parent: WithParentOption = False) -> None:
+    """Run the witness until it is stopped."""
+    serve_home(_PARTY, WitnessSettings, open_party, home=home, with_parent=with_parent)
+
+
+@app.command(epilog="Example: datwat witness status --home witness")
+def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
+    """Show how far the log was followed, what was vouched for, and which alarms stand."""
+    print_result(_call(home, "status"), as_json=as_json)
+
+
+@app.command(epilog="Example: datwat witness clear-alarm --home witness 1 --by 'A. Smit'")
+def clear_alarm(
+    number: Annotated[int, typer.Argument(min=1, help="The alarm's number, from `status`.")],
+    *,
+    home: HomeOption,
+    by: Annotated[str, typer.Option(help="Who looked at it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say that a person looked at an alarm. What caused it raises it anew while it lasts."""
+    print_result(_call(home, "clear_alarm", number=number, by=by), as_json=as_json)

@@ -1,0 +1,1 @@
+"""The schema of the witness's database, step by step."""
