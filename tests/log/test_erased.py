@@ -1,0 +1,144 @@
+"""Contents that ended: nothing of them lies anywhere, and the log of before still verifies."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.purposes.catalogue import load_catalogue
+from datwat.party.settings import change_settings
+from tests.api.conftest import start, stop
+from tests.connectors.client.bsns import BSNS
+from tests.exchange.world import POLICIES, World, by_handle, member, opens, say
+from tests.log.world import ask_outside
+from tests.parties import run_command
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.xdist_group("log-erased"),
+    pytest.mark.timeout(400),
+]
+
+PURPOSE = "coordinate_family_help"
+_PIECE = 24
+
+
+class Ending:
+    """A served broker with entries about two persons, of whom one is to end."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder, self.stack = folder, stack
+        self.world = World(folder)
+        change_settings(self.world.home, {"tag_root_seconds": 1})
+        self.database = self.world.home / "database" / "party.sqlite"
+        self.start()
+        self.digest = load_catalogue(POLICIES).to_data()["purposes"][PURPOSE]["digest"]
+        for bsn in BSNS[:2]:
+            opened = self.served.ask("social-team", "open_occasion", [member(bsn)], _OPENING)
+            self.part: Any = opened.persons[0].part
+            self.inquire()
+
+    def start(self) -> None:
+        served = self.served = start(self.world, self.folder / "log")
+        self.stack.callback(lambda: stop(served))
+
+    def inquire(self) -> None:
+        self.served.ask(
+            "social-team",
+            "inquire",
+            [by_handle(self.part.handle)],
+            say(occasion=self.part.occasion),
+            purpose={"id": PURPOSE, "digest": self.digest},
+            rung="dat",
+        )
+
+    def run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.database, timeout=20)) as connection:
+            rows = connection.execute(statement, values).fetchall()
+            connection.commit()
+        return rows
+
+    def list_secrets(self, subject: bytes) -> list[bytes]:
+        """Return all that lies sealed of a person, and the sealed key that opens it."""
+        contents = self.run(
+            "SELECT sealed, input_sealed FROM log_entries WHERE subject_id = ?", subject
+        )
+        keys = self.run("SELECT key_sealed FROM log_quarter_keys WHERE subject_id = ?", subject)
+        return [blob for row in (*contents, *keys) for blob in row if blob is not None]
+
+    def find(self, secrets: Sequence[bytes], *, but: Sequence[Path] = ()) -> list[str]:
+        """Return the files of the broker in which a piece of any of these lies."""
+        pieces = {
+            secret[place : place + _PIECE]
+            for secret in secrets
+            for place in range(0, len(secret) - _PIECE + 1, _PIECE)
+        }
+        return [
+            path.name
+            for path in sorted(self.world.folder.rglob("*"))
+            if path.is_file() and path not in but and any(p in path.read_bytes() for p in pieces)
+        ]
+
+    def verify(self, source: str) -> dict[str, Any]:
+        log = self.world.card.log
+        assert log is not None
+        keys = ("--key", log.vkeys[0], "--origin", log.origin)
+        code, said, error = ask_outside("log", "verify", source, *keys)
+        assert code == 0, error
+        return said
+
+    def mirror(self, folder: Path) -> None:
+        log = self.world.card.log
+        assert log is not None
+        keys = ("--key", log.vkeys[0], "--origin", log.origin)
+        code, _, error = ask_outside("log", "mirror", self.prefix, str(folder), *keys)
+        assert code == 0, error
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.served.url}/v1/log"
+
+
+_OPENING = say(opens=opens())
+
+
+@pytest.fixture
+def ending(tmp_path: Path) -> Iterator[Ending]:
+    with ExitStack() as stack:
+        yield Ending(tmp_path, stack)
+
+
+def test_what_ended_lies_nowhere_and_the_mirror_of_before_verifies(
+    ending: Ending, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    mirror = tmp_path_factory.mktemp("outside") / "mirror"
+    home = ("--home", str(ending.world.home))
+    ending.mirror(mirror)
+    before = ending.verify(str(mirror))
+    (subject,), (other,) = ending.run(
+        "SELECT subject_id FROM log_entries WHERE number = 1 AND audience = 'open' ORDER BY idx"
+    )
+    secrets, kept = ending.list_secrets(subject), ending.list_secrets(other)
+    assert len(secrets) >= 4
+    assert ending.find(secrets), "what is looked for must be found before it ends"
+    ending.run("UPDATE log_entries SET retention_until = 1 WHERE subject_id = ?", subject)
+    due = run_command("housekeep", *home, "--dry-run")
+    done = run_command("housekeep", *home)
+    assert done["failed"] == []
+    gone = ending.run("SELECT sealed FROM log_entries WHERE subject_id = ?", subject)
+    assert [row for row in gone if row[0] is not None][1:] == [], due  # the notice alone is left
+    assert ending.find(secrets) == []
+    assert set(ending.find(kept)) & {"party.sqlite", "party.sqlite-wal"}
+    ending.inquire()
+    ending.mirror(mirror)  # it goes on from what it held before
+    after = ending.verify(str(mirror))
+    assert after["entries"] > before["entries"]
+    assert ending.verify(ending.prefix)["entries"] >= after["entries"]
+    stop(ending.served)
+    assert ending.find(secrets) == []
+    assert ending.find(kept) == ["party.sqlite"]
