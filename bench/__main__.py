@@ -10,17 +10,25 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
 
 from bench import others, works
-from bench.figures import find_missed, print_figures, write_figures
-from bench.partner import open_partner
+from bench.appends import APPENDS, measure_appends
+from bench.ends import CONTENTS, PEOPLE, measure_ends, seed_contents
+from bench.figures import Figure, find_missed, print_figures, write_figures
+from bench.flood import measure_flood
+from bench.partner import Partner, open_partner
 from bench.profiles import Profiler
+from bench.residents import measure_resident
+from bench.tags import TAGS, measure_tags
+from bench.verified import ENTRIES, measure_verify
 from bench.works import Bench
-from bench.world import INCOME, REQUESTER, WMO, World, open_world
+from bench.world import INCOME, PORTAL, REQUESTER, WMO, World, open_world
 from datwat.protocol.blinding import BsnError, normalise_bsn
 from tests.parties import POLICIES
 
@@ -34,26 +42,17 @@ _console = Console(stderr=True)
 def main() -> int:
     """Run the bench; see the module."""
     options = read_options(sys.argv[1:])
-    bsns = list_test_bsns()[: max(120, int(900 * options.scale))]
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="datwat-bench-"))
-    profiler = Profiler(folder / "profile") if options.profile else None
     try:
-        with open_world(
-            folder / "covenant",
-            BUILD / "bench",
-            bsns,
-            pointers=options.pointers,
-            policies=options.policies,
-            profile=profiler.folder if profiler else None,
-        ) as world:
-            bench = uvloop.run(_measure(world, bsns, options.scale, folder, profiler))
+        figures = (_run_ends if options.ends else _run_all)(options, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print_figures(bench.figures)
+    print_figures(figures)
     seconds = round(time.monotonic() - began)
-    write_figures(bench.figures, options.out, pointers=options.pointers, seconds=seconds)
-    missed = find_missed(bench.figures)
+    about = {"pointers": options.pointers, "scale": options.scale, "seconds": seconds}
+    write_figures(figures, options.out, **about)
+    missed = find_missed(figures)
     _console.print(f"{len(missed)} gates missed, {seconds} s, written to {options.out}")
     return 1 if options.strict and missed else 0
 
@@ -66,10 +65,14 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--pointers", type=int, default=POINTERS, help="rows in the database")
     parser.add_argument("--scale", type=float, default=1.0, help="length of the runs")
     parser.add_argument("--profile", action="store_true", help="show where an inquiry's time goes")
+    parser.add_argument("--ends", action="store_true", help="only: contents that end")
     parser.add_argument("--strict", action="store_true", help="fail where a gate is missed")
     parser.add_argument("--policies", type=Path, default=POLICIES, help="folder of policies")
-    parser.add_argument("--out", type=Path, default=BUILD / "bench.json", help="file of results")
-    return parser.parse_args(arguments)
+    parser.add_argument("--out", type=Path, help="file of results (else build/bench….json)")
+    options = parser.parse_args(arguments)
+    if options.out is None:
+        options.out = BUILD / ("bench-ends.json" if options.ends else "bench.json")
+    return options
 
 
 def list_test_bsns() -> tuple[str, ...]:
@@ -83,18 +86,68 @@ def list_test_bsns() -> tuple[str, ...]:
     return tuple(found)
 
 
+def _run_all(options: argparse.Namespace, folder: Path) -> list[Figure]:
+    """Measure the covenant, and then what needs no other party."""
+    bsns = list_test_bsns()[: max(120, int(900 * options.scale))]
+    profiler = Profiler(folder / "profile") if options.profile else None
+    with open_world(
+        folder / "covenant",
+        BUILD / "bench",
+        bsns,
+        pointers=options.pointers,
+        policies=options.policies,
+        profile=profiler.folder if profiler else None,
+    ) as world:
+        figures = uvloop.run(_measure(world, bsns, options.scale, folder, profiler))
+    return figures + uvloop.run(_measure_log(folder, options.scale))
+
+
+def _run_ends(options: argparse.Namespace, folder: Path) -> list[Figure]:
+    """Measure what it takes to end contents, beside questions."""
+    bsns, count = list_test_bsns()[:PEOPLE], int(CONTENTS * options.scale)
+
+    def seed(home: Path) -> None:
+        _tell(f"nothing yet: writing {count:,} contents")
+        seed_contents(home, count)
+
+    with open_world(
+        folder / "covenant",
+        BUILD / "bench",
+        bsns,
+        pointers=options.pointers,
+        policies=options.policies,
+        seed=seed,
+    ) as world:
+        return uvloop.run(_measure_ends(world, bsns, options.scale))
+
+
+async def _measure_ends(world: World, bsns: tuple[str, ...], scale: float) -> list[Figure]:
+    async with _open_partners(world) as (team, income, wmo, _):
+        bench = Bench(world, team, income, wmo, bsns, min(scale, 1))
+        _tell("questions while contents end")
+        await measure_ends(bench)
+        bench.add_denied()
+    return bench.figures
+
+
+@asynccontextmanager
+async def _open_partners(world: World) -> AsyncIterator[list[Partner]]:
+    """Yield requester, income service, Wmo office and portal."""
+    covenant = world.covenant
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(
+                open_partner(covenant.partners[name], covenant.list_path, covenant.policy)
+            )
+            for name in (REQUESTER, INCOME, WMO, PORTAL)
+        ]
+
+
 async def _measure(
     world: World, bsns: tuple[str, ...], scale: float, folder: Path, profiler: Profiler | None
-) -> Bench:
+) -> list[Figure]:
     """Do the work in the order in which each part needs what the one before made."""
-    covenant = world.covenant
-    homes = [covenant.partners[name] for name in (REQUESTER, INCOME, WMO)]
-    where = (covenant.list_path, covenant.policy)
-    async with (
-        open_partner(homes[0], *where) as team,
-        open_partner(homes[1], *where) as income,
-        open_partner(homes[2], *where) as wmo,
-    ):
+    async with _open_partners(world) as (team, income, wmo, portal):
         bench = Bench(world, team, income, wmo, bsns, scale)
         _tell("the yardstick")
         await others.measure_hello(bench)
@@ -115,10 +168,24 @@ async def _measure(
         _tell("releases")
         await others.measure_releases(bench, alone)
         others.measure_memory(bench)
-        _tell("the log")
-        await others.measure_log(bench, folder)
+        _tell("a resident's log and proof")
+        await measure_resident(bench, portal, alone, folder)
+        _tell("a flood")
+        await measure_flood(bench, alone)
         bench.add_denied()
-    return bench
+    return bench.figures
+
+
+async def _measure_log(folder: Path, scale: float) -> list[Figure]:
+    """Measure what needs no other party: the broker's log and tags, and an outsider's check."""
+    share, cache = min(scale, 1), BUILD / "bench"
+    _tell("the log")
+    figures = await measure_appends(folder / "log", int(APPENDS * scale))
+    _tell("the tags of the log")
+    figures += measure_tags(folder / "tags", cache, int(TAGS * share))
+    _tell("a whole log verified")
+    figures += await measure_verify(folder / "verified", cache, int(ENTRIES * share))
+    return figures
 
 
 def _tell(what: str) -> None:

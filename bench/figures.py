@@ -17,7 +17,11 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-Unit = Literal["ms", "/s", "MiB", "×", "%", "rows"]
+_FILE_WIDTH = 130
+YARDSTICK = "plain FastAPI, Pydantic in and out"
+"""The group of figures that all others are held against, in each run."""
+
+Unit = Literal["ms", "s", "/s", "MiB", "×", "%", "rows"]
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,17 @@ def print_figures(figures: list[Figure]) -> None:
         table.add_row(
             shown,
             figure.name,
-            f"{_write(figure.value)} {figure.unit}",
+            f"{write_value(figure.value)} {figure.unit}",
             _write_target(figure),
             _write_verdict(figure),
         )
-    Console().print(table)
+    print_table(table)
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as the terminal, or as a line of a file may be."""
+    console = Console()
+    Console(width=console.width if console.is_terminal else _FILE_WIDTH).print(table)
 
 
 def write_figures(figures: list[Figure], path: Path, **about: str | float) -> None:
@@ -88,16 +98,19 @@ def write_figures(figures: list[Figure], path: Path, **about: str | float) -> No
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
-def _write(value: float) -> str:
+def write_value(value: float) -> str:
+    """Return a value with as many digits as say something."""
     if math.isnan(value):
         return "not measured:"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"  # noqa: PLR2004 - digits shown
+    if abs(value) >= 100 or isinstance(value, int):  # noqa: PLR2004 - digits shown
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
 
 
 def _write_target(figure: Figure) -> str:
     if figure.target is None:
         return ""
-    return f"{'≥' if figure.at_least else '≤'} {_write(figure.target)}"
+    return f"{'≥' if figure.at_least else '≤'} {write_value(figure.target)}"
 
 
 def _write_verdict(figure: Figure) -> str:

@@ -1,48 +1,33 @@
-"""The work beside the broker's own answers: the yardstick, the key holder, a release, the log."""
+"""The work beside the broker's own answers: the yardstick, the key holder, a sync, a release."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from bench.figures import Figure
+from bench.figures import YARDSTICK, Figure
 from bench.load import Connection, build_request, run_closed
-from bench.meter import measure, measure_sync, read_memory
+from bench.meter import measure, read_memory
 from bench.partner import Case, Partner, find_pointer
 from bench.works import Bench, check, prepare_all, send
 from bench.world import SOURCE, open_hello
-from broker.adapters.database import migrate, open_engine
-from broker.adapters.kek_file import FileKek
-from broker.adapters.log_store import SqlLogStore
-from broker.audit.log import Log, create_log
-from broker.audit.records import ChainRef, EntryDraft, Job, SubjectKeys
-from broker.audit.sealing import Sealing
 from connectors.client.lookup import build_blinded
 from connectors.client.outgoing import build_envelope_members, draw_rid
 from connectors.client.verification import VerifiedAnswer
 from datwat.party import clock
 from datwat.party.admin import call_running
-from datwat.party.ratchet import Ratchet
 from datwat.protocol.answers import ReleasePart
-from datwat.protocol.checkpoint import CheckpointSigner
 from datwat.protocol.signing import build_message
 from datwat.protocol.values import encode_bytes
 
 _HELLO = b'{"name":"somebody","numbers":[1,2,3,4,5,6,7,8]}'
-_CLIENTS = 16
 _BATCH = 100
-_SLOW_SYNC = 0.3
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 _TRIES = 5
-_ORIGIN = "bench.example/log/1"
 
 
 async def measure_hello(bench: Bench) -> None:
@@ -54,7 +39,7 @@ async def measure_hello(bench: Bench) -> None:
         with measure({"hello": pid}) as usage:
             run = await run_closed(port, requests)
     bench.hello_rate = run.rate
-    name = "plain FastAPI, Pydantic in and out"
+    name = YARDSTICK
     bench.hello_cpu = usage.per("hello", len(requests))
     bench.add(Figure(name, "CPU", bench.hello_cpu, "ms"))
     bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
@@ -158,7 +143,7 @@ async def measure_releases(bench: Bench, cases: Sequence[Case]) -> None:
     bench.add(Figure(name, "gateway CPU", usage.per("gateway", count), "ms"))
     bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
     ratio = run.rate / bench.hello_rate
-    bench.add(Figure(name, "capacity / plain FastAPI", ratio, "×"))
+    bench.add(Figure(name, "capacity / plain FastAPI", ratio, "×", at_least=True))
 
 
 def _is_delivered(answer: VerifiedAnswer) -> bool:
@@ -173,60 +158,3 @@ def measure_memory(bench: Bench) -> None:
     for name, value in held.items():
         bench.add(Figure("memory", name, value, "MiB"))
     bench.add(Figure("memory", "broker and OPA", total, "MiB", 400, gate=True))
-
-
-async def measure_log(bench: Bench, folder: Path) -> None:
-    """Append entries of sixteen clients to a log of its own, until each has its receipt."""
-    sync = measure_sync(folder)
-    count = bench.count(12_000) // _CLIENTS
-    taken: list[float] = []
-    with _open_log(folder) as (log, sealing), measure({}) as usage:
-        await asyncio.gather(*(_append(log, sealing, count, taken) for _ in range(_CLIENTS)))
-    _add_log(bench, len(taken) / usage.seconds, usage.per("load", len(taken)), sync, taken)
-
-
-@contextmanager
-def _open_log(folder: Path) -> Iterator[tuple[Log, Sealing]]:
-    (folder / "database").mkdir()
-    engine = open_engine(f"sqlite:///{folder / 'database' / 'log.db'}")
-    migrate(engine)
-    store = SqlLogStore(engine)
-    sealing = Sealing(FileKek.create(folder / "kek"), store)
-    create_log(store, sealing, _ORIGIN)
-    with Ratchet.open(folder / "ratchet") as ratchet:
-        log = Log(store, ratchet, CheckpointSigner(_ORIGIN, Ed25519PrivateKey.generate()))
-        log.start()
-        yield log, sealing
-        log.stop()
-    store.close()
-    engine.dispose()
-
-
-def _add_log(bench: Bench, rate: float, cpu: float, sync: float, taken: list[float]) -> None:
-    name = "append → receipt, 16 clients"
-    taken.sort()
-    # The rate is a gate only where the disk syncs as fast as the target takes for granted.
-    quick = sync <= _SLOW_SYNC
-    bench.add(Figure(name, "entries", rate, "/s", 4_000, at_least=True, gate=quick))
-    bench.add(Figure(name, "CPU per entry, sealing too", cpu, "ms", 0.25, gate=True))
-    bench.add(Figure(name, "p50", taken[len(taken) // 2] * 1_000, "ms"))
-    bench.add(Figure(name, "one sync of this disk", sync, "ms"))
-
-
-async def _append(log: Log, sealing: Sealing, count: int, taken: list[float]) -> None:
-    at = datetime.now(UTC)
-    minted = sealing.mint_subject(at)
-    keys: tuple[SubjectKeys, ...] = (minted,)
-    for _ in range(count):
-        began = time.perf_counter()
-        draft = EntryDraft(
-            chain=ChainRef(minted.subject_id, "open"),
-            core=bytes(300),
-            payload=bytes(600),
-            at=at,
-            retention_until=at + timedelta(days=365),
-        )
-        entry = sealing.prepare_entry(minted, draft)
-        await log.append(Job(lambda _, entry=entry: [entry], keys))  # type: ignore[misc]
-        keys = ()
-        taken.append(time.perf_counter() - began)

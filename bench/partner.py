@@ -31,12 +31,14 @@ from datwat.protocol.acts import (
     Handler,
     Motivation,
     OccasionStatement,
+    Page,
     Professional,
+    ProofRequest,
     Registration,
     Statement,
 )
 from datwat.protocol.answers import ActPart, InquiryPart
-from datwat.protocol.bundle import open_bundle
+from datwat.protocol.bundle import Bundle, open_bundle
 from datwat.protocol.keys import ExchangeKey, SigningKey
 from datwat.protocol.values import encode_bytes
 from tests.parties import Party
@@ -44,6 +46,7 @@ from tests.parties import Party
 PURPOSE = "coordinate_family_help"
 PRODUCT = "schuldregeling"
 FIELDS = ("regeling.status", "regeling.soort")
+_KNOWN = {"identity": "document"}
 NOOR = Professional(id="noor", role="regisseur")
 _WHY = "Because the plan of the family depends on knowing this now."
 _MOTIVATION = Motivation(
@@ -63,13 +66,12 @@ class Case:
 class Partner:
     """One partner of the covenant, by the key in its home folder."""
 
-    def __init__(
-        self, party: Party, exchange: Exchange, key: SigningKey, purpose: dict[str, str]
-    ) -> None:
+    def __init__(self, party: Party, exchange: Exchange, key: SigningKey, bundle: Bundle) -> None:
         self.id = party.id
         self.key = key
         self.exchange = exchange
-        self._purpose = purpose
+        self.bundle = bundle
+        self._purpose = {"id": PURPOSE, "digest": bundle.view.purposes[PURPOSE].digest}
 
     async def prepare_registration(self, bsns: Sequence[str], kind: str) -> Sent:
         """Return a registration of these persons, one message."""
@@ -100,15 +102,20 @@ class Partner:
         statement = Statement(professional=NOOR, opens=opens)
         return await self._prepare("open_occasion", persons, statement)
 
-    async def prepare_inquiry(self, case: Case, *, by_handle: bool = False) -> Sent:
-        """Return the question who is involved with everybody in an occasion."""
-        members = {"identity": "document"}
+    async def prepare_inquiry(
+        self, case: Case, *, by_handle: bool = False, digest: str | None = None
+    ) -> Sent:
+        """Return the question who is involved with everybody in an occasion.
+
+        With the `digest` of a purpose that nobody published it is refused.
+        """
         if by_handle:
-            persons = [Person(handle=handle, members=members) for handle in case.handles]
+            persons = [Person(handle=handle, members=_KNOWN) for handle in case.handles]
         else:
-            persons = [Person(bsn=bsn, members=members) for bsn in case.bsns]
+            persons = [Person(bsn=bsn, members=_KNOWN) for bsn in case.bsns]
         statement = Statement(professional=NOOR, occasion=case.occasion)
-        extra = {"purpose": self._purpose, "rung": "dat"}
+        purpose = self._purpose if digest is None else {**self._purpose, "digest": digest}
+        extra = {"purpose": purpose, "rung": "dat"}
         return await self._prepare("inquire", persons, statement, extra)
 
     async def prepare_release(self, case: Case, involvement: bytes, source: str) -> Sent:
@@ -125,11 +132,25 @@ class Partner:
         }
         return await self._prepare("release", persons, statement, extra)
 
+    async def prepare_session(self, bsn: str) -> Sent:
+        """Return the login of a resident at the portal that this partner is."""
+        return await self._prepare("open_session", [Person(bsn=bsn, members=_KNOWN)])
+
+    async def prepare_page(self, handle: bytes, limit: int) -> Sent:
+        """Return the question for the newest cards of a resident's own log."""
+        person = Person(handle=handle, members={"page": Page(limit=limit)})
+        return await self._prepare("access_log", [person])
+
+    async def prepare_proof(self, handle: bytes) -> Sent:
+        """Return the question for a resident's completeness bundle, from the first entry on."""
+        person = Person(handle=handle, members={"proof": ProofRequest()})
+        return await self._prepare("access_log_proof", [person])
+
     async def _prepare(
         self,
         act: str,
         persons: Sequence[Person],
-        statement: Statement,
+        statement: Statement | None = None,
         extra: dict[str, Any] | None = None,
     ) -> Sent:
         return await self.exchange.prepare(Draft(act, persons, statement, extra or {}))
@@ -165,7 +186,7 @@ async def open_partner(party: Party, trust_list: Path, policy: Path) -> AsyncIte
                 http=http,
                 memory=LogMemory(ratchet),
             )
-            yield Partner(party, exchange, key, _find_purpose(policy, directory))
+            yield Partner(party, exchange, key, _open_bundle(policy, directory))
         ratchet.close()
 
 
@@ -187,13 +208,12 @@ def find_pointer(answer: VerifiedAnswer, source: str) -> bytes:
     return next(p.involvement for p in part.pointers if p.source == source)
 
 
-def _find_purpose(policy: Path, directory: Directory) -> dict[str, str]:
-    """Return the purpose with its digest in the signed bundle."""
+def _open_bundle(policy: Path, directory: Directory) -> Bundle:
+    """Return the signed bundle in which purposes have their digests."""
     held = read_publication(policy)
     keys = directory.trust.policy
     verify_keys = read_verify_keys(keys.keys).values()
-    bundle = open_bundle(held.archive, held.document, verify_keys, keys.threshold)
-    return {"id": PURPOSE, "digest": bundle.view.purposes[PURPOSE].digest}
+    return open_bundle(held.archive, held.document, verify_keys, keys.threshold)
 
 
 def _handler(now: datetime) -> Handler:

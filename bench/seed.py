@@ -7,7 +7,6 @@ are random bytes: about whom these rows are, nobody can ask, here as anywhere.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import shutil
@@ -19,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, insert
 from sqlmodel import SQLModel
 
-from broker.adapters import tables
+from bench.kept import keep
 from broker.adapters.database import open_engine
 from broker.adapters.log_tables import DataSubject
 from broker.adapters.rows import RowSealer
@@ -47,26 +46,19 @@ def fill(home: Path, cache: Path, pointers: int) -> str:
 
     Returns "made" or "kept": it is made once per schema and count, and keeps the keys of its rows.
     """
-    kept = cache / f"seed-{_derive_version()}-{pointers}"
-    if not (kept / "complete").exists():
-        shutil.rmtree(kept, ignore_errors=True)
+
+    def make(kept: Path) -> None:
         _write(home, pointers)
         for name in _KEPT:
             (kept / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(home / name, kept / name)
-        (kept / "complete").touch()
+
+    kept = keep(cache, "seed", pointers, [Path(__file__)], make)
+    if kept.is_new:
         return "made"
     for name in _KEPT:
-        shutil.copy(kept / name, home / name)
+        shutil.copy(kept.folder / name, home / name)
     return "kept"
-
-
-def _derive_version() -> str:
-    """Return a name that changes with the schema."""
-    folder = Path(tables.__file__).parent
-    files = sorted((folder / "migrations" / "versions").glob("*.py"))
-    content = b"".join(file.read_bytes() for file in (Path(__file__), *files))
-    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _write(home: Path, pointers: int) -> None:

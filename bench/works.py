@@ -138,6 +138,14 @@ async def measure_registrations(bench: Bench) -> None:
     bench.add(Figure(name, "rows", rows / usage.seconds, "/s"))
 
 
+async def register_all(bench: Bench, bsns: Sequence[str]) -> None:
+    """Have two partners register these persons, each in one message."""
+    for partner, kind in ((bench.income, "income_support"), (bench.wmo, "wmo_support")):
+        messages = [await partner.prepare_registration(bsns, kind)]
+        run, _ = await send(bench, messages)
+        check(partner, messages, run, _is_registered)
+
+
 async def open_cases(bench: Bench, households: Sequence[Sequence[str]]) -> list[Case]:
     """Open an occasion for each household, and measure that too."""
     messages = await prepare_all([bench.team.prepare_occasion(bsns) for bsns in households])
@@ -156,9 +164,9 @@ async def measure_inquiry(
 ) -> None:
     """Ask who is involved with one person: by ticket and by handle, at capacity and at a third."""
     name = "inquiry, 3 pointers"
-    messages = await _prepare_inquiries(bench, cases, 1_200)
+    messages = await prepare_inquiries(bench.team, cases, bench.count(1_200))
     run, usage = await send(bench, messages)
-    check(bench.team, messages, run, _shows_all)
+    check(bench.team, messages, run, shows_all)
     bench.inquiry_cpu = usage.per("broker", len(messages))
     opa = usage.per("opa", len(messages))
     bench.add(Figure(name, "broker CPU", bench.inquiry_cpu, "ms", 1.2, gate=True))
@@ -169,17 +177,18 @@ async def measure_inquiry(
     bench.add(Figure(name, "load generator CPU", usage.per("load", len(messages)), "ms"))
     ratio = run.rate / bench.hello_rate
     bench.add(Figure(name, "capacity / plain FastAPI", ratio, "×", 0.2, at_least=True, gate=True))
-    handles = await _prepare_inquiries(bench, cases, 600, by_handle=True)
+    handles = await prepare_inquiries(bench.team, cases, bench.count(600), by_handle=True)
     by_handle, usage = await send(bench, handles)
-    check(bench.team, handles, by_handle, _shows_all)
+    check(bench.team, handles, by_handle, shows_all)
     cpu = usage.per("broker", len(handles))
     bench.add(Figure(name, "broker CPU, by handle", cpu, "ms"))
     if profiler is not None:
-        messages = await _prepare_inquiries(bench, cases, 600)
+        messages = await prepare_inquiries(bench.team, cases, bench.count(600))
         with profiler.watch(bench.world.pids["broker"], len(messages)):
             await send(bench, messages)
     rate = run.rate * _THIRD
-    messages = await _prepare_inquiries(bench, cases, min(1_200, int(rate * 20)))
+    number = bench.count(min(1_200, int(rate * 20)))
+    messages = await prepare_inquiries(bench.team, cases, number)
     steady, _ = await send(bench, messages, rate=rate)
     bench.add(Figure(name, "p50 at a third of capacity", steady.median, "ms"))
     bench.add(Figure(name, "p99 at a third of capacity", steady.quantile(0.99), "ms", 20.0))
@@ -187,9 +196,9 @@ async def measure_inquiry(
 
 async def measure_household(bench: Bench, cases: Sequence[Case]) -> None:
     """Ask who is involved with a household of four, in one message."""
-    messages = await _prepare_inquiries(bench, cases, 300)
+    messages = await prepare_inquiries(bench.team, cases, bench.count(300))
     run, usage = await send(bench, messages)
-    check(bench.team, messages, run, _shows_all)
+    check(bench.team, messages, run, shows_all)
     cpu = usage.per("broker", len(messages))
     name = "household of four"
     bench.add(Figure(name, "broker CPU", cpu, "ms"))
@@ -199,13 +208,12 @@ async def measure_household(bench: Bench, cases: Sequence[Case]) -> None:
     bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
 
 
-async def _prepare_inquiries(
-    bench: Bench, cases: Sequence[Case], number: int, *, by_handle: bool = False
+async def prepare_inquiries(
+    partner: Partner, cases: Sequence[Case], number: int, *, by_handle: bool = False
 ) -> list[Sent]:
-    asked = [cases[place % len(cases)] for place in range(bench.count(number))]
-    return await prepare_all(
-        [bench.team.prepare_inquiry(case, by_handle=by_handle) for case in asked]
-    )
+    """Return so many questions of a partner, about its cases in turn."""
+    asked = [cases[place % len(cases)] for place in range(number)]
+    return await prepare_all([partner.prepare_inquiry(case, by_handle=by_handle) for case in asked])
 
 
 def _is_registered(answer: VerifiedAnswer) -> bool:
@@ -213,6 +221,7 @@ def _is_registered(answer: VerifiedAnswer) -> bool:
     return all(isinstance(part, ActPart) and part.involvement for part in parts)
 
 
-def _shows_all(answer: VerifiedAnswer) -> bool:
+def shows_all(answer: VerifiedAnswer) -> bool:
+    """Tell whether an inquiry showed the three pointers of each person."""
     parts = [person.part for person in answer.persons]
     return all(isinstance(part, InquiryPart) and len(part.pointers) == _POINTERS for part in parts)

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,15 +20,19 @@ REQUESTER = "social-team"
 SOURCE = "debt-counselling"
 INCOME = "income"
 WMO = "municipality-wmo"
+PORTAL = "portal"
 _PARTNERS = (
     (REQUESTER, "care", "Wmo 2015 5.2.9;resident;register,inquire"),
     (INCOME, "income", "Participatiewet 65;resident;register"),
-    (WMO, "care", "Wmo 2015 5.2.9;resident;register"),
+    (WMO, "care", "Wmo 2015 5.2.9;resident;register,inquire"),
+    (PORTAL, "care", "Wabb 10;resident;self"),
 )
 _SOURCE_RIGHT = "Wgs 8;resident;register"
 _QUOTA = 1_000_000
 _RATE = 100_000
 _TAIL = 2_000
+# Often, so that every run of some length has its share of it.
+_TAG_ROOT_SECONDS = 10
 _DECLARATION = """\
 v: 1
 source: sql
@@ -71,6 +75,13 @@ class World:
             "gateway": self.covenant.partners[SOURCE].running.pid,
         }
 
+    def restart_broker(self, change: Callable[[Path], None]) -> None:
+        """Change something in the broker's home while it does not run; then start it again."""
+        broker = self.covenant.broker
+        broker.stop()
+        change(broker.home)
+        broker.restart()
+
     @property
     def broker_port(self) -> int:
         """Where the broker listens."""
@@ -91,8 +102,12 @@ def open_world(
     pointers: int,
     policies: Path = POLICIES,
     profile: Path | None = None,
+    seed: Callable[[Path], None] | None = None,
 ) -> Iterator[World]:
-    """Yield the covenant, running, with so many pointers; `profile` is where a profile goes."""
+    """Yield the covenant, running, with so many pointers; `profile` is where a profile goes.
+
+    `seed` gets the broker's home before it runs, to put more into it.
+    """
     declaration = _build_own_system(folder, bsns)
     specs = [
         PartnerSpec(function, domain, (right,), number=number)
@@ -100,10 +115,13 @@ def open_world(
     ]
     specs.append(PartnerSpec(SOURCE, "debt", (_SOURCE_RIGHT,), declaration, number=9))
     covenant = Covenant(folder, specs, policies=policies)
-    change_settings(covenant.broker.home, {"rate_per_second": _RATE, "rate_burst": _RATE})
+    rates = {"rate_per_second": _RATE, "rate_burst": _RATE}
+    change_settings(covenant.broker.home, {**rates, "tag_root_seconds": _TAG_ROOT_SECONDS})
     quotas = {"quota_register": _QUOTA, "quota_inquire": _QUOTA}
     change_settings(covenant.key_holder.home, quotas)
     fill(covenant.broker.home, cache, pointers)
+    if seed is not None:
+        seed(covenant.broker.home)
     world = World(covenant, profile)
     try:
         _start(world)

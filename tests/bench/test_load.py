@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from bench.flood import run_beside_flood
 from bench.load import Run, build_request, run_closed, run_open
 
 SLOW = 0.05
@@ -15,9 +16,10 @@ SLOW = 0.05
 @asynccontextmanager
 async def serve(seconds: float, status: int = 200) -> AsyncIterator[int]:
     """Serve one answer at a time, each after `seconds`, echoing the body."""
-    lock = asyncio.Lock()
+    lock, running = asyncio.Lock(), set[asyncio.Task[None] | None]()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        running.add(asyncio.current_task())
         while not reader.at_eof():
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -34,6 +36,8 @@ async def serve(seconds: float, status: int = 200) -> AsyncIterator[int]:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+    # A client that gave up leaves a connection whose end its handler has yet to see.
+    await asyncio.gather(*filter(None, running), return_exceptions=True)
 
 
 def bodies(count: int) -> list[bytes]:
@@ -67,6 +71,19 @@ async def test_a_refusal_is_no_answer() -> None:
     assert run.refused == [0, 1, 2]
     with pytest.raises(RuntimeError, match="503"):
         run.require_ok()
+
+
+async def test_a_flood_goes_on_beside_the_questions() -> None:
+    async with serve(0, status=429) as port:
+        run, refused = await run_beside_flood(port, bodies(3), bodies(5), rate=50)
+    assert run.refused == [0, 1, 2, 3, 4]
+    assert refused > 5
+
+
+async def test_a_flood_that_ended_gives_no_figure() -> None:
+    async with serve(0) as port:
+        with pytest.raises(RuntimeError, match="flood ended"):
+            await run_beside_flood(port, [], bodies(2), rate=50)
 
 
 def test_quantiles() -> None:

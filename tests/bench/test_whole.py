@@ -1,0 +1,61 @@
+"""The bench itself, small, with every party: each figure is there and was measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.browser import find_browser
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.long,
+    pytest.mark.xdist_group("bench"),
+    pytest.mark.timeout(900),
+]
+ROOT = Path(__file__).resolve().parents[2]
+_PARTS = {
+    "": (
+        "inquiry, 3 pointers: broker CPU",
+        "release, through a gateway: delivered",
+        "a resident's own log: a page of 25 cards, broker CPU",
+        "a bundle of 500 entries: built, broker CPU",
+        "a bundle of 500 entries: checked by Python",
+        "a bundle of 500 entries: checked in Chromium, p50",
+        "a flood of refusals by one partner: p99 beside it / alone",
+        "append → receipt, 16 clients: entries",
+        "a whole log verified from a mirror: entries",
+    ),
+    "--ends": (
+        "contents that end, questions going on: seconds for 100,000",
+        "contents that end, questions going on: p99 beside it / alone",
+    ),
+}
+
+
+@pytest.mark.parametrize("part", _PARTS)
+def test_every_figure_is_measured(tmp_path: Path, part: str, *, whole: bool) -> None:
+    if not whole:
+        pytest.skip("minutes: `make test-long` does it")
+    out = tmp_path / "bench.json"
+    arguments = ["--scale", "0.03", "--pointers", "3000", "--out", str(out), *part.split()]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    rows = json.loads(out.read_text(encoding="utf-8"))["figures"]
+    found = {f"{row['group']}: {row['name']}": row["value"] for row in rows}
+    for name in _PARTS[part]:
+        assert name in found
+        if "Chromium" not in name or find_browser():
+            assert found[name], name
