@@ -114,7 +114,7 @@ async def _admit(
     try:
         api.limiter.take(admitted.issuer.id, now)
     except RateLimitedError:
-        api.overload.count(admitted.issuer.id, now)
+        await api.overload.refuse(admitted.issuer.id, now)
         raise
     return read_question(admitted, now), partial(admitted.require_fresh, now)
 
@@ -136,7 +136,7 @@ async def _answer_in_turn(api: Api, question: Question, fresh: Fresh) -> bytes:
         async with api.turns.take(question.partner.id):
             return await api.life.answer(question, fresh)
     except RateLimitedError:
-        api.overload.count(question.partner.id, api.rooms.clock())
+        await api.overload.refuse(question.partner.id, api.rooms.clock())
         raise
 
 

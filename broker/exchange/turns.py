@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 from broker.exchange.errors import RateLimitedError
 
-AT_ONCE = 8
+AT_ONCE = 4
 # With what is answered well under half of the requests that the broker takes on (`max_requests`):
 # else one partner's flood would have everybody turned away at the door.
 MOST_WAITING = 96

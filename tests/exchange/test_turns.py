@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from sqlalchemy import Engine
 
 from broker.exchange.errors import RateLimitedError
 from broker.exchange.life import RELEASES_AT_ONCE, RELEASES_WAITING
-from broker.exchange.overload import Overload
+from broker.exchange.overload import HELD_SECONDS, MOST_HELD, Overload
 from broker.exchange.turns import AT_ONCE, MOST_WAITING, Turns
 from connectors.client.outgoing import Sent
 from datwat.party.gate import Limits
@@ -162,18 +163,35 @@ async def test_an_error_gives_the_turn_back() -> None:
         pass
 
 
-async def test_a_flood_is_one_statement_per_partner_and_hour(
-    engine: Engine, tmp_path: Path
-) -> None:
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path) -> Iterator[LogWorld]:
     apart = tmp_path / "apart"
     apart.mkdir()
-    world = LogWorld(engine, apart)
-    log = world.start()
-    overload = Overload(log)
-    for minute in (0, 1, 59):
-        overload.count("a", NOON + timedelta(minutes=minute))
-    overload.count("b", NOON)
-    overload.count("a", NOON + timedelta(minutes=61))
+    made = LogWorld(engine, apart)
+    made.start()
+    yield made
+    made.stop()
+
+
+async def test_a_refusal_is_held_but_only_for_so_many(world: LogWorld) -> None:
+    overload = Overload(world.log)
+    held = [asyncio.create_task(overload.refuse("a", NOON)) for _ in range(MOST_HELD)]
+    await asyncio.sleep(0.1)
+    assert not any(task.done() for task in held)
+    await asyncio.wait_for(overload.refuse("b", NOON), 0.05)
+    await asyncio.wait_for(asyncio.gather(*held), HELD_SECONDS + 1)
+    waiting = asyncio.create_task(overload.refuse("a", NOON))
+    await asyncio.sleep(0.05)
+    assert not waiting.done(), "places are given back"
+    waiting.cancel()
+
+
+async def test_a_flood_is_one_statement_per_partner_and_hour(world: LogWorld) -> None:
+    log, overload = world.log, Overload(world.log)
+    refused = [("a", 0), ("a", 1), ("a", 59), ("b", 0), ("a", 61)]
+    await asyncio.gather(
+        *(overload.refuse(partner, NOON + timedelta(minutes=minute)) for partner, minute in refused)
+    )
     assert await overload.state_ended(NOON + timedelta(minutes=59, seconds=59)) == 0
     assert await overload.state_ended(NOON + timedelta(hours=1)) == 2
     assert await overload.state_ended(NOON + timedelta(hours=1)) == 0
@@ -185,4 +203,3 @@ async def test_a_flood_is_one_statement_per_partner_and_hour(
         ("b", 1, "2026-11-25T12:00:00Z"),
     ]
     assert await overload.state_ended(NOON + timedelta(hours=2)) == 1
-    world.stop()
