@@ -217,6 +217,8 @@ def audit(  # noqa: PLR0913 - one parameter per option
     `datwat log check-mine`.
     """
     asked = {"by": by, "role": role, "second_by": second_by, "second_role": second_role}
+    if out.exists() or not out.parent.is_dir():
+        raise typer.BadParameter("--out names a new file, in a folder that exists.")
     # First the file: nothing is written down about a look whose result would have nowhere to go.
     with out.open("xb") as file:
         out.chmod(0o600)

@@ -18,7 +18,7 @@ from datwat.party import clock
 from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.serve import AlreadyRunningError, find_running
-from datwat.party.settings import load_settings
+from datwat.party.settings import load_settings, require_home
 
 _call = partial(call_party, "broker")
 
@@ -71,17 +71,29 @@ def backup(
     epilog="Example: datwat restore --home broker --key backup.key --mirror mirror monday.age"
 )
 def restore(
-    file: Annotated[Path, typer.Argument(help="The backup.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="The backup.", show_default=False, exists=True, dir_okay=False)
+    ],
     *,
     home: HomeOption,
-    key: Annotated[Path, typer.Option(help="File with the age private key.", show_default=False)],
+    key: Annotated[
+        Path,
+        typer.Option(
+            help="File with the age private key.", show_default=False, exists=True, dir_okay=False
+        ),
+    ],
     mirror: Annotated[
         Path | None,
-        typer.Option(help="Folder made by `datwat log mirror`, for entries after the backup."),
+        typer.Option(
+            help="Folder made by `datwat log mirror`, for entries after the backup.",
+            exists=True,
+            file_okay=False,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put a stopped broker's database back, with what ended since ended again."""
+    require_home(home, "broker")
     settings = load_settings(BrokerSettings, home)
     if find_running(settings.home) is not None:
         raise AlreadyRunningError

@@ -38,24 +38,17 @@ from datwat.protocol.cosigning import (
     require_known_log,
 )
 from datwat.protocol.errors import DatwatError
-from datwat.protocol.merkle import (
-    ConsistencyError,
-    NodeReader,
-    build_consistency_proof,
-    verify_consistency,
-)
 from datwat.protocol.notes import Note, SignatureLine, VerifierKey, parse_note
 from datwat.protocol.trust import TrustList
 from witness.errors import (
     AlarmedError,
     LogAlarmError,
     LogForkedError,
-    LogTilesError,
     NotAWitnessError,
     StateBehindError,
     StillFollowingError,
 )
-from witness.follow import build_from_tiles, follow, has_signed_root
+from witness.follow import follow, is_beginning
 from witness.held import HeldLog, fetch_alarms, find_vouched, keep_alarm, keep_vouched
 from witness.keys import LogKeys
 from witness.source import Source
@@ -223,18 +216,8 @@ def build_vkey(name: str, key: Ed25519PrivateKey) -> str:
 async def _require_within(source: Source, checkpoint: Checkpoint, held: HeldLog) -> None:
     """Check that a checkpoint smaller than what was followed is its beginning."""
     whole = Checkpoint(origin=held.origin, size=held.edge.size, root=held.edge.root)
-
-    def build(node: NodeReader) -> list[bytes]:
-        return build_consistency_proof(node, checkpoint.size, whole.size)
-
-    proof = await build_from_tiles(source, whole.size, build) if checkpoint.size else []
-    try:
-        if checkpoint.size:
-            verify_consistency(checkpoint.size, whole.size, proof, checkpoint.root, whole.root)
-    except ConsistencyError:
-        if await has_signed_root(source, whole):
-            raise LogForkedError from None
-        raise LogTilesError from None
+    if checkpoint.size and not await is_beginning(source, checkpoint.size, checkpoint.root, whole):
+        raise LogForkedError
 
 
 def _keep_lines_of(note: Note, vkeys: tuple[str, ...]) -> bytes:

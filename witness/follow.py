@@ -13,6 +13,7 @@ Source: C2SP tlog-tiles; RFC 9162 section 2.1.4.
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -95,27 +96,30 @@ async def require_beginning(
         if not held.has_root(signed.root):
             raise LogTilesError if is_own else LogForkedError
         return
-    if held.size == 0:
+    if held.size == 0 or await is_beginning(source, held.size, held.root, signed):
         return
+    raise LogTilesError if is_own else LogForkedError
 
-    def build(node: NodeReader) -> list[bytes]:
-        return build_consistency_proof(node, held.size, signed.size)
 
-    proof = await build_from_tiles(source, signed.size, build)
+async def is_beginning(source: Source, size: int, root: bytes, signed: Checkpoint) -> bool:
+    """Tell whether the signed tree begins with that of `size` and `root`; False is proved too.
+
+    "No" is told only where the tiles prove that it begins with another tree: of tiles that are
+    damaged, or were changed by whoever serves them, the log may not be accused.
+
+    Raises:
+        LogTilesError: the tiles prove neither.
+    """
+
+    def build(node: NodeReader) -> tuple[list[bytes], bytes]:
+        return build_consistency_proof(node, size, signed.size), derive_root_at(node, size)
+
+    proof, found = await build_from_tiles(source, signed.size, build)
     try:
-        verify_consistency(held.size, signed.size, proof, held.root, signed.root)
+        verify_consistency(size, signed.size, proof, found, signed.root)
     except ConsistencyError:
-        fits = await has_signed_root(source, signed)
-        raise LogForkedError if fits and not is_own else LogTilesError from None
-
-
-async def has_signed_root(source: Source, signed: Checkpoint) -> bool:
-    """Tell whether the tiles there lead to the signed root."""
-
-    def build(node: NodeReader) -> bytes:
-        return derive_root_at(node, signed.size)
-
-    return await build_from_tiles(source, signed.size, build) == signed.root
+        raise LogTilesError from None
+    return hmac.compare_digest(found, root)
 
 
 async def build_from_tiles(

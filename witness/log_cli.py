@@ -45,6 +45,7 @@ PinOption = Annotated[str, typer.Option("--pin", help="The hash of that list, ty
 KeyOption = Annotated[
     list[str] | None, typer.Option("--key", help="Instead of a list: a verifier key of the log.")
 ]
+_MAX_ORIGIN = 250  # a name in a signed note (C2SP signed-note)
 OriginOption = Annotated[str, typer.Option("--origin", help="With --key: the name of the log.")]
 WitnessOption = Annotated[
     list[str] | None,
@@ -140,6 +141,8 @@ class _Keys:
             raise typer.BadParameter("--trust-list needs --pin: the hash of the list, typed over.")
         if keys and not origin:
             raise typer.BadParameter("--key needs --origin: the name of the log.")
+        if len(origin) > _MAX_ORIGIN:
+            raise typer.BadParameter("--origin is too long: it is the name before the + of --key.")
         self._list = (trust_list, pin)
         self._typed = None if trust_list else LogKeys.typed_in(origin, keys, witnesses)
 

@@ -8,7 +8,7 @@ Source: docs/decisions/0015.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +41,7 @@ from broker.adapters.log_store import SqlLogStore
 from broker.audit.ports import KekPort
 from broker.audit.records import DELAYED_CHAIN_ID
 from broker.audit.sealing import derive_quarter_aad
+from datwat.protocol.sealing import UnsealError
 from datwat.protocol.values import encode_bytes
 
 LEFT_OUT = frozenset({"alembic_version", "spent", "log_nodes", "log_tags"})
@@ -146,7 +147,8 @@ def _turn_key(table: str, row: dict[str, Any], kek: KekPort) -> dict[str, Any]:
     sealed = bytes(row[column])
     if kek.read_generation(sealed) != kek.list_generations()[-1].number:
         aad = derive_aad(row)
-        row[column] = kek.seal(kek.unseal(sealed, aad), aad)
+        with suppress(UnsealError):  # one that opens no more may not keep all else from a backup
+            row[column] = kek.seal(kek.unseal(sealed, aad), aad)
     return row
 
 

@@ -103,7 +103,7 @@ def read_recipient(text: str) -> x25519.Recipient:
     try:
         return x25519.Recipient.from_str(text)
     except pyrage.RecipientError:
-        raise BackupError("Set backup_recipient to an age public key: age1….") from None
+        raise BackupError("Set backup_recipient, or --to, to an age public key: age1….") from None
 
 
 def read_identity(path: Path) -> x25519.Identity:

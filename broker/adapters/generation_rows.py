@@ -3,7 +3,8 @@
 Rules: indexes stay, so that whatever names an entry still does; commits stay, so that contents
 still open; chain keys are new, so that nobody can follow a chain from one generation to the next.
 Entry 0 becomes the statement of how the generation before ended; a place whose entry is gone gets a
-statement that says so; tag roots are computed anew. One transaction, all of it or nothing.
+statement that says so, and its roll is numbered anew, for a roll with a gap proves nothing; tag
+roots are computed anew. One transaction, all of it or nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, insert, literal, select, update
 
-from broker.adapters.log_tables import DataSubject, LogEntry, LogHead, LogNode, table_of
+from broker.adapters.log_tables import (
+    DataSubject,
+    LogCounter,
+    LogEntry,
+    LogHead,
+    LogNode,
+    table_of,
+)
 from broker.adapters.publication_tables import (
     LOG_COSIGNED,
     LOG_GENERATIONS,
@@ -44,7 +52,7 @@ from datwat.protocol.tag_tree import Leaf
 
 _AT_ONCE = 512
 _HEAD, _ENTRIES, _NODES = table_of(LogHead), table_of(LogEntry), table_of(LogNode)
-_SUBJECTS = table_of(DataSubject)
+_SUBJECTS, _COUNTERS = table_of(DataSubject), table_of(LogCounter)
 _CHAIN = (_ENTRIES.c.subject_id, _ENTRIES.c.audience, _ENTRIES.c.quarter, _ENTRIES.c.number)
 
 
@@ -80,6 +88,7 @@ class GenerationRows:
         self._nodes: list[NodeRow] = []
         self._delayed_key = os.urandom(KEY_SIZE)
         self._gone = 0
+        self._next: dict[tuple[bytes, str, str], int] = {}
 
     def begin(self, ended: Ended, origin: str, statement: bytes) -> Begun:
         """Keep what was public of the old generation, and write the new one's entries and head."""
@@ -91,6 +100,7 @@ class GenerationRows:
         if not ended.kept:
             self._rewrite(0, 1, statement)
         self._flush_nodes()
+        self._write_counters()
         values = {
             "origin": origin,
             "size": self._frontier.size,
@@ -146,8 +156,9 @@ class GenerationRows:
                 entry = build_statement_entry(document)
                 added.append(self._build_statement(index, entry, document))
             else:
-                entry = self._carry_over(row, keys)
-                changed.append({"b_idx": index, "b_entry": entry})
+                number = self._find_number(row)
+                entry = self._carry_over(row, number, keys)
+                changed.append({"b_idx": index, "b_entry": entry, "b_number": number})
             self._nodes += self._frontier.append(derive_leaf_hash(entry))
         self._write(changed, added)
 
@@ -158,14 +169,42 @@ class GenerationRows:
             self._conn.execute(insert(_ENTRIES), added)
         if changed:
             statement = update(_ENTRIES).where(_ENTRIES.c.idx == bindparam("b_idx"))
-            self._conn.execute(statement.values(entry=bindparam("b_entry")), changed)
+            given = statement.values(entry=bindparam("b_entry"), number=bindparam("b_number"))
+            self._conn.execute(given, changed)
         if len(self._nodes) >= _AT_ONCE:
             self._flush_nodes()
 
-    def _carry_over(self, row: Any, keys: Mapping[bytes, bytes]) -> bytes:  # noqa: ANN401 - a row
+    def _find_number(self, row: Any) -> int | None:  # noqa: ANN401 - a row
+        """Return the next place of the entry's roll; None where it is in none, or it is forgotten.
+
+        That of before, unless an entry before it in the roll is gone.
+        """
+        if row.number is None:
+            return None
+        chain_id = DELAYED_CHAIN_ID if row.audience == "delayed" else row.subject_id
+        place = (chain_id, row.audience, row.quarter)
+        number = self._next.get(place, 0)
+        self._next[place] = number + 1
+        return number
+
+    def _write_counters(self) -> None:
+        self._conn.execute(delete(_COUNTERS))
+        rows = [
+            {"chain_id": chain_id, "audience": audience, "quarter": quarter, "next": number}
+            for (chain_id, audience, quarter), number in self._next.items()
+        ]
+        if rows:
+            self._conn.execute(insert(_COUNTERS), rows)
+
+    def _carry_over(
+        self,
+        row: Any,  # noqa: ANN401 - a row
+        number: int | None,
+        keys: Mapping[bytes, bytes],
+    ) -> bytes:
         entry = parse_entry(row.entry)
         if entry.type is EntryType.PERSON:
-            tag = self._derive_tag(row, keys)
+            tag = self._derive_tag(row, number, keys)
             self._leaves.append((tag, row.idx))
             return build_person_entry(tag, entry.hash)
         if entry.type is EntryType.TAG_ROOT:
@@ -173,12 +212,17 @@ class GenerationRows:
             return build_tag_root_entry(size, self._state_root(size))
         return bytes(row.entry)
 
-    def _derive_tag(self, row: Any, keys: Mapping[bytes, bytes]) -> bytes:  # noqa: ANN401 - a row
-        """Return the stub in the same place of the new roll; any, where the roll is forgotten."""
+    def _derive_tag(
+        self,
+        row: Any,  # noqa: ANN401 - a row
+        number: int | None,
+        keys: Mapping[bytes, bytes],
+    ) -> bytes:
+        """Return the stub of a place of the new roll; any, where the roll is forgotten."""
         key = self._delayed_key if row.audience == "delayed" else keys.get(row.subject_id or b"")
-        if row.number is None or key is None:
+        if number is None or key is None:
             return os.urandom(KEY_SIZE)
-        return derive_tag(derive_tag_key(key, row.audience, row.quarter), row.number)
+        return derive_tag(derive_tag_key(key, row.audience, row.quarter), number)
 
     def _state_root(self, size: int) -> bytes:
         below = [leaf for leaf in self._leaves if leaf[1] < size]

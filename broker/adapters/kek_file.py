@@ -16,7 +16,7 @@ import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from pydantic import Field, ValidationError
 
@@ -129,15 +129,16 @@ class FileKek:
         new = self._path.with_name(self._path.name + ".new")
         content = _KeyFile(v=1, generations=generations)
         try:
-            new.unlink(missing_ok=True)  # left by a crash before it took the old one's place
+            if new.exists():  # left by a crash before it took the old one's place: it holds keys
+                with new.open("r+b") as left:
+                    _overwrite(left)
+                new.unlink()
             _write_new(new, content)
             with self._path.open("r+b") as old:
                 new.replace(self._path)
                 _sync_folder(self._path.parent)
                 # The old file has no name any more, but its bytes lie there: they held a key.
-                old.write(bytes(os.fstat(old.fileno()).st_size))
-                old.flush()
-                os.fsync(old.fileno())
+                _overwrite(old)
         except OSError as error:
             raise KekError("The key file cannot be written; nothing was changed.") from error
         self._hold(content)
@@ -154,6 +155,13 @@ def _write_new(path: Path, content: _KeyFile) -> None:
         file.write(content.model_dump_json().encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _overwrite(file: BinaryIO) -> None:
+    """Write zeros over all of a file, durably."""
+    file.write(bytes(os.fstat(file.fileno()).st_size))
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -33,9 +34,8 @@ from broker.audit.records import (
 )
 from broker.audit.replaced import Place
 from broker.audit.sealing import Sealing
-from datwat.protocol.entry import (
-    derive_quarter,
-)
+from datwat.protocol.entry import derive_quarter
+from datwat.protocol.sealing import UnsealError
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Ends:
         now: datetime,
     ) -> list[PreparedEntry]:
         """Return the entries that tell of contents that are gone: how many, and of when."""
-        found = self._sealing.fetch_keys(conn, {chain.subject_id for chain in told}, now)
+        found = self._fetch_keys(conn, {chain.subject_id for chain in told}, now)
         for keys in found.values():
             if keys.new_quarter_key_sealed is not None:
                 # Inside the transaction: nobody else can have written this quarter since.
@@ -151,6 +151,19 @@ class Ends:
             for chain, moments in told.items()
             if chain.subject_id in found  # else there is no roll any more in which to tell it
         ]
+
+    def _fetch_keys(
+        self, conn: Connection, subject_ids: Collection[bytes], now: datetime
+    ) -> dict[bytes, SubjectKeys]:
+        """Return the keys of those whose keys open: a damaged one holds up nobody else's end."""
+        try:
+            return dict(self._sealing.fetch_keys(conn, subject_ids, now))
+        except UnsealError:
+            found: dict[bytes, SubjectKeys] = {}
+            for subject_id in subject_ids:
+                with suppress(UnsealError):
+                    found.update(self._sealing.fetch_keys(conn, [subject_id], now))
+            return found
 
     def _prepare_notice(  # noqa: PLR0917 - what a notice is made of
         self,

@@ -3,12 +3,15 @@
 Rules: keys that live are sealed anew under the newest generation, some at a time; a generation is
 destroyed when its life is over and a whole pass found nothing under it. From then on no backup that
 was made under it can be opened: its life is the longest that what was erased can last in a copy.
+A key that opens no more is left as it is: what lies under it is gone, and what was erased of others
+may not outlive a generation because of it.
 Source: house reference "audit-log", Ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +23,7 @@ from broker.audit.ports import Generation, KekPort, LogStore
 from broker.audit.records import DELAYED_CHAIN_ID, Appendable, Job
 from broker.audit.replaced import Place
 from broker.audit.sealing import derive_quarter_aad
+from datwat.protocol.sealing import UnsealError
 
 # A key that was drawn before the new generation may still be on its way to the database.
 _SETTLED = timedelta(minutes=10)
@@ -105,9 +109,12 @@ class KeyKeeper:
 
         def work(conn: Connection) -> Sequence[Appendable]:
             rows = self._keys.list_chain_keys(conn, after, limit)
-            stale = {each: key for each, key in rows if self._is_stale(key, newest)}
-            if stale:
-                turned = {each: self._turn(key, each) for each, key in stale.items()}
+            turned = {}
+            for each, key in rows:
+                if self._is_stale(key, newest):
+                    with suppress(UnsealError):
+                        turned[each] = self._turn(key, each)
+            if turned:
                 self._keys.update_chain_keys(conn, turned)
             return []
 
@@ -122,11 +129,11 @@ class KeyKeeper:
 
         def work(conn: Connection) -> Sequence[Appendable]:
             rows = self._keys.list_quarter_keys(conn, after, limit)
-            turned: Mapping[Place, bytes | None] = {
-                place: self._turn(key, derive_quarter_aad(*place))
-                for place, key in rows
-                if self._is_stale(key, newest)
-            }
+            turned: dict[Place, bytes | None] = {}
+            for place, key in rows:
+                if self._is_stale(key, newest):
+                    with suppress(UnsealError):
+                        turned[place] = self._turn(key, derive_quarter_aad(*place))
             self._keys.replace_keys(conn, turned)
             return []
 

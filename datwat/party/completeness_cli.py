@@ -205,6 +205,8 @@ def _say(verdict: Verdict, words: dict[str, Any]) -> list[str]:
         if roll.audience == "delayed":
             counts.append(f"{words['unopened']}: {roll.unopened}")
         lines.append(f"- {words['chains'][roll.audience]}, {roll.quarter}. {', '.join(counts)}.")
+    if verdict.left_out:
+        lines.append(f"{words['left_out']}: {', '.join(verdict.left_out)}.")
     lines.append(f"{words['not_proved']}:")
     lines += [f"- {limit}" for limit in words["limits"]]
     return lines

@@ -39,7 +39,6 @@ _JSON = b"application/json"
 _ACCEPTED = (b"*/*", b"application/*", _JSON, MEDIA_TYPE.encode())
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 # A page may set its own policy or caching; what it leaves out is added.
-_TRY_AGAIN = frozenset({429, 503})
 _HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"frame-ancestors 'none'"),
@@ -186,7 +185,7 @@ class _Answer:
             # What was not read of the body would be taken for the next request.
             (b"connection", b"close"),
         ]
-        if status in _TRY_AGAIN or isinstance(error, BodyTooSlowError):
+        if isinstance(error, TooBusyError | BodyTooSlowError):
             headers.append((b"retry-after", b"1"))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})

@@ -71,6 +71,8 @@ class Verdict(Value):
     minutes ago. `not_witnessed`: nothing is missing from what the log shows, but fewer witnesses
     than needed saw that it shows everybody the same. `entries_only`: the entries stand in the log;
     nothing is said about others.
+    `left_out`: stretches of quarters between the first of the bundle and `until` (else: now) about
+    which it says nothing, such as 2026Q2 or 2026Q2-2026Q4.
     """
 
     status: Status
@@ -82,6 +84,7 @@ class Verdict(Value):
     cosigned: int
     threshold: int
     rolls: tuple[RollVerdict, ...]
+    left_out: tuple[str, ...]
 
 
 def check_bundle(data: bytes, trust: LogTrust, now: datetime) -> Verdict:
@@ -119,6 +122,7 @@ def check_parsed(bundle: CompletenessBundle, trust: LogTrust, now: datetime) -> 
         cosigned=len(moments),
         threshold=trust.threshold,
         rolls=rolls,
+        left_out=() if shared else list_left_out(bundle.quarters, until or now),
     )
 
 
@@ -142,6 +146,25 @@ def require_continued(bundle: CompletenessBundle, earlier: CompletenessBundle) -
         now = [(one.index, one.find_commit()) for one in roll.entries]
         if roll.tag_key != before.tag_key or now[: len(same)] != same:
             raise OtherRollError
+
+
+def list_left_out(quarters: Sequence[str], until: datetime) -> tuple[str, ...]:
+    """Return the stretches that these quarters, in order, leave out up to that of `until`."""
+    numbers = [4 * int(quarter[:4]) + int(quarter[5]) - 1 for quarter in quarters]
+    last = 4 * until.year + (until.month - 1) // 3
+    following = [*numbers[1:], max(last, numbers[-1]) + 1]
+    gaps = [
+        (before + 1, after - 1)
+        for before, after in zip(numbers, following, strict=True)
+        if after - before > 1
+    ]
+    return tuple(
+        _spell(first) if first == end else f"{_spell(first)}-{_spell(end)}" for first, end in gaps
+    )
+
+
+def _spell(number: int) -> str:
+    return f"{number // 4:04}Q{number % 4 + 1}"
 
 
 def _require_rolls(bundle: CompletenessBundle) -> None:

@@ -309,6 +309,23 @@ async def test_content_that_is_damaged_holds_up_nothing(world: EndsWorld) -> Non
     assert (await ends.erase_due(_SOON, 100)).contents == 1
 
 
+async def test_a_chain_key_that_opens_no_more_holds_up_nobody_elses_end(
+    world: EndsWorld,
+) -> None:
+    ends, damaged, other = world.build_ends(), *(world.sealing.mint_subject(AT) for _ in "12")
+    for keys in (damaged, other):
+        await world.write(keys, _payload("due"), _SOON)
+    subjects = table_of(DataSubject)
+    with world.store.writing() as conn:
+        this = subjects.c.subject_id == damaged.subject_id
+        conn.execute(update(subjects).where(this).values(chain_key_sealed=b"damaged"))
+    assert (await ends.erase_due(_SOON, 100)).contents == 2
+    said = [parse_payload(each).event for each in world.read(other.subject_id).values() if each]
+    assert said == ["erased"]
+    # There is no roll any more in which it could be told.
+    assert set(world.read(damaged.subject_id).values()) == {None}
+
+
 async def test_a_person_of_whom_nothing_is_left_goes_whole(world: EndsWorld) -> None:
     ends, keys = world.build_ends(), world.sealing.mint_subject(AT)
     other = world.sealing.mint_subject(AT)

@@ -382,6 +382,27 @@ async def test_what_a_witness_saw_is_what_the_old_log_ended_with(home: HomeWorld
     assert (found["entries_lost"], found["previous_size"]) == (5, size)
 
 
+@pytest.mark.parametrize("which", [0, -1])
+async def test_a_roll_of_which_an_entry_is_gone_has_no_gap_afterwards(
+    home: HomeWorld, which: int
+) -> None:
+    await home.live()
+    mine = [row for row in home.read_rows() if row.subject_id == home.subject_id]
+    removed = [row for row in mine if row.audience == "open"][which]
+    home.stop()
+    with home.engine.begin() as conn:
+        conn.execute(delete(_ENTRIES).where(_ENTRIES.c.idx == removed.index))
+    home.begin()
+    home.start()
+    with home.store.reading() as conn:
+        keys = home.sealing.fetch_keys(conn, [home.subject_id], AT)[home.subject_id]
+    await home.log.append(home.job(home.prepare(keys), keys=(keys,)))
+    rows = [row for row in home.read_rows() if row.subject_id == home.subject_id]
+    assert [row.number for row in rows if row.audience == "open"] == [0, 1]
+    _check_chain(home, rows)
+    check_log(home)
+
+
 def test_the_next_name() -> None:
     assert derive_next_origin("a/log/1") == "a/log/2"
     assert derive_next_origin("a/9/log/99") == "a/9/log/100"

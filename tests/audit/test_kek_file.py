@@ -51,6 +51,17 @@ def test_what_a_crash_left_beside_the_file_is_no_obstacle(tmp_path: Path) -> Non
     assert FileKek.open(path).unseal(sealed, b"") == b"plain"
 
 
+def test_a_key_that_a_crash_left_beside_the_file_is_overwritten_too(tmp_path: Path) -> None:
+    path, left = tmp_path / "kek.json", tmp_path / "kek.json.new"
+    kek = FileKek.create(path)
+    kek.start_generation(_NOW)
+    left.write_bytes(path.read_bytes())
+    os.link(left, tmp_path / "old")
+    kek.destroy_generation(1)
+    assert set((tmp_path / "old").read_bytes()) == {0}
+    assert not left.exists()
+
+
 def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "kek.json"
     kek = FileKek.create(path)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from pyrage import x25519
+from sqlalchemy import Connection, Engine, select, update
 
+from broker.adapters.backup import make_backup
 from broker.adapters.ends_store import SqlEnds
 from broker.adapters.kek_file import FileKek
 from broker.adapters.log_tables import DataSubject, LogHead, QuarterKey, table_of
 from broker.audit.key_keeping import KeyKeeper, KeyLives
-from broker.audit.records import Job
+from broker.audit.records import Appendable, Job
 from broker.audit.sealing import Sealing
 from datwat.protocol.sealing import UnsealError
 from tests.audit.conftest import AT, LogWorld
@@ -132,3 +134,38 @@ async def test_a_backup_of_before_opens_no_more(world: LogWorld) -> None:
     with pytest.raises(UnsealError):
         world.kek.unseal(bytes(old), people[0] + b"2026Q4")
     await world.log.append(Job(lambda _: []))
+
+
+async def test_a_key_that_opens_no_more_holds_up_nobody_elses(
+    world: LogWorld, engine: Engine, tmp_path: Path
+) -> None:
+    people, keeper = await _fill(world, 10), _build(world)
+    keys, subjects = table_of(QuarterKey), table_of(DataSubject)
+
+    def damage(conn: Connection) -> Sequence[Appendable]:
+        broken = bytes((0, 1)) + bytes(58)
+        conn.execute(update(keys).where(keys.c.subject_id == people[0]).values(key_sealed=broken))
+        conn.execute(
+            update(subjects)
+            .where(subjects.c.subject_id == people[1])
+            .values(chain_key_sealed=broken)
+        )
+        return []
+
+    await world.log.append(Job(damage))
+    (first,) = world.kek.list_generations()
+    over = first.started_at + _LIVES.opens
+    await _keep(keeper, over)
+    await _keep(keeper, over + _SETTLED)
+    assert [one.number for one in world.kek.list_generations()] == [2]
+    assert _read_generations(world) == {1, 2}  # what was damaged stays as it is
+    _require_readable(world, people[2:])
+    made = make_backup(
+        engine,
+        tmp_path / "a.age",
+        recipient=str(x25519.Identity.generate().to_public()),
+        kek=world.kek,
+        row_key=bytes(32),
+        now=over,
+    )
+    assert made.size == world.log.size

@@ -19,7 +19,7 @@ from broker.audit.payloads import Event
 from datwat.party.check_page import build_check_page, derive_check_page_hash, read_texts
 from datwat.protocol import completeness_errors
 from datwat.protocol.completeness import CompletenessBundle, build_copy
-from datwat.protocol.completeness_checks import check_bundle
+from datwat.protocol.completeness_checks import check_bundle, list_left_out
 from datwat.protocol.errors import ProtocolError
 from datwat.protocol.trust import LogEntry, TrustList, Witness
 from tests.browser import Tab, find_browser, open_tab
@@ -95,6 +95,27 @@ async def test_an_honest_bundle_is_proved_in_both_languages(tab: Tab, tmp_path: 
     await tab.evaluate("document.querySelector('[data-language=nl]').click()")
     if picture := os.environ.get("DATWAT_TEST_PICTURE"):
         await tab.screenshot(Path(picture))
+
+
+async def test_quarters_that_were_left_out_are_named_as_python_names_them(
+    tab: Tab, tmp_path: Path
+) -> None:
+    world = build_world()
+    whole = world.maker.build(world.person, now=now())
+    kept = tuple(roll for roll in whole.rolls if roll.quarter == "2026Q3")
+    bundle = whole.model_copy(update={"rolls": kept})
+    assert await check(tab, write(tmp_path, bundle)) == "proved"
+    left_out = check_bundle(bundle.model_dump_json().encode(), world.maker.trust, now()).left_out
+    assert left_out[0].startswith("2026Q4")
+    expected = f"Over deze kwartalen zegt dit bestand niets: {', '.join(left_out)}."
+    assert expected in await read_result(tab)
+    quarters = [["2026Q4"], ["2025Q4", "2026Q2"], ["0000Q1", "2026Q4"], ["2027Q1"]]
+    for some in quarters:
+        for moment in ("2026-09-30T23:59:59Z", "2026-10-01T00:00:00Z", "2026-12-31T23:59:59Z"):
+            until = datetime.fromisoformat(moment)
+            rolls = json.dumps([{"quarter": quarter} for quarter in some])
+            said = await tab.evaluate(f"listLeftOut({{rolls: {rolls}}}, {int(until.timestamp())})")
+            assert tuple(said) == list_left_out(some, until)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)

@@ -83,6 +83,15 @@ def test_it_says_in_plain_words_what_is_proved_and_what_is_not(desk: Desk) -> No
     assert (verdict["status"], verdict["cosigned"]) == ("proved", 2)
 
 
+def test_it_names_the_quarters_that_a_broker_left_out(desk: Desk) -> None:
+    whole = desk.world.maker.build(desk.world.person, now=now())
+    early = tuple(roll for roll in whole.rolls if roll.quarter == "2026Q3")
+    path = desk.write("early.json", whole.model_copy(update={"rolls": early}).model_dump_json())
+    assert (
+        "Over deze kwartalen zegt dit bestand niets: 2026Q4" in desk.run("check-mine", path).stdout
+    )
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_it_names_what_was_withheld(desk: Desk, attack: Attack) -> None:
     bundle = attack(desk.world, now() - timedelta(seconds=1))

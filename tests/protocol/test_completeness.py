@@ -21,6 +21,7 @@ from datwat.protocol.completeness_checks import (
     LogTrust,
     Verdict,
     check_bundle,
+    list_left_out,
     require_continued,
 )
 from datwat.protocol.completeness_errors import (
@@ -104,6 +105,34 @@ def test_erased_contents_leave_their_place_provable() -> None:
     verdict = check(world.maker.build(world.person), world)
     assert verdict.status == "proved"
     assert [roll.erased for roll in verdict.rolls] == [0, 0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("quarters", "until", "left_out"),
+    [
+        (("2026Q4",), "2026-12-31", ()),
+        (("2026Q3", "2026Q4"), "2026-10-01", ()),
+        (("2026Q3",), "2026-10-01", ("2026Q4",)),
+        (("2025Q4", "2026Q2"), "2026-12-31", ("2026Q1", "2026Q3-2026Q4")),
+        (("0000Q1", "2026Q4"), "2026-12-31", ("0000Q2-2026Q3",)),
+        (("2027Q1",), "2026-12-31", ()),
+    ],
+)
+def test_quarters_that_a_bundle_leaves_out_are_named(
+    quarters: tuple[str, ...], until: str, left_out: tuple[str, ...]
+) -> None:
+    assert list_left_out(quarters, datetime.fromisoformat(f"{until}T12:00:00Z")) == left_out
+
+
+def test_a_bundle_without_the_present_quarter_says_nothing_about_it() -> None:
+    world = build_world()
+    whole = world.maker.build(world.person)
+    assert check(whole, world).left_out == ()
+    early = tuple(roll for roll in whole.rolls if roll.quarter == "2026Q3")
+    bundle = whole.model_copy(update={"rolls": early})
+    verdict = check(bundle, world)
+    assert (verdict.status, verdict.left_out) == ("proved", ("2026Q4",))
+    assert check(build_copy(bundle), world).left_out == ()
 
 
 def test_a_representative_sees_one_chain_and_that_is_said() -> None:

@@ -215,6 +215,22 @@ def test_tiles_that_do_not_fit(tmp_path: Path, command: RunCommand, by_key: ByKe
         assert command("log", "verify", server.url, *by_key(maker)).code == 0
 
 
+def test_a_damaged_mirror_is_not_taken_for_a_fork(
+    tmp_path: Path, command: RunCommand, by_key: ByKey
+) -> None:
+    maker = build_log(700, every=200)
+    log, state = tmp_path / "log", tmp_path / "state"
+    assert command("log", "verify", maker.show(log), *by_key(maker), "--state", state).code == 0
+    maker.add_persons(600)
+    maker.show(log)
+    whole = (log / "tile/0/002").read_bytes()
+    (log / "tile/0/002").write_bytes(bytes(8_192))  # the root of 1,300 entries does not read it
+    done = command("log", "verify", log, *by_key(maker), "--state", state)
+    assert (done.code, "they are damaged" in done.error) == (1, True), done.error
+    (log / "tile/0/002").write_bytes(whole)
+    assert command("log", "verify", log, *by_key(maker), "--state", state).code == 0
+
+
 def test_a_partial_tile_may_be_gone_once_the_full_one_is_there(
     tmp_path: Path, command: RunCommand, by_key: ByKey
 ) -> None:

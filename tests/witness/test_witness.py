@@ -192,6 +192,7 @@ def test_tiles_that_lie_or_are_slow_or_absent_are_refused_and_prove_nothing(worl
         ("entries/003", b"garbage"),
         ("entries/004", b"x" * 200_000),
         ("0/005.p/20", bytes(640)),
+        ("0/002", bytes(8_192)),  # in the proof alone: the root does not read it
         ("1/000.p/5", b""),
     ):
         world.server.changes = {f"{prefix}/{name}": data}

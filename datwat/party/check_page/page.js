@@ -93,6 +93,9 @@ function buildVerdict({ bundle, verdict }) {
     element("p", `${text("entries_in_log")}: ${verdict.checkpoint.size}.`),
     element("h3", text("rolls")),
     buildTable(bundle),
+    ...verdict.leftOut.slice(0, 1).map(() => {
+      return element("p", `${text("left_out")}: ${verdict.leftOut.join(", ")}.`);
+    }),
     ...buildLimits(),
     ...buildEntries(bundle),
   ];

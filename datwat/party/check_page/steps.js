@@ -182,7 +182,29 @@ async function checkBundle(bundle, trust, now) {
   const until = isEnough ? moments[trust.threshold - 1] : null;
   let status = until === null ? "not_witnessed" : "proved_until";
   if (until !== null && now - until <= FRESH_SECONDS + SKEW_SECONDS) status = "proved";
-  return { status: isCopy ? "entries_only" : status, until, cosigned: moments.length, checkpoint };
+  return {
+    status: isCopy ? "entries_only" : status,
+    until,
+    cosigned: moments.length,
+    checkpoint,
+    leftOut: isCopy ? [] : listLeftOut(bundle, until ?? now),
+  };
+}
+
+// The stretches of quarters that a bundle leaves out up to that of `until` (Unix seconds).
+function listLeftOut(bundle, until) {
+  const numbers = [...new Set(bundle.rolls.map((roll) => roll.quarter))].sort().map((quarter) => {
+    return 4 * Number(quarter.slice(0, 4)) + Number(quarter[5]) - 1;
+  });
+  const moment = new Date(until * 1000);
+  const last = 4 * moment.getUTCFullYear() + Math.floor(moment.getUTCMonth() / 3);
+  const spell = (number) => `${String(Math.floor(number / 4)).padStart(4, "0")}Q${(number % 4) + 1}`;
+  return numbers.flatMap((number, place) => {
+    const first = number + 1;
+    const end = (numbers[place + 1] ?? Math.max(last, number) + 1) - 1;
+    if (end < first) return [];
+    return [end === first ? spell(first) : `${spell(first)}-${spell(end)}`];
+  });
 }
 
 // Holds a bundle against an earlier one of the same person; both were checked before.
