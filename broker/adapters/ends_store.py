@@ -138,6 +138,9 @@ _ALIVE = (
         for column in list_names_of_person()
     ),
 )
+_WITH_ENTRIES = (
+    select(_ENTRIES.c.subject_id).where(_ENTRIES.c.subject_id.in_(_SUBJECT_IN)).distinct()
+)
 # In this order: what finds a person goes last.
 _DESTROY_SUBJECTS = (
     delete(_KEYS).where(_KEYS.c.subject_id.in_(_SUBJECT_IN)),
@@ -223,6 +226,13 @@ class SqlEnds:
         found = [bytes(subject_id) for subject_id in page]
         following = found[-1] if len(found) == limit else b""
         return _find_over(conn, found), following
+
+    def list_with_entries(
+        self, conn: Connection, subject_ids: Collection[bytes]
+    ) -> frozenset[bytes]:
+        """Return those of these subjects about whom the log ever held an entry."""
+        rows = conn.execute(_WITH_ENTRIES, {"b_subjects": list(subject_ids)}).scalars()
+        return frozenset(bytes(subject_id) for subject_id in rows)
 
     def destroy_subjects(self, conn: Connection, subject_ids: Collection[bytes]) -> list[bytes]:
         """Destroy chain keys, counters, pseudonyms; return of whom: nothing is left of them."""

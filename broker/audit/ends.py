@@ -93,21 +93,29 @@ class Ends:
         return Ended(count, places)
 
     async def end_subjects(self, now: datetime, after: bytes, limit: int) -> tuple[Ended, bytes]:
-        """End those of a page of persons of whom nothing is left; return where the next begins."""
+        """End those of a page of persons of whom nothing is left; return where the next begins.
+
+        `places` are of those about whom there ever was an entry: anybody else, such as the person
+        of a login whom nobody knew, is found and ended again by a housekeeper after any restore.
+        """
         # Many small reads: beside the questions, not in their way.
         over, following = await asyncio.to_thread(self._list_over, after, limit)
         if not over:
             return Ended(0), following
         ended: list[bytes] = []
+        known: frozenset[bytes] = frozenset()
 
         def work(conn: Connection) -> Sequence[Appendable]:
+            nonlocal known
+            known = self._ends.list_with_entries(conn, over)
             ended[:] = self._ends.destroy_subjects(conn, over)
             return []
 
         quarter = derive_quarter(now)
         with self._sealing.replaced.replacing([(each, quarter) for each in over]):
             await self._log.append(Job(work, sees_all=True))
-        return Ended(len(ended), tuple((each, "") for each in ended)), following
+        places = tuple((each, "") for each in ended if each in known)
+        return Ended(len(ended), places), following
 
     async def tell_lost(self, now: datetime, limit: int) -> int:
         """Tell the persons whose contents a restore could not bring back; 0 if all were told."""

@@ -90,6 +90,12 @@ class EndsStore(Protocol):
         The page after the last one begins at no byte.
         """
 
+    def list_with_entries(
+        self, conn: Connection, subject_ids: Collection[bytes]
+    ) -> frozenset[bytes]:
+        """Return those of these subjects about whom the log ever held an entry."""
+        ...
+
     def destroy_subjects(self, conn: Connection, subject_ids: Collection[bytes]) -> list[bytes]:
         """Destroy chain keys, counters, pseudonyms; return of whom: nothing is left of them."""
 

@@ -346,6 +346,7 @@ async def test_a_person_of_whom_nothing_is_left_goes_whole(world: EndsWorld) -> 
     entry = world.draft(held, _payload("in flight"), _LATER)
     ended, following = await ends.end_subjects(AT, b"", 100)
     assert (ended.contents, following) == (1, b"")
+    assert ended.places == ((keys.subject_id, ""),), "the ratchet holds whom the log once named"
     with pytest.raises(LostRaceError):
         await world.log.append(Job(lambda _: [entry], keys=[held]))
     with world.store.reading() as conn:
@@ -375,6 +376,7 @@ async def test_persons_are_looked_at_page_by_page(world: EndsWorld) -> None:
     for _ in range(3):
         ended, after = await ends.end_subjects(AT, after, 3)
         count += ended.contents
+        assert ended.places == (), "of whom there was no entry the ratchet need not know"
     assert (count, after) == (6, b"")
 
 
