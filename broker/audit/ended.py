@@ -1,9 +1,10 @@
 """What ended and may not come back, noted in the ratchet in the same step as the act.
 
-Rules: a register notes what it ends inside the log's transaction; after the commit, and before
-anybody is told, the ratchet holds it: a database that is put back from a copy ends it again. Ids
-only, which mean nothing elsewhere; what a restore needs of an objection is sealed under the KEK and
-can be opened no longer than a backup. Acts that end nothing cost nothing here.
+Rules: a register notes what it ends inside the log's transaction; before the commit the ratchet
+holds it: a database that is put back from a copy ends it again. A crash between the two leaves an
+end that nobody was told of and that only a restore carries out: never one that was told and can
+come back. Ids only, which mean nothing elsewhere; what a restore needs of an objection is sealed
+under the KEK and can be opened no longer than a backup. Acts that end nothing cost nothing here.
 Source: house reference "audit-log", Sequencing ("Ratchet") and Ends.
 """
 
@@ -58,7 +59,7 @@ def note_ended(kind: EndedKind, *ids: bytes, words: bytes | None = None) -> None
 
 
 class EndingLog:
-    """A log after whose jobs the ratchet holds what they ended, before their caller hears of it."""
+    """A log whose jobs are committed only when the ratchet holds what they end."""
 
     def __init__(self, log: JobLog, ratchet: Ratchet, kek: KekPort) -> None:
         self._log = log
@@ -66,22 +67,24 @@ class EndingLog:
         self._kek = kek
 
     async def append(self, job: Job) -> Appended:
-        """Write a job as the log does; raise RatchetError where what ended cannot be held."""
-        noted: list[Ended] = []
+        """Write a job as the log does; raise RatchetError where what it ends cannot be held."""
 
         def work(conn: Connection) -> Sequence[Appendable]:
+            noted: list[Ended] = []
             with _listening(noted):
-                return job.work(conn)
+                items = job.work(conn)
+            if noted:
+                self._hold(noted)
+            return items
 
-        appended = await self._log.append(replace(job, work=work))
-        if noted:
-            await self.record(noted)
-        return appended
+        return await self._log.append(replace(job, work=work))
 
     async def record(self, ended: Sequence[Ended]) -> None:
         """Have the ratchet hold what ended, with one sync."""
-        given = [(one.kind, _write(self._kek, one)) for one in ended]
-        await asyncio.to_thread(self._ratchet.record_all, given)
+        await asyncio.to_thread(self._hold, ended)
+
+    def _hold(self, ended: Sequence[Ended]) -> None:
+        self._ratchet.record_all([(one.kind, _write(self._kek, one)) for one in ended])
 
 
 def read_ended(ratchet: Ratchet, kek: KekPort, kind: EndedKind) -> list[Ended]:
@@ -112,7 +115,6 @@ def read_restored(ratchet: Ratchet) -> int:
 
 @contextmanager
 def _listening(noted: list[Ended]) -> Iterator[None]:
-    noted.clear()  # a batch that failed whole may be run again
     token = _NOTED.set(noted)
     try:
         yield

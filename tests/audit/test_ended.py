@@ -1,7 +1,9 @@
-"""What a job ends is held by the ratchet before its caller hears of it, and nothing else is."""
+"""What a job ends is held by the ratchet before it is committed, and nothing else is."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +48,24 @@ async def test_what_ended_is_held_when_the_caller_is_answered(world: LogWorld) -
     assert b"what it is about" not in raw
 
 
+async def test_a_caller_that_goes_away_leaves_nothing_that_can_come_back(world: LogWorld) -> None:
+    begun, held = threading.Event(), threading.Event()
+
+    def work(conn: Connection) -> list[Appendable]:
+        begun.set()
+        held.wait(10)
+        return _end(conn)
+
+    asking = asyncio.create_task(_build(world).append(Job(work)))
+    await asyncio.to_thread(begun.wait, 10)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    held.set()
+    await world.log.append(Job(lambda _: [Statement(b"after", AT)]))
+    assert world.log.size == 2, "what was begun was committed"
+    assert [one.id for one in read_ended(world.ratchet, world.kek, "consent")] == [_ID.hex()]
+
+
 async def test_words_are_over_with_the_generation_of_the_kek(world: LogWorld) -> None:
     await _build(world).append(Job(_end))
     world.kek.start_generation(AT)
@@ -81,3 +101,4 @@ async def test_what_the_ratchet_cannot_hold_is_not_answered(
     monkeypatch.setattr(Ratchet, "record_all", break_it)
     with pytest.raises(RatchetBrokenError):
         await _build(world).append(Job(_end))
+    assert world.log.size == 0, "it is not done either"
