@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ def create_cluster(programs: Path, folder: Path) -> None:
     if os.geteuid() == 0 and account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
     command = [str(programs / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", _USER]
-    subprocess.run(
+    run = partial(
+        subprocess.run,
         [*command, "--no-sync", "-E", "UTF8"],
-        check=True,
         timeout=_INIT_SECONDS,
         cwd="/",
         stdin=subprocess.DEVNULL,
@@ -51,6 +52,10 @@ def create_cluster(programs: Path, folder: Path) -> None:
         stderr=subprocess.DEVNULL,
         **build_user(),
     )
+    # Seen once in many runs on a busy machine: the server's own first start did not come up.
+    if run(check=False).returncode:
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        run(check=True)
 
 
 def build_command(programs: Path, folder: Path) -> list[str]:
