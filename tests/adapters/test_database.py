@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Column, Engine, create_engine, make_url, text
+from sqlalchemy import Column, Engine, create_engine, inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.schema import SchemaItem
 from sqlmodel import SQLModel
@@ -30,7 +30,17 @@ def test_the_migrated_schema_is_that_of_the_tables(engine: Engine) -> None:
 
 
 def test_migrating_again_changes_nothing(engine: Engine) -> None:
+    before = _read_schema(engine)
     database.migrate(engine)
+    assert _read_schema(engine) == before
+
+
+def _read_schema(engine: Engine) -> dict[str, list[str]]:
+    found = inspect(engine)
+    return {
+        table: [str(column["name"]) for column in found.get_columns(table)]
+        for table in found.get_table_names()
+    }
 
 
 def test_a_newer_database_is_left_alone(engine: Engine) -> None:

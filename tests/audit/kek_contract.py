@@ -1,4 +1,4 @@
-"""What every adapter of `KekPort` must do: subclass `KekContract`, give `kek` and `reopened`.
+"""What every adapter of `KekPort` must do: subclass `KekContract` with fixtures `kek` and `reopen`.
 
 A file today; an adapter to PKCS#11 or a key service runs the same tests against its own device.
 """
@@ -19,14 +19,6 @@ _AAD = b"context"
 
 class KekContract:
     """Tests of one adapter; `reopen` returns it as another process would find it."""
-
-    @pytest.fixture
-    def kek(self) -> KekPort:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def reopen(self) -> Callable[[], KekPort]:
-        raise NotImplementedError
 
     def test_it_opens_what_it_sealed_in_this_context_only(self, kek: KekPort) -> None:
         sealed = kek.seal(b"plain", _AAD)

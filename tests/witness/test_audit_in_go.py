@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,7 +22,7 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build_audit(folder: Path) -> Path:
-    if shutil.which("go") is None:
+    if shutil.which("go") is None and os.environ.get("CI") != "true":
         pytest.skip("Go is not installed: it builds the independent auditor")
     program = folder / "audit"
     command = ["go", "build", "-C", str(SOURCE), "-o", str(program), "."]
