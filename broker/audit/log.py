@@ -4,8 +4,9 @@ Rule: nobody gets an answer before the entries are durable, the ratchet holds th
 and that head is signed. Once the disk failed, the log stays stopped.
 Source: house reference "audit-log", Sequencing.
 
-Two threads, a stage each: the writer commits what waits (group commit), the signer states the
-newest commit while the writer is at the next one.
+One thread writes a batch, signs its head and answers, while the next batch gathers. Two threads,
+one for each stage, took twice the CPU: they wake each other for every few entries and wait in turn
+for the interpreter (docs/decisions/0016).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from broker.audit.ports import Head, LogStore
@@ -38,6 +40,9 @@ from datwat.protocol.merkle import (
 
 MAX_BATCH = 256
 MAX_WAITING = 4_096
+# Those who were answered just now ask again within it: one larger batch for two smaller ones. Only
+# after a batch of several, so that who writes alone never waits for nobody.
+_GATHER_SECONDS = 0.000_3
 
 _Answer = tuple[asyncio.Future[Appended], Appended | BaseException]
 
@@ -60,15 +65,11 @@ class Log:
         self._signer = Signer(ratchet, checkpoints, self._tree)
         self._on_failure = on_failure
         self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self._commits: queue.SimpleQueue[Committed | None] = queue.SimpleQueue()
         self._signed: Signed | None = None
         self._failure: BaseException | None = None
         self._accepting = False
         self._gate = threading.Lock()
-        self._threads = (
-            threading.Thread(target=self._write_loop, name="log-writer", daemon=True),
-            threading.Thread(target=self._sign_loop, name="log-signer", daemon=True),
-        )
+        self._thread = threading.Thread(target=self._loop, name="log", daemon=True)
 
     def start(self) -> None:
         """Check the database against the ratchet, sign the head, and take jobs.
@@ -85,18 +86,15 @@ class Log:
             raise LogMissingError
         self._signed = self._signer.sign(head.size, head.root)
         self._accepting = True
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Write and sign what waits, then stop; idempotent."""
         with self._gate:
             self._accepting = False
-        if self._threads[0].is_alive():
+        if self._thread.is_alive():
             self._jobs.put(None)
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+            self._thread.join()
 
     async def append(self, job: Job) -> Appended:
         """Write a job and return its receipts once they are signed.
@@ -155,20 +153,22 @@ class Log:
             raise LogStoppedError
         return self._signed
 
-    def _write_loop(self) -> None:
+    def _loop(self) -> None:
         ended = False
+        batch: list[Waiting] = []
         while not ended:
-            batch, ended = self._take_batch()
+            batch, ended = self._take_batch(gather=len(batch) > 1)
             if self._failure is not None:
                 _answer_all([(waiting.future, LogStoppedError()) for waiting in batch])
             elif batch:
                 self._write_batch(batch)
-        self._commits.put(None)
 
-    def _take_batch(self) -> tuple[list[Waiting], bool]:
+    def _take_batch(self, *, gather: bool) -> tuple[list[Waiting], bool]:
         """Wait for a job, then take all that wait; the second value says whether to end."""
         batch: list[Waiting] = []
         item = self._jobs.get()
+        if gather:
+            time.sleep(_GATHER_SECONDS)
         while item is not None:
             batch.append(item)
             if len(batch) >= MAX_BATCH:
@@ -193,40 +193,19 @@ class Log:
         failed = [(item.future, item.error) for item in batch if item.error is not None]
         _answer_all(failed)
         if committed.written:
-            self._commits.put(committed)
+            self._sign(committed)
 
-    def _sign_loop(self) -> None:
-        ended = False
-        while not ended:
-            commits, ended = self._take_commits()
-            if not commits:
-                continue
-            waiting = [item for committed in commits for item in committed.written]
-            if self._failure is not None:
-                _answer_all([(item.future, LogStoppedError()) for item in waiting])
-                continue
-            try:
-                signed = self._signer.sign(commits[-1].size, commits[-1].root)
-                answers: list[_Answer] = [
-                    (item.future, self._signer.build_appended(item, signed)) for item in waiting
-                ]
-            except Exception as error:  # noqa: BLE001 - after this nothing may be signed
-                self._fail(error)
-                _answer_all([(item.future, LogStoppedError()) for item in waiting])
-                continue
-            self._signed = signed
-            _answer_all(answers)
-
-    def _take_commits(self) -> tuple[list[Committed], bool]:
-        commits: list[Committed] = []
-        item = self._commits.get()
-        while item is not None:
-            commits.append(item)
-            try:
-                item = self._commits.get_nowait()
-            except queue.Empty:
-                return commits, False
-        return commits, True
+    def _sign(self, committed: Committed) -> None:
+        written = committed.written
+        try:
+            signed = self._signer.sign(committed.size, committed.root)
+            appended = self._signer.build_appended(written, signed)
+        except Exception as error:  # noqa: BLE001 - after this nothing may be signed
+            self._fail(error)
+            _answer_all([(waiting.future, LogStoppedError()) for waiting in written])
+            return
+        self._signed = signed
+        _answer_all([(waiting.future, one) for waiting, one in zip(written, appended, strict=True)])
 
     def _fail(self, error: BaseException) -> None:
         """Stop for good; what waits is refused, in the database nothing more changes."""

@@ -10,6 +10,7 @@ A crash after the ratchet and before the signature signs the same bytes at the n
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from broker.audit.records import (
@@ -25,7 +26,7 @@ from broker.audit.writer import Waiting
 from datwat.party.ratchet import Ratchet
 from datwat.protocol.checkpoint import CheckpointSigner
 from datwat.protocol.entry import TAG_PLACE
-from datwat.protocol.merkle import build_inclusion_proof, derive_root_at
+from datwat.protocol.merkle import build_inclusion_proofs, derive_root_at
 from datwat.protocol.messages import ReceiptPath
 
 
@@ -68,18 +69,23 @@ class Signer:
         self._ratchet.advance(self._name, size, root)
         return Signed(size, root, self._checkpoints.sign(size, root))
 
-    def build_appended(self, waiting: Waiting, signed: Signed) -> Appended:
-        """Return the receipts of a job whose entries lie below a signed head."""
-        entries = []
-        for item, row in zip(waiting.items, waiting.rows, strict=True):
-            person = isinstance(item, PreparedEntry)
-            path = build_inclusion_proof(self._tree.node, row.index, signed.size)
-            entries.append(
-                AppendedEntry(
-                    index=row.index,
-                    tag=row.entry[TAG_PLACE] if person else None,
-                    payload_hash=item.payload_hash if isinstance(item, PreparedEntry) else None,
-                    receipt=ReceiptPath.model_construct(index=row.index, path=tuple(path)),
-                )
+    def build_appended(self, written: Sequence[Waiting], signed: Signed) -> list[Appended]:
+        """Return the receipts of each job, whose entries lie below a signed head."""
+        indexes = [row.index for waiting in written for row in waiting.rows]
+        paths = iter(build_inclusion_proofs(self._tree.node, indexes, signed.size))
+        return [_build_appended(waiting, paths, signed.note) for waiting in written]
+
+
+def _build_appended(waiting: Waiting, paths: Iterator[list[bytes]], note: str) -> Appended:
+    entries = []
+    for item, row in zip(waiting.items, waiting.rows, strict=True):
+        person = isinstance(item, PreparedEntry)
+        entries.append(
+            AppendedEntry(
+                index=row.index,
+                tag=row.entry[TAG_PLACE] if person else None,
+                payload_hash=item.payload_hash if isinstance(item, PreparedEntry) else None,
+                receipt=ReceiptPath.model_construct(index=row.index, path=tuple(next(paths))),
             )
-        return Appended(entries=tuple(entries), checkpoint=signed.note)
+        )
+    return Appended(entries=tuple(entries), checkpoint=note)

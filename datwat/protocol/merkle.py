@@ -101,6 +101,26 @@ def build_inclusion_proof(node: NodeReader, index: int, size: int) -> list[bytes
     Raises:
         MerkleError: there is no such leaf.
     """
+    return build_inclusion_proofs(node, [index], size)[0]
+
+
+def build_inclusion_proofs(
+    node: NodeReader, indexes: Iterable[int], size: int
+) -> list[list[bytes]]:
+    """Return the path of each leaf in the tree of `size` leaves, from leaf to root.
+
+    What several paths have in common is read and hashed once.
+
+    Raises:
+        MerkleError: there is no such leaf.
+    """
+    known: dict[tuple[int, int], bytes] = {}
+    return [_build_path(node, known, index, size) for index in indexes]
+
+
+def _build_path(
+    node: NodeReader, known: dict[tuple[int, int], bytes], index: int, size: int
+) -> list[bytes]:
     if not 0 <= index < size:
         raise MerkleError("There is no such entry in a log of this size.")
     path: list[bytes] = []
@@ -108,11 +128,13 @@ def build_inclusion_proof(node: NodeReader, index: int, size: int) -> list[bytes
     while end - start > 1:
         middle = start + _split(end - start)
         if index < middle:
-            path.append(_hash_range(node, middle, end))
-            end = middle
+            beside, end = (middle, end), middle
         else:
-            path.append(_hash_range(node, start, middle))
-            start = middle
+            beside, start = (start, middle), middle
+        found = known.get(beside)
+        if found is None:
+            known[beside] = found = _hash_range(node, *beside)
+        path.append(found)
     path.reverse()
     return path
 
