@@ -11,8 +11,8 @@ RUN := PATH="$(CURDIR)/.tools:$(CURDIR)/.venv/bin:$$PATH"
 CODE := $(wildcard datwat broker connectors keyholder witness demo bench scripts tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long lint mutate bench clean setup setup-dev lock \
-	lint-python lint-policies lint-api lint-files format
+.PHONY: help demo serve test test-long lint mutate bench screenshots clean setup setup-dev lock \
+	lint-python lint-policies lint-api lint-files lint-texts format
 
 help:
 	@echo 'make demo    plays the six cases with all parties as processes, and ends'
@@ -22,15 +22,16 @@ help:
 	@echo 'make lint    every check of code, policies and API'
 	@echo 'make mutate  takes out each policy condition in turn: none may go unnoticed'
 	@echo 'make bench   measures speed and prints the table'
+	@echo 'make screenshots  takes the pictures in docs/pictures anew'
 	@echo 'make clean   removes everything that these commands made'
 
 demo: setup
 	@$(RUN) $(VENV)/datwat demo
 
 serve: setup
-	@$(RUN) $(VENV)/datwat demo --keep
+	@$(RUN) exec $(VENV)/datwat demo --keep
 
-TEST_PARTS := setup setup-dev $(STAMPS)/postgresql $(STAMPS)/strace $(STAMPS)/chromium
+TEST_PARTS := setup setup-dev $(STAMPS)/postgresql $(STAMPS)/strace $(STAMPS)/chromium $(STAMPS)/node
 
 test: $(TEST_PARTS)
 	@$(RUN) $(VENV)/pytest -n 2 --dist loadgroup $(ARGS)
@@ -44,10 +45,16 @@ mutate: setup setup-dev
 bench: setup setup-dev $(STAMPS)/chromium
 	@$(RUN) $(VENV)/python -m bench $(ARGS)
 
-lint: lint-files lint-python lint-policies lint-api
+screenshots: setup setup-dev $(STAMPS)/chromium $(STAMPS)/node
+	@$(RUN) $(VENV)/python -m scripts.screenshots
+
+lint: lint-files lint-texts lint-python lint-policies lint-api
 
 lint-files: $(STAMPS)/python
 	$(VENV)/python scripts/check_files.py
+
+lint-texts: $(STAMPS)/python
+	$(VENV)/python scripts/check_texts.py
 
 lint-python: setup setup-dev
 	$(VENV)/ruff check
@@ -86,8 +93,9 @@ LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --gener
 lock: setup-dev
 	$(LOCK) requirements.in -o requirements.lock
 	$(LOCK) -c requirements.lock requirements-dev.in -o requirements-dev.lock
+	$(LOCK) requirements-node.in -o requirements-node.lock
 
-setup: $(STAMPS)/python $(STAMPS)/libsodium $(STAMPS)/opa
+setup: $(STAMPS)/python $(STAMPS)/libsodium $(STAMPS)/opa $(STAMPS)/web
 
 setup-dev: $(STAMPS)/dev
 
@@ -96,12 +104,17 @@ $(STAMPS)/dev: requirements-dev.lock $(STAMPS)/python
 $(STAMPS)/libsodium: $(STAMPS)/python
 $(STAMPS)/opa: tools/go.mod tools/go.sum
 $(STAMPS)/regal: tools/go.mod tools/go.sum $(STAMPS)/opa
-$(STAMPS)/node: package-lock.json .npmrc
+$(STAMPS)/web: package-lock.json .npmrc requirements-node.lock datwat/web/icons.txt scripts/web_parts.py $(STAMPS)/python
+$(STAMPS)/node: package-lock.json .npmrc requirements-node.lock $(STAMPS)/python
+# Who needs both installs once: what `node` brings holds the parts of the pages.
+ifneq (,$(filter test test-long screenshots,$(MAKECMDGOALS)))
+$(STAMPS)/web: $(STAMPS)/node
+endif
 $(STAMPS)/%:
 	@scripts/setup.sh $*
 	@mkdir -p $(STAMPS) && touch $@
 
 clean:
-	rm -rf .venv .tools node_modules build datwat.egg-info
+	rm -rf .venv .tools node_modules build datwat.egg-info datwat/web/parts
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

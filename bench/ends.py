@@ -1,8 +1,9 @@
 """Contents that end by the hundred thousand, while the broker answers at half of what it can.
 
-`make bench ARGS=--ends`: the real broker, in whose log lie persons of an earlier quarter with four
-contents each. Its own housekeeping ends them; what was ended is counted by the broker's count of
-what is due, in windows in which questions are asked without a pause.
+`make bench ARGS=--ends`, or for a quick look `ARGS="--ends --scale 0.2 --pointers 30000"`: the real
+broker, in whose log lie persons of an earlier quarter with four contents each. They fall due in
+parts; its own housekeeping ends them. What was ended is counted by the broker's count of what is
+due, in windows in which questions are asked without a pause.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bench.figures import Figure
 from bench.load import Run
@@ -40,8 +42,11 @@ PEOPLE = 64
 _PER_PERSON = 4
 _AT_ONCE = 100
 _CAPACITY = 1_000
-_WINDOW_SECONDS = 12.0
-_MOST_WINDOWS = 8
+# Short, so that few contents end unseen while a window's messages are prepared before it.
+_WINDOW_SECONDS = 3.0
+_PART = 10_000
+_TRIES = 100
+_POLL_SECONDS = 0.1
 _HALF = 0.5
 _THEN = datetime(2025, 2, 1, tzinfo=UTC)
 _NEVER = datetime(2099, 1, 1, tzinfo=UTC)
@@ -49,8 +54,8 @@ _NAME = "contents that end, questions going on"
 
 
 @dataclass
-class Beside:
-    """What the windows gave: questions, seconds, CPU of the broker, and contents ended."""
+class Windows:
+    """What windows gave: questions, seconds, CPU of the broker, and contents ended."""
 
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -109,59 +114,84 @@ def _prepare(sealing: Sealing, keys: SubjectKeys) -> PreparedEntry:
     return sealing.prepare_entry(keys, draft)
 
 
-def let_end(home: Path) -> None:
-    """Let the retention of what was seeded be over."""
-    engine = open_engine(load_settings(BrokerSettings, home).database)
-    entries = table_of(LogEntry)
+def let_end(home: Path, count: int) -> int:
+    """Let the retention of so many of what was seeded be over; return of how many it was."""
+    engine, entries = open_engine(load_settings(BrokerSettings, home).database), table_of(LogEntry)
+    waiting = select(entries.c.idx).where(entries.c.retention_until == _NEVER).limit(count)
     with engine.begin() as connection:
-        connection.execute(
+        ended = connection.execute(
             update(entries)
-            .where(entries.c.retention_until == _NEVER)
+            .where(entries.c.idx.in_(waiting))
             .values(retention_until=_THEN + timedelta(days=365))
-        )
+        ).rowcount
     engine.dispose()
+    return ended
 
 
 async def measure_ends(bench: Bench) -> None:
-    """Measure capacity, then latencies at half of it without anything that ends and beside it."""
+    """Measure capacity, then latencies at half of it: by turns while nothing ends and beside it.
+
+    In turns of seconds, so that what else the machine does meanwhile is shared by both.
+    """
     await register_all(bench, bench.bsns)
     sync_source(bench)
     cases = await open_cases(bench, [(bsn,) for bsn in bench.bsns])
     bench.figures.clear()  # what it cost to set up is no figure of this part
     full, _ = await _ask(bench, cases, bench.count(_CAPACITY))
-    rate = full.rate * _HALF
-    alone, usage = await _ask(bench, cases, _fill_window(rate), rate)
-    per_question = usage.per("broker", len(alone.latencies))
-    bench.world.restart_broker(let_end)
-    beside = await _ask_while_ending(bench, cases, rate)
-    before, after = alone.quantile(0.99), _quantile(beside.latencies)
-    cpu = (beside.cpu * 1_000 - per_question * len(beside.latencies)) / beside.ended
-    per_second = beside.ended / beside.seconds
-    bench.add(Figure(_NAME, f"seconds for {CONTENTS:,}", CONTENTS / per_second, "s", 60))
+    rate, alone, beside = full.rate * _HALF, Windows(), Windows()
+    count = max(1, int(rate * _WINDOW_SECONDS))
+    while True:
+        alone.add(*await _ask(bench, cases, count, rate), 0)
+        if not let_end(bench.world.covenant.broker.home, _PART):
+            break
+        await _ask_while_ending(bench, cases, (count, rate), beside)
+    if not beside.ended or math.isnan(beside.cpu):
+        raise RuntimeError("nothing ended while questions were asked: seed more contents")
+    _add_figures(bench, alone, beside)
+    bench.add(Figure(_NAME, "questions, half of capacity", rate, "/s"))
+
+
+def _add_figures(bench: Bench, alone: Windows, beside: Windows) -> None:
+    seconds = CONTENTS * beside.seconds / beside.ended
+    without, during = _quantile(alone.latencies), _quantile(beside.latencies)
+    per_question = alone.cpu / len(alone.latencies)
+    cpu = (beside.cpu - per_question * len(beside.latencies)) * 1_000 / beside.ended
+    bench.add(Figure(_NAME, f"seconds for {CONTENTS:,}", seconds, "s", 60))
     bench.add(Figure(_NAME, "ended in the windows measured", beside.ended, "rows"))
     bench.add(Figure(_NAME, "broker CPU per content", cpu, "ms"))
-    bench.add(Figure(_NAME, "questions, half of capacity", rate, "/s"))
-    bench.add(Figure(_NAME, "p99 while nothing ends", before, "ms"))
-    bench.add(Figure(_NAME, "p99 beside it", after, "ms"))
-    bench.add(Figure(_NAME, "p99 beside it / alone", after / before, "×", 2))
+    bench.add(Figure(_NAME, "p99 while nothing ends", without, "ms"))
+    bench.add(Figure(_NAME, "p99 beside it", during, "ms"))
+    bench.add(Figure(_NAME, "p99 beside it / without", during / without, "×", 2))
 
 
-async def _ask_while_ending(bench: Bench, cases: Sequence[Case], rate: float) -> Beside:
+async def _ask_while_ending(
+    bench: Bench, cases: Sequence[Case], asked: tuple[int, float], beside: Windows
+) -> None:
     """Ask in windows until nothing is due; messages are prepared between them."""
-    beside = Beside()
-    for _ in range(_MOST_WINDOWS):
-        messages = await prepare_inquiries(bench.team, cases, _fill_window(rate), by_handle=True)
+    count, rate = asked
+    due = _await_begun(bench)
+    while due:
+        messages = await prepare_inquiries(bench.team, cases, count, by_handle=True)
         due = _count_due(bench)
-        if not due:
-            break
         run, usage = await send(bench, messages, rate=rate)
         left = _count_due(bench)
         check(bench.team, messages, run, shows_all)
-        if left or not beside.ended:  # a window in which the end came would flatter
+        if left == due:
+            raise RuntimeError("nothing ends while questions are asked")
+        if left or (due and not beside.ended):  # a window in which the end came would flatter
             beside.add(run, usage, due - left)
-    if not beside.ended or math.isnan(beside.cpu):
-        raise RuntimeError("nothing ended while questions were asked: seed more contents")
-    return beside
+        due = left
+
+
+def _await_begun(bench: Bench) -> int:
+    """Wait until the housekeeper's own rounds found what is due; return how much is left."""
+    before = now = _count_due(bench)
+    for _ in range(_TRIES):
+        if now < before or not now:
+            break
+        time.sleep(_POLL_SECONDS)
+        now = _count_due(bench)
+    return now
 
 
 async def _ask(
@@ -171,10 +201,6 @@ async def _ask(
     run, usage = await send(bench, messages, rate=rate)
     check(bench.team, messages, run, shows_all)
     return run, usage
-
-
-def _fill_window(rate: float) -> int:
-    return max(1, int(rate * _WINDOW_SECONDS))
 
 
 def _count_due(bench: Bench) -> int:

@@ -1,8 +1,8 @@
 """Runs a `datwat` command with a profile of each thread's own CPU time, for `bench --profile`.
 
 `python -m bench.profiled OUT COMMAND…`: SIGUSR1 begins the profile and, the second time, ends it.
-Event loop, log writer and log signer each leave `OUT/<name>.pstats`. Before and after, nothing is
-slowed down; meanwhile profiling costs small functions as much again: read the shares, not the
+The event loop and the thread of the log each leave `OUT/<name>.pstats`. Before and after, nothing
+is slowed down; meanwhile profiling costs small functions as much again: read the shares, not the
 times.
 """
 
@@ -24,9 +24,7 @@ from datwat.cli import main
 
 DONE = "done"
 _watching = threading.Event()
-_profiles = {
-    name: cProfile.Profile(time.thread_time) for name in ("loop", "log writer", "log signer")
-}
+_profiles = {name: cProfile.Profile(time.thread_time) for name in ("loop", "log")}
 
 
 def _toggle(_number: int, _frame: FrameType | None) -> None:
@@ -55,7 +53,7 @@ def _follow(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
 if __name__ == "__main__":
     _out = Path(sys.argv[1])
     sys.argv = ["datwat", *sys.argv[2:]]
-    Writer.write = _follow("log writer", Writer.write)  # type: ignore[method-assign]
-    Signer.sign = _follow("log signer", Signer.sign)  # type: ignore[method-assign]
+    Writer.write = _follow("log", Writer.write)  # type: ignore[method-assign]
+    Signer.sign = _follow("log", Signer.sign)  # type: ignore[method-assign]
     signal.signal(signal.SIGUSR1, _toggle)
     main()

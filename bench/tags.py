@@ -24,6 +24,7 @@ from bench.kept import keep
 from broker.adapters.database import migrate, open_engine
 from broker.adapters.publication_store import SqlPublication
 from broker.adapters.publication_tables import LOG_TAGS
+from broker.audit.tag_roots import write_tags
 from datwat.party.tag_index import TagIndex
 from datwat.protocol.tag_tree import Leaf, TagProofError, require_no_tag
 
@@ -31,7 +32,7 @@ TAGS = 1_000_000
 _NEW = 10_000
 _ROUNDS = 3
 _PROOFS = 500
-_AT_ONCE = 256
+_PAUSE_SECONDS = 0.0005
 _ROWS = 50_000
 _DATABASE = "tags.db"
 _NAME = "tags of the log"
@@ -80,12 +81,9 @@ def _seed(folder: Path, count: int) -> None:
 
 
 def _add(store: SqlPublication, index: TagIndex, leaves: Sequence[Leaf]) -> Taken:
-    """Add tags as `broker/audit/tag_roots.py` does, a short transaction at a time."""
+    """Add tags as a round of the broker does while nobody asks anything."""
     with _taking() as taken:
-        for start in range(0, len(leaves), _AT_ONCE):
-            some = leaves[start : start + _AT_ONCE]
-            with store.writing() as connection:
-                index.write(connection, some)
+        write_tags(store, index, leaves, lambda: time.sleep(_PAUSE_SECONDS))
         with store.reading() as connection:
             index.take_in(connection, leaves, leaves[-1][1] + 1)
         index.commit()

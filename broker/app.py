@@ -25,14 +25,18 @@ from broker.audit.ended import read_restored
 from broker.audit.generation_notice import GenerationNotice
 from broker.audit.payloads import Organisation
 from broker.audit.records import Appendable, Job, Statement
+from broker.audit.told import ToldLines
 from broker.ends_commands import build_ends_commands, build_ends_status
 from broker.exchange.admission import RateLimiter
 from broker.exchange.handover import HandOver
 from broker.exchange.life import Life
 from broker.exchange.portal import PortalDesk
 from broker.exchange.turns import Turns
+from broker.said_commands import build_said_commands, count_overdue
 from broker.settings import BrokerSettings
 from broker.special_commands import build_special_commands
+from broker.transparency.own_affairs import OwnAffairs
+from broker.transparency.own_wishes import WishReader
 from broker.transparency.proof_bundle import ProofBundles
 from broker.wiring import Broker, open_broker, open_policy
 from datwat.party.admin import Command, build_admin_listener
@@ -105,7 +109,8 @@ def build_generation_notice(broker: Broker) -> GenerationNotice:
 def build_public_log(broker: Broker) -> PublicLog:
     """Return the routes of the public log, which no OpenAPI document describes."""
     publishing = broker.publishing
-    return PublicLog(publishing.tiles, publishing.publication.read_shown)
+    shown = publishing.publication.read_shown
+    return PublicLog(publishing.tiles, shown, publishing.generations)
 
 
 def build_api(broker: Broker, wake_outbox: Wake) -> Api:
@@ -130,6 +135,7 @@ def build_api(broker: Broker, wake_outbox: Wake) -> Api:
         portal=PortalDesk(rooms),
         reader=broker.reader,
         proof_bundles=build_proof_bundles(broker),
+        own=build_own_affairs(broker),
         limiter=RateLimiter(settings.rate_per_second, settings.rate_burst),
         proofs=rooms.proofs,
         read_policy=lambda: broker.policy.files,
@@ -139,6 +145,14 @@ def build_api(broker: Broker, wake_outbox: Wake) -> Api:
         overload=broker.overload,
         restored_at=read_restored(broker.ratchet),
     )
+
+
+def build_own_affairs(broker: Broker) -> OwnAffairs:
+    """Return what reads who is involved with a resident, and what they said."""
+    registers = broker.rooms.registers
+    lines = ToldLines(broker.store, broker.sealing)
+    wishes = WishReader(registers.consents, registers.wishes, lines)
+    return OwnAffairs(registers.involvements, wishes, lines, broker.store.reading)
 
 
 def build_proof_bundles(broker: Broker) -> ProofBundles:
@@ -236,7 +250,8 @@ def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
         "suspend": suspend,
         "resume": resume,
         **build_special_commands(broker, lambda: build_proof_bundles(broker), wake_outbox),
-        **build_ends_commands(broker),
+        **build_ends_commands(broker, wake_outbox),
+        **build_said_commands(broker),
     }
 
 
@@ -261,6 +276,7 @@ async def _build_status(broker: Broker) -> dict[str, Any]:
         "special_situations": waiting,
         "special_overdue": special_overdue,
         "contact_requests_overdue": overdue,
+        **await asyncio.to_thread(count_overdue, broker),
         "outbox_unreadable": broker.outbox.count_unreadable(),
         **build_ends_status(broker),
     }

@@ -18,6 +18,8 @@ from broker.adapters.secrets import BrokerSecrets, create_secrets
 from broker.app import open_party
 from broker.audit.log import create_log
 from broker.audit.sealing import Sealing
+from broker.ends_cli import erase
+from broker.said_cli import list_erasures
 from broker.settings import BrokerSettings
 from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
@@ -28,7 +30,7 @@ from datwat.party.init import (
     NameOption,
     PortOption,
     WithParentOption,
-    create_home,
+    making_home,
     serve_home,
     write_card,
 )
@@ -78,10 +80,11 @@ def init(  # noqa: PLR0913 - one parameter per option
     values |= {"host": host, "port": port, "log_origin": origin, "bundle": str(bundle.resolve())}
     if database_url:
         values["database_url"] = database_url
-    settings = create_home(home, _PARTY, BrokerSettings, values)
-    secrets = create_secrets(home)
-    _create_database(settings, secrets)
-    write_card(home, build_card(settings, secrets), as_json=as_json)
+    with making_home(home, _PARTY, BrokerSettings, values) as settings:
+        secrets = create_secrets(home)
+        card = build_card(settings, secrets)
+        _create_database(settings, secrets)
+        write_card(home, card, as_json=as_json)
 
 
 def _create_database(settings: BrokerSettings, secrets: BrokerSecrets) -> None:
@@ -133,6 +136,14 @@ def suspend(partner: PartnerArgument, *, home: HomeOption, as_json: JsonOption =
 def resume(partner: PartnerArgument, *, home: HomeOption, as_json: JsonOption = False) -> None:
     """Open a partner again that was suspended here."""
     print_result(_call(home, "resume", partner=partner), as_json=as_json)
+
+
+app.command(
+    "erase",
+    epilog="Example: datwat broker erase 4711 --home broker --by m.jansen --role 'privacy officer' "
+    "--second-by p.smit --second-role 'team manager' --reason 'The help ended long ago'",
+)(erase)
+app.command("erasures", epilog="Example: datwat broker erasures --home broker")(list_erasures)
 
 
 @special.command("list", epilog="Example: datwat special list --home broker")

@@ -13,21 +13,35 @@ from broker.adapters.kek_file import KekError
 from broker.audit.ended import EndingLog
 from broker.audit.ends import Ends
 from broker.audit.erasing import Eraser, IsWaiting
+from broker.audit.forgetting import forget_ended, read_newest
 from broker.audit.key_keeping import KeyKeeper, KeyLives
 from broker.audit.log import Log
 from broker.audit.payloads import Organisation
 from broker.audit.ports import KekPort, LogStore
 from broker.audit.sealing import Sealing
 from broker.exchange.ends_keeping import EndsKeeping
+from broker.exchange.erasure import Erasures
+from broker.exchange.kept import FindPurpose
+from broker.exchange.rooms import Rooms
 from broker.involvement.special_situations import SpecialSituations
 from broker.settings import BrokerSettings
 from datwat.party.database import truncate_journal
+from datwat.party.ratchet import Ratchet
 from datwat.protocol.sealing import UnsealError
 from datwat.protocol.values import decode_bytes, encode_bytes
 
 
-def require_kek(sealing: Sealing) -> None:
-    """Raise KekError unless the KEK opens what lies in the database, before anybody is heard."""
+def require_kek(sealing: Sealing, kek: KekPort, ratchet: Ratchet) -> None:
+    """Raise KekError unless the KEK opens what lies in the database, before anybody is heard.
+
+    An older one opens much of it; keys of its newer generations would pass for damaged, and what
+    lies under them would be destroyed with the next that ends.
+    """
+    if kek.list_generations()[-1].number < read_newest(ratchet):
+        raise KekError(
+            "The kek.json of this home is older than the one that was used last: put back the "
+            "newest one."
+        )
     try:
         sealing.open_delayed_chain_key()
     except UnsealError:
@@ -59,6 +73,7 @@ def build_ends(  # noqa: PLR0913 - a composition
     kek: KekPort,
     sealing: Sealing,
     log: Log,
+    ratchet: Ratchet,
     ending: EndingLog,
     situations: SpecialSituations,
     find_retention: Callable[[], timedelta],
@@ -81,4 +96,26 @@ def build_ends(  # noqa: PLR0913 - a composition
         generations=KeyKeeper(store, statements, kek, log, lives),
         record=ending.record,
         tidy=lambda: truncate_journal(engine),
+        forget=lambda: forget_ended(ratchet, kek),
+    )
+
+
+def build_erasures(
+    settings: BrokerSettings,
+    rooms: Rooms,
+    *,
+    store: LogStore,
+    kek: KekPort,
+    find_purpose: FindPurpose,
+    ends: EndsKeeping,
+) -> Erasures:
+    """Return what answers wishes for erasure."""
+    is_waiting = build_is_waiting(rooms.registers.special_situations)
+    return Erasures(
+        rooms,
+        store,
+        Eraser(SqlEnds(), kek, is_waiting),
+        party=Organisation(id=settings.id, name=settings.name),
+        find_purpose=find_purpose,
+        on_erased=ends.note_erased,
     )

@@ -1,6 +1,6 @@
-"""The commands about ends: housekeeping, backup, restore.
+"""The commands about ends: housekeeping, erasure on request, backup, restore.
 
-`housekeep` and `backup` talk to the running broker, `restore` needs it stopped.
+`housekeep`, `erase` and `backup` talk to the running broker, `restore` needs it stopped.
 """
 
 from __future__ import annotations
@@ -50,6 +50,34 @@ def housekeep(
     print_result({**ended, "failed": answer["failed"]}, as_json=as_json)
 
 
+def erase(
+    number: Annotated[
+        int,
+        typer.Argument(
+            help="The number of the wish, as the portal gave it to the resident.",
+            show_default=False,
+            min=0,
+        ),
+    ],
+    *,
+    home: HomeOption,
+    by: Annotated[str, typer.Option(help="Who decides, as your own organisation knows them.")],
+    role: Annotated[str, typer.Option(help="In which role; the resident reads it.")],
+    second_by: Annotated[str, typer.Option(help="Who decides together with them.")],
+    second_role: Annotated[str, typer.Option(help="In which role.")],
+    reason: Annotated[str, typer.Option(help="Why; the resident reads it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a resident's wish that contents of their log be erased (AVG 17).
+
+    Contents, and the pointer that they tell of, are destroyed, unless a law obliges to keep them;
+    either answer stands in the resident's log. The same again changes nothing.
+    """
+    asked = {"by": by, "role": role, "second_by": second_by, "second_role": second_role}
+    answer = _call(home, "erase", number=number, **asked, reason=reason)
+    print_result(answer, as_json=as_json)
+
+
 @backup_app.command(epilog="Example: datwat backup --home broker /backups/broker-monday.age")
 def backup(
     file: Annotated[Path, typer.Argument(help="The new file.", show_default=False)],
@@ -92,10 +120,35 @@ def restore(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a stopped broker's database back, with what ended since ended again."""
+    """Put a stopped broker's database back, with what ended since ended again.
+
+    Ends with 1, after everything else was put back, where keys in the backup do not open.
+    """
     require_home(home, "broker")
     settings = load_settings(BrokerSettings, home)
     if find_running(settings.home) is not None:
         raise AlreadyRunningError
     result = Restoration(settings, Wanted(file, key, mirror), clock.now()).run()
     print_result(result, as_json=as_json)
+    if not result["whole"]:
+        typer.echo(_describe_damage(result), err=True)
+        raise typer.Exit(1)
+
+
+def _describe_damage(result: dict[str, Any]) -> str:
+    """Say what did not open, what that means and what to do; whose it is, is not said."""
+    said = ["The database is put back and takes its place, but not everything in it opens."]
+    persons = result["chain_keys_damaged"]
+    if persons:
+        said.append(
+            f"The chain keys of {persons} person(s) are damaged: nothing new can be logged about "
+            f"them, and of the {result['entries_of_unknown']} entries of nobody known some may be "
+            "theirs."
+        )
+    if result["auditors_chain_key_damaged"]:
+        said.append("The chain key of the auditor's roll is damaged: the broker will not start.")
+    said.append(
+        "Restore an older backup in which they are whole, or begin a new generation of the log: "
+        "it gives everybody a new chain key (datwat log new-generation)."
+    )
+    return " ".join(said)

@@ -11,16 +11,28 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+from sqlalchemy import Connection
+
 from broker.adapters.backup import Backup, make_backup
 from broker.adapters.backup_file import BackupError
 from broker.adapters.ends_store import SqlEnds
-from broker.adapters.purging import count_ended
+from broker.adapters.purging import count_ended, count_persons
+from broker.api.routes import Wake
+from broker.special_commands import TwoAsked, build_look, read_two
 from broker.wiring import Broker
 from datwat.party.admin import Command
 from datwat.protocol.values import encode_moment
 
 _PATIENCE = 15.0
 _MOST = 1_000_000
+_PAGE = 500
+
+
+class ErasureAsked(TwoAsked):
+    """Two officers who answer the wish for erasure that lies at this index of the log."""
+
+    number: int = Field(ge=0, lt=2**53)
 
 
 class BackupDesk:
@@ -66,8 +78,8 @@ class BackupDesk:
         )
 
 
-def build_ends_commands(broker: Broker) -> dict[str, Command]:
-    """Return the commands `housekeep`, `housekeep_due`, `backup` and `backup_wait`."""
+def build_ends_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
+    """Return the commands `housekeep`, `housekeep_due`, `backup`, `backup_wait` and `erase`."""
     desk = BackupDesk(broker)
 
     async def housekeep(_members: dict[str, Any]) -> dict[str, Any]:
@@ -81,20 +93,39 @@ def build_ends_commands(broker: Broker) -> dict[str, Command]:
     async def due(_members: dict[str, Any]) -> dict[str, Any]:
         return {"due": await asyncio.to_thread(count_due, broker)}
 
+    async def erase(members: dict[str, Any]) -> dict[str, Any]:
+        asked = read_two(ErasureAsked, members)
+        answer = await broker.erasures.answer(asked.number, build_look(asked))
+        wake_outbox()
+        return {
+            "wish": asked.number,
+            "outcome": answer.outcome,
+            "contents": answer.contents,
+            "law": answer.law,
+            "kept_until": encode_moment(answer.kept_until) if answer.kept_until else None,
+            "answered_before": answer.before,
+        }
+
     return {
         "housekeep": housekeep,
         "housekeep_due": due,
         "backup": desk.start,
         "backup_wait": desk.wait,
+        "erase": erase,
     }
 
 
 def count_due(broker: Broker) -> dict[str, int]:
-    """Return how much of each kind is due now; changes nothing."""
+    """Return how much of each kind is due now; changes nothing.
+
+    `persons` are those about whom something ends, `persons_over` those of whom nothing is left.
+    """
     now, registers = broker.rooms.clock().replace(microsecond=0), broker.rooms.registers
     generation, over = broker.ends.generations.list_due(now)
     with broker.store.reading() as conn:
         return {
+            "persons": count_persons(conn, now),
+            "persons_over": _count_over(conn),
             "contents": SqlEnds().count_due(conn, now),
             "lost_to_tell": len(SqlEnds().list_lost(conn, _MOST)),
             "pointers": len(registers.involvements.list_expired(conn, now, _MOST)),
@@ -103,6 +134,14 @@ def count_due(broker: Broker) -> dict[str, int]:
             "kek_generations_to_start": int(generation),
             "kek_generations_to_destroy": len(over),
         }
+
+
+def _count_over(conn: Connection) -> int:
+    count, after, more = 0, b"", True
+    while more:
+        over, after = SqlEnds().list_over(conn, after, _PAGE)
+        count, more = count + len(over), bool(after)
+    return count
 
 
 def build_ends_status(broker: Broker) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from broker.adapters.secrets import load_secrets
+from broker.audit.past_log import parse_origin
 from broker.cli import build_card
 from broker.new_generation import Wanted, begin_generation, derive_next_origin
 from broker.settings import BrokerSettings
@@ -26,15 +27,33 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.command(epilog="Example: datwat log key --home broker")
-def key(*, home: HomeOption, as_json: JsonOption = False) -> None:
+def key(
+    *,
+    home: HomeOption,
+    generation: Annotated[
+        int | None, typer.Option(min=1, help="An earlier generation of the log, by its number.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Print the verifier key of the broker's log, as other verifiers take it."""
     require_home(home, _PARTY)
     settings = load_settings(BrokerSettings, home)
-    vkey = load_secrets(settings.home).build_signer(settings.log_origin).vkey
+    origin = _name_generation(settings.log_origin, generation)
+    vkey = load_secrets(settings.home).build_signer(origin).vkey
     if as_json:
-        print_result({"origin": settings.log_origin, "vkey": vkey}, as_json=True)
+        print_result({"origin": origin, "vkey": vkey}, as_json=True)
     else:
         typer.echo(vkey)
+
+
+def _name_generation(origin: str, generation: int | None) -> str:
+    """Return the name of a generation up to this one; raise BadParameter for a later one."""
+    if generation is None:
+        return origin
+    found = parse_origin(origin)
+    if found is None or generation > found.generation:
+        raise typer.BadParameter(f"the log is {origin}.", param_hint="--generation")
+    return f"{found.base}{generation}"
 
 
 @app.command(

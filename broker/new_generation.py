@@ -1,9 +1,10 @@
 """Going on after a loss: a person begins the log's next generation, with a reason.
 
-Rules: the broker is stopped (its ratchet is locked); a log that is whole and fits what was signed
-is left alone; the old generation's last checkpoint is stated in the new one's first entry, so that
-everybody sees how much was lost; what was signed before this moment is refused from then on. A
-crash leaves the old generation or the new one, and the command can be repeated.
+Rules: the broker is stopped (its ratchet is locked); a log that is whole, fits what was signed, and
+whose chain keys open, is left alone; so is one whose keys all lie under another KEK. The old
+generation's last checkpoint is stated in the new one's first entry, so that everybody sees how much
+was lost; what was signed before this moment is refused from then on. A crash leaves the old
+generation or the new one, and the command can be repeated.
 Source: house reference "audit-log", Format (generation).
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,14 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING, migrate, open_engine
-from broker.adapters.generation_rows import Begun, Ended, GenerationRows, list_missing
+from broker.adapters.generation_rows import (
+    Begun,
+    Ended,
+    GenerationRows,
+    count_chain_keys,
+    list_missing,
+)
+from broker.adapters.kek_file import KekError
 from broker.adapters.log_store import SqlLogStore
 from broker.adapters.log_tables import LogEntry, table_of
 from broker.adapters.publication_store import SqlPublication
@@ -29,7 +36,8 @@ from broker.adapters.secrets import BrokerSecrets, load_secrets
 from broker.adapters.witnesses import HttpWitnesses
 from broker.audit.ended import RESTORED
 from broker.audit.log import Log
-from broker.audit.ports import Head
+from broker.audit.past_log import parse_origin
+from broker.audit.ports import Head, KekPort
 from broker.audit.records import LogDamagedError, LogError, LogForkedError, LogMissingError
 from broker.audit.tag_roots import TagRoots
 from broker.settings import BrokerSettings
@@ -53,7 +61,6 @@ from datwat.protocol.merkle import derive_root
 from datwat.protocol.notes import NoteError, parse_note
 from datwat.protocol.values import encode_moment
 
-_GENERATION = re.compile(r"(.*/)([1-9][0-9]{0,8})", re.ASCII)
 _ENTRIES = table_of(LogEntry)
 _AT_ONCE = 4_096
 
@@ -85,16 +92,17 @@ class Wanted:
 
 def derive_next_origin(origin: str) -> str:
     """Return the name of the next generation; raise GenerationFormError."""
-    found = _GENERATION.fullmatch(origin)
+    found = parse_origin(origin)
     if found is None:
         raise GenerationFormError
-    return f"{found[1]}{int(found[2]) + 1}"
+    return f"{found.base}{found.generation + 1}"
 
 
 def begin_generation(settings: BrokerSettings, wanted: Wanted, now: datetime) -> dict[str, Any]:
     """Begin the next generation in a stopped broker's database, and return what was kept and lost.
 
-    Raises GenerationUnneededError, LogMissingError, RatchetError, DatabaseError: nothing changed.
+    Raises GenerationUnneededError, LogMissingError, KekError, KeyStoreError, RatchetError,
+    DatabaseError: nothing changed.
     """
     new = derive_next_origin(settings.log_origin)
     secrets = load_secrets(settings.home)
@@ -108,7 +116,9 @@ def begin_generation(settings: BrokerSettings, wanted: Wanted, now: datetime) ->
                 return {"origin": new, "size": head.size}
             signer = secrets.build_signer(settings.log_origin)
             last = _find_last(engine, ratchet, signer, head, wanted.witnesses)
-            _require_need(engine, ratchet, signer, head, last)
+            damaged = _require_kek(engine, secrets.kek)
+            if not damaged:
+                _require_need(engine, ratchet, signer, head, last)
             return _begin(settings, engine, ratchet, secrets, head, last, wanted, now)
     finally:
         engine.dispose()
@@ -163,6 +173,18 @@ def _require_head(engine: Engine, origins: tuple[str, str]) -> Head:
     if head is None or head.origin not in origins:
         raise LogMissingError
     return head
+
+
+def _require_kek(engine: Engine, kek: KekPort) -> bool:
+    """Tell whether some chain keys do not open; raise KekError where none does: another's KEK."""
+    with engine.connect() as conn:
+        opened, damaged = count_chain_keys(conn, kek)
+    if damaged and not opened:
+        raise KekError(
+            "The KEK of this home does not open a single key in this database: put back the "
+            "kek.json that belongs to it."
+        )
+    return damaged > 0
 
 
 def _find_last(

@@ -14,11 +14,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from broker.adapters.past_store import SqlPast
 from broker.adapters.publication_store import SqlPublication
 from broker.adapters.publication_tables import LOG_TAGS
 from broker.adapters.witnesses import HttpWitnesses
 from broker.audit.cosigning import Cosigning
 from broker.audit.log import Log
+from broker.audit.past_log import Generations, load_generations
 from broker.audit.proofs import Proofs
 from broker.audit.publication import ProofBase, Publication
 from broker.audit.publication_ports import PublicationStore
@@ -45,6 +47,7 @@ class Publishing:
     publication: Publication
     cosigning: Cosigning
     tiles: Tiles
+    generations: Generations
     store: PublicationStore
     log: Log
     clock: Callable[[], datetime]
@@ -143,6 +146,7 @@ async def open_publishing(
         publication=publication,
         cosigning=cosigning,
         tiles=Tiles(log, store),
+        generations=load_generations(SqlPast(engine), read_trust().log.origin),
         store=store,
         log=log,
         clock=clock,

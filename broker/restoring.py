@@ -27,6 +27,7 @@ from sqlalchemy import Connection, Engine, inspect, select
 from broker.adapters.backup_file import (
     BackupError,
     BackupHeader,
+    BackupOverError,
     FileKey,
     open_file,
     read_identity,
@@ -40,6 +41,7 @@ from broker.adapters.restore_rows import RowLoader, TreeBuilder
 from broker.adapters.secrets import BrokerSecrets, load_secrets
 from broker.adapters.stores import build_registers
 from broker.audit.ended import RESTORED
+from broker.audit.forgetting import read_oldest
 from broker.ending import build_is_waiting
 from broker.settings import BrokerSettings
 from datwat.party.database import find_sqlite_file
@@ -47,6 +49,7 @@ from datwat.party.ratchet import Mark, Ratchet
 from datwat.party.settings import make_private_folder
 from datwat.party.trust_keeper import open_ratchet
 from datwat.protocol.freshness import CLOCK_SKEW
+from datwat.protocol.values import encode_moment
 
 _NEW = ".restoring"
 
@@ -71,20 +74,26 @@ class Restoration:
     def run(self) -> dict[str, Any]:
         """Restore, and return what was brought back, lost, and ended again.
 
-        Raises BackupError, DatabaseError, RatchetError, SecretError, KekError: nothing changed.
+        `whole` is False where keys did not open: all else is put back, and the counts say how much
+        could not be read. Raises BackupError, DatabaseError, RatchetError, SecretError, KekError,
+        KeyStoreError: nothing changed.
         """
         identity = read_identity(self._wanted.identity)
         secrets = load_secrets(self._settings.home)
         with open_ratchet(self._settings) as ratchet, tempfile.TemporaryDirectory() as folder:
             header, inner = self._open(identity, secrets, Path(folder))
+            _require_generation(ratchet, secrets, header)
             mark = self._require_mark(ratchet, header)
             with _open_target(self._settings.database, header.revision) as engine:
                 lost, counts = self._fill(engine, secrets, ratchet, mark, header, inner)
         return {
-            "made_at": header.made_at.isoformat(),
+            "made_at": encode_moment(header.made_at),
             "log_size": mark.number,
             "entries_read_back": lost.entries,
             "entries_of_unknown": lost.unknown,
+            "whole": not (lost.rolls or lost.delayed),
+            "chain_keys_damaged": lost.rolls,
+            "auditors_chain_key_damaged": lost.delayed,
             **{f"ended_again_{kind}": count for kind, count in counts.items()},
         }
 
@@ -156,16 +165,23 @@ class Restoration:
         mark: Mark,
         header: BackupHeader,
     ) -> Lost:
-        lost = Lost(0, 0)
+        entries: list[bytes] = []
         if mark.number > tree.size and self._wanted.mirror is not None:
             entries = list(read_mirror(self._wanted.mirror, tree.size, mark.number))
-            lost = add_lost(conn, tree, entries, secrets.kek, since=header.made_at, now=self._now)
+        # Also where nothing is to be read back: this is the moment to learn of a damaged key.
+        lost = add_lost(conn, tree, entries, secrets.kek, since=header.made_at, now=self._now)
         if tree.root != mark.digest:
             raise BackupError(
                 "Backup and mirror together do not give the head that this log signed last: one of "
                 "them is of another log, or was changed."
             )
         return lost
+
+
+def _require_generation(ratchet: Ratchet, secrets: BrokerSecrets, header: BackupHeader) -> None:
+    """Raise BackupOverError where the ratchet no longer holds what ended since the backup."""
+    if secrets.kek.read_generation(header.kek_sealed) < read_oldest(ratchet):
+        raise BackupOverError
 
 
 @contextmanager

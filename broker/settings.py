@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from datwat.party.settings import PartySettings
+from datwat.protocol.values import FormError
 
 
 class BrokerSettings(PartySettings):
@@ -36,6 +37,5 @@ class BrokerSettings(PartySettings):
     def require_overlap(self) -> Self:
         """Refuse generations that are over before the next one seals."""
         if self.backup_days <= self.kek_days:
-            msg = "backup_days must be more than kek_days"
-            raise ValueError(msg)
+            raise FormError("backup_days must be more than kek_days.")
         return self

@@ -6,7 +6,7 @@ Rules: nothing here names a person; what the auditor gets is written down before
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import Field, ValidationError
@@ -38,15 +38,23 @@ from datwat.protocol.values import (
 )
 
 
-class AuditAsked(Value):
-    """Who looks at what waits, with whom, why, and of which quarters (none: the present one)."""
+class TwoAsked(Value):
+    """Who does something that nobody does alone, with whom, and why."""
 
     by: StaffId
     role: ShortText
     second_by: StaffId
     second_role: ShortText
     reason: PlainText
+
+
+class AuditAsked(TwoAsked):
+    """Two persons who look at what waits, and of which quarters (none: the present one)."""
+
     quarters: tuple[Quarter, ...] = Field(default=(), max_length=MAX_QUARTERS)
+
+
+_Two = TypeVar("_Two", bound=TwoAsked)
 
 
 def build_special_commands(
@@ -89,17 +97,26 @@ def build_special_commands(
 
 def _read_audit(members: dict[str, Any]) -> tuple[Look, tuple[str, ...]]:
     """Return who looks and of which quarters; raise InputInvalidError where a member is wrong."""
+    asked = read_two(AuditAsked, members)
+    return build_look(asked), asked.quarters
+
+
+def read_two(model: type[_Two], members: dict[str, Any]) -> _Two:
+    """Return what two persons ask; raise InputInvalidError where a member is wrong."""
     staff = {name: derive_staff_id(str(members.get(name))) for name in ("by", "second_by")}
     try:
-        asked = AuditAsked.model_validate_json(orjson.dumps({**members, **staff}))
+        return model.model_validate_json(orjson.dumps({**members, **staff}))
     except ValidationError as error:
         raise InputInvalidError.from_validation(error) from None
-    look = Look(
+
+
+def build_look(asked: TwoAsked) -> Look:
+    """Return who they are and why; the residents read the roles and the reason."""
+    return Look(
         by=Professional(id=asked.by, role=asked.role),
         second=Professional(id=asked.second_by, role=asked.second_role),
         reason=asked.reason,
     )
-    return look, asked.quarters
 
 
 def _read_decider(members: dict[str, Any]) -> Professional:

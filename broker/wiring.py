@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -30,12 +31,15 @@ from broker.adapters.suspension_store import SqlSuspensions
 from broker.adapters.tables import SPENT
 from broker.audit.ended import EndingLog
 from broker.audit.log import Log
+from broker.audit.own_lines import OwnLines
 from broker.audit.payloads import Organisation
 from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
-from broker.ending import build_ends, require_kek
+from broker.ending import build_ends, build_erasures, require_kek
 from broker.exchange.ends_keeping import EndsKeeping
+from broker.exchange.erasure import Erasures
 from broker.exchange.housekeeping import Housekeeper
+from broker.exchange.kept import FindPurpose
 from broker.exchange.opening import FindRenewal, Openings
 from broker.exchange.outbox import Outbox
 from broker.exchange.overload import Overload
@@ -99,6 +103,16 @@ def build_renewals(read_bundle: Callable[[], Bundle]) -> FindRenewal:
     return find_renewal
 
 
+def build_find_purpose(read_bundle: Callable[[], Bundle]) -> FindPurpose:
+    """Return what finds a purpose in the bundle in force at that moment."""
+
+    def find_purpose(name: str) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = read_bundle().catalogue["purposes"].get(name)
+        return found
+
+    return find_purpose
+
+
 @dataclass(slots=True)
 class Broker:
     """Everything that a running broker holds."""
@@ -122,6 +136,7 @@ class Broker:
     publishing: Publishing
     overload: Overload
     ends: EndsKeeping
+    erasures: Erasures
     database: Engine
 
 
@@ -169,6 +184,14 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         outbox=Outbox(rooms, gateways, secrets.signing, settings.id),
         housekeeper=Housekeeper(rooms, openings, spent, purge_ended, ends),
         ends=ends,
+        erasures=build_erasures(
+            settings,
+            rooms,
+            store=ground.store,
+            kek=secrets.kek,
+            find_purpose=build_find_purpose(lambda: ground.opa.bundle),
+            ends=ends,
+        ),
         database=ground.database,
         publishing=publishing,
         overload=Overload(log),
@@ -206,7 +229,7 @@ async def _open_ground(settings: BrokerSettings, stack: AsyncExitStack) -> _Grou
     store = SqlLogStore(engine)
     stack.callback(store.close)
     sealing = Sealing(secrets.kek, store)
-    await asyncio.to_thread(require_kek, sealing)
+    await asyncio.to_thread(require_kek, sealing, secrets.kek, ratchet)
     log = Log(store, ratchet, secrets.build_signer(settings.log_origin), _stop_process)
     log.start()
     stack.callback(log.stop)
@@ -240,7 +263,11 @@ def _build_rooms(
         proofs=ground.proofs,
         ledger=Ledger(spent, ground.secrets.row_key, ground.store, ground.proofs),
         trust=TrustHere(ground.keeper, ground.secrets.exchange),
-        acts=build_acts(ground.sealing.mint_subject, reader.find_consent_id),
+        acts=build_acts(
+            ground.sealing.mint_subject,
+            reader.find_consent_id,
+            OwnLines(ground.store, ground.sealing).find,
+        ),
         reading=reads.open,
         write_known=write_known,
         clock=clock.now,
@@ -267,6 +294,7 @@ def _build_ends(
         kek=ground.secrets.kek,
         sealing=ground.sealing,
         log=ground.log,
+        ratchet=ground.ratchet,
         ending=ending,
         situations=rooms.registers.special_situations,
         find_retention=lambda: ground.opa.retention,

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from connectors.client.applications import Applications
 from connectors.client.exchange import Exchange, LogMemory
+from connectors.client.held import is_client
 from connectors.client.held import list_held as list_held_by_requester
 from connectors.client.local_api import Health, build_local_app
 from connectors.client.runs import RunStore
@@ -28,11 +29,13 @@ from connectors.client.service import ClientService
 from connectors.client.store import ClientStore
 from connectors.client.sync import Sync
 from connectors.ends import Housekeeper
+from connectors.errors import ClientUnknownError
 from connectors.gateway.coverage import Coverage
 from connectors.gateway.evidence import list_held as list_held_by_source
 from connectors.gateway.gateway import Gateway, build_gateway_operations
 from connectors.identity_key import load_signing_key
 from connectors.own_source import OwnSource
+from connectors.pages.app import PAGES_PATIENCE, StaffPages
 from connectors.policy import PolicyKeeper
 from connectors.settings import ConnectorSettings
 from connectors.sources.checking import Finding, check_declaration, check_queries
@@ -92,6 +95,7 @@ async def open_party(settings: ConnectorSettings) -> AsyncIterator[Sequence[List
             max_requests=settings.max_requests,
         )
         local = build_local_app(connector.service, connector.sync, connector.applications, limits)
+        pages = await _open_pages(connector, limits, stack)
         yield (
             Listener(
                 "api",
@@ -105,8 +109,22 @@ async def open_party(settings: ConnectorSettings) -> AsyncIterator[Sequence[List
                 settings.port,
             ),
             Listener("local", local, settings.local_host, settings.local_port),
+            *pages,
             build_admin_listener(settings.home, build_commands(connector)),
         )
+
+
+async def _open_pages(
+    connector: Connector, limits: Limits, stack: AsyncExitStack
+) -> tuple[Listener, ...]:
+    """Return the listener of the pages of the partner's own staff, if it has them."""
+    settings = connector.settings
+    if not settings.has_pages:
+        return ()
+    staff_pages = StaffPages.build(settings, connector.service.waiting_at_most(PAGES_PATIENCE))
+    stack.callback(asyncio.ensure_future(staff_pages.run()).cancel)
+    app = staff_pages.build_app(limits)
+    return (Listener("pages", app, settings.pages_host, settings.pages_port),)
 
 
 def build_operations(gateway: Gateway) -> tuple[Operation, ...]:
@@ -182,12 +200,18 @@ def build_commands(connector: Connector) -> dict[str, Command]:
 
 
 def _list_entries(connector: Connector, number: str) -> dict[str, Any]:
-    """Return what this partner holds of the log about a client, as requester and as source."""
+    """Return what this partner holds of the log about a client, as requester and as source.
+
+    Raises ClientUnknownError where there is nothing and nobody has this number. What is told later
+    does not make a client known: that would say that there is something.
+    """
     origin = connector.keeper.directory.trust.log.origin
     found = [
         *list_held_by_requester(connector.engine, number, origin),
         *list_held_by_source(connector.engine, number, origin),
     ]
+    if not found and not is_client(connector.engine, number):
+        raise ClientUnknownError
     held = HeldEntries(
         v=1,
         type="held_entries",

@@ -19,7 +19,7 @@ from rich.progress import Progress
 from connectors.app import open_party
 from connectors.errors import SyncEndsTooManyError, SyncSourceEmptyError
 from connectors.identity_key import build_jwk, create_signing_key
-from connectors.settings import ConnectorSettings
+from connectors.settings import HIGH, STAFF_SECRET_NAME, SUBSTANTIAL, ConnectorSettings
 from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.faults import describe_first_fault
@@ -32,12 +32,12 @@ from datwat.party.init import (
     NameOption,
     PortOption,
     WithParentOption,
-    create_home,
     derive_covenant_end,
+    making_home,
     serve_home,
     write_card,
 )
-from datwat.party.settings import Plain, SettingsError
+from datwat.party.settings import Plain, SettingsError, write_secret
 from datwat.protocol.trust import BsnRight, Card, Partner
 
 _PARTY = "connector"
@@ -67,6 +67,21 @@ DeclarationOption = Annotated[
 WithheldOption = Annotated[
     Path | None, typer.Option(help="File of what this source keeps to itself.")
 ]
+PagesUrlOption = Annotated[
+    str, typer.Option(help="Address at which your own staff reach their pages; '' for none.")
+]
+PagesHostOption = Annotated[str, typer.Option(help="Address on which the pages listen.")]
+PagesPortOption = Annotated[int, typer.Option(help="Port of the pages; 0: a free one.")]
+StaffIssuerOption = Annotated[str, typer.Option(help="Issuer of your staff's identity provider.")]
+StaffClientOption = Annotated[str, typer.Option(help="What that provider calls this connector.")]
+StaffSecretOption = Annotated[
+    Path | None, typer.Option(help="File with the secret that it gave this connector.")
+]
+StaffIdOption = Annotated[str, typer.Option(help="The claim with somebody's id.")]
+StaffRoleOption = Annotated[str, typer.Option(help="The claim with somebody's function.")]
+StaffLevelsOption = Annotated[
+    str, typer.Option(help="Accepted values of acr for staff, separated by commas.")
+]
 LocalPortOption = Annotated[int, typer.Option(help="Port of the local API; 0: a free one.")]
 
 
@@ -91,29 +106,47 @@ def init(  # noqa: PLR0913 - each parameter is an option of the command
     host: HostOption = "127.0.0.1",
     port: PortOption = 0,
     local_port: LocalPortOption = 0,
+    pages_url: PagesUrlOption = "",
+    pages_host: PagesHostOption = "127.0.0.1",
+    pages_port: PagesPortOption = 0,
+    staff_issuer: StaffIssuerOption = "",
+    staff_client_id: StaffClientOption = "",
+    staff_client_secret_file: StaffSecretOption = None,
+    staff_id_claim: StaffIdOption = "sub",
+    staff_role_claim: StaffRoleOption = "role",
+    staff_levels: StaffLevelsOption = f"{SUBSTANTIAL},{HIGH}",
     covenant_days: DaysOption = COVENANT_DAYS,
     as_json: JsonOption = False,
 ) -> None:
     """Make the home folder, the signing key, and the card for the covenant."""
     rights = tuple(_read_right(text) for text in bsn_right or ())
+    # Read first: a file that is not there must not leave half a home behind.
+    secret = staff_client_secret_file.read_bytes().strip() if staff_client_secret_file else None
     values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
     values |= {"host": host, "port": port, "local_port": local_port}
     values["declaration"] = ",".join(str(path.resolve()) for path in declaration or ())
     values["withheld"] = str(withheld.resolve()) if withheld else ""
-    settings = create_home(home, _PARTY, ConnectorSettings, values)
-    partner = Partner(
-        id=settings.id,
-        name=settings.name,
-        domain=domain,
-        enforcement=enforcement,
-        covenant_until=derive_covenant_end(covenant_days),
-        keys=(build_jwk(create_signing_key(home)),),
-        gateway_url=url or None,
-        bsn_rights=rights,
-        contact=contact,
-        profile=profile,
-    )
-    write_card(home, Card(v=1, role="partner", partner=partner), as_json=as_json)
+    if pages_url or staff_issuer or staff_client_id:
+        values |= {"pages_url": pages_url, "pages_host": pages_host, "pages_port": pages_port}
+        values |= {"staff_issuer": staff_issuer, "staff_client_id": staff_client_id}
+        values |= {"staff_id_claim": staff_id_claim, "staff_role_claim": staff_role_claim}
+        values["staff_levels"] = staff_levels
+    with making_home(home, _PARTY, ConnectorSettings, values) as settings:
+        if secret is not None:
+            write_secret(home, STAFF_SECRET_NAME, secret)
+        partner = Partner(
+            id=settings.id,
+            name=settings.name,
+            domain=domain,
+            enforcement=enforcement,
+            covenant_until=derive_covenant_end(covenant_days),
+            keys=(build_jwk(create_signing_key(home)),),
+            gateway_url=url or None,
+            bsn_rights=rights,
+            contact=contact,
+            profile=profile,
+        )
+        write_card(home, Card(v=1, role="partner", partner=partner), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat connector serve --home youth-help")

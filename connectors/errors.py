@@ -138,6 +138,16 @@ class SyncEndsTooManyError(ConnectorError):
     )
 
 
+class ClientUnknownError(ConnectorError):
+    """No entry may be shown about the client, and no client has this number."""
+
+    code = "client_unknown"
+    default_detail = (
+        "No client is known here by this number: check it against your own system. A client is "
+        "known from the first registration or answer on."
+    )
+
+
 class ReferenceUnknownError(ConnectorError):
     """The partner's own number leads to nothing here."""
 
@@ -193,6 +203,7 @@ register_problems(
         "sync_running": (409, "A sync is running"),
         "sync_source_empty": (409, "The source is empty"),
         "sync_ends_too_many": (409, "Too many would end"),
+        "client_unknown": _UNKNOWN,
         "reference_unknown": _UNKNOWN,
         "reference_taken": (409, "In use already"),
         "source_missing": (409, "No source"),

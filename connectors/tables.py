@@ -50,6 +50,9 @@ occasions = Table(
     Column("reference", LargeBinary(16), nullable=False),
     Column("opened_at", BigInteger, nullable=False),
     Column("closed_at", BigInteger, nullable=True),
+    Column("kind", String(64), nullable=True),
+    Column("team", String(200), nullable=True),
+    Column("handlers", LargeBinary, nullable=True),
 )
 occasion_members = Table(
     "occasion_members",
@@ -86,7 +89,10 @@ evidence = Table(
     Column("context", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),
     Column("answer", LargeBinary, nullable=True),
+    Column("staff", String(64), nullable=True),
+    Column("occasion", LargeBinary(16), nullable=True, index=True),
     Index("ix_evidence_state", "state", "sent_at"),
+    Index("ix_evidence_staff", "staff", "sent_at"),
 )
 applications = Table(
     "applications",

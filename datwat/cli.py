@@ -22,6 +22,8 @@ from typing import Annotated
 import pydantic
 import typer
 
+from datwat.party.faults import describe_first_fault, format_steps
+from datwat.party.files import describe_obstacle
 from datwat.protocol.errors import DatwatError
 
 COMMAND_GROUP = "datwat.commands"
@@ -166,12 +168,10 @@ def _describe(error: Exception) -> tuple[str, str, str | None]:
         case typer.Abort():
             return "aborted", "Stopped, nothing more was done.", None
         case pydantic.ValidationError():
-            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            return "invalid", f"{error.title} does not fit: {first['msg']}.", place or None
-        case OSError(strerror=str() as reason):
-            where = f" ({error.filename})" if error.filename else ""
-            return "system", f"{reason}{where}.", None
+            sentence, steps = describe_first_fault(error)
+            return "invalid", f"{error.title}: {sentence}", format_steps(steps) or None
+        case OSError(errno=int()):
+            return "system", describe_obstacle(error), None
         case _:
             detail = f"Unexpected {type(error).__name__}, which is a defect: please report it."
             return "unexpected", detail, _find_frame(error)

@@ -20,7 +20,14 @@ from rich.console import Console
 from datwat.party.console import JsonOption
 from datwat.party.errors import PartyError
 from datwat.protocol.bundle import TEXTS_PATH, read_archive
-from demo.covenant import APPLICATION, Covenant, build_users, prepare
+from demo.covenant import (
+    APPLICATION,
+    WITH_PAGES,
+    Covenant,
+    build_users,
+    find_staff,
+    prepare,
+)
 from demo.model import CASES, Case, load_cases, load_partners
 from demo.player import play_case
 from demo.processes import ChildEndedError, Processes, keep_log
@@ -77,7 +84,7 @@ def demo(
         _print_end(differences, chosen, seconds, console, as_json=as_json)
         if keep:
             _print_places(covenant, chosen, console)
-            await_stop(processes)
+            await_stop(processes, lambda text: console.print(text, soft_wrap=True))
     if any(differences.values()):
         raise typer.Exit(1)
 
@@ -135,6 +142,10 @@ def _print_places(covenant: Covenant, cases: Sequence[Case], console: Console) -
         token = covenant.home(function) / "secrets" / f"{APPLICATION}.token"
         local = covenant.local_url(function)
         console.print(f"  {function:18} {local}  token in {token}", soft_wrap=True)
+    for function in WITH_PAGES:
+        staff = ", ".join(find_staff(cases, function)) or "nobody of the cases that were played"
+        where = f"{covenant.pages_url(function)}/login"
+        console.print(f"  pages of {function}: {where} as: {staff}", soft_wrap=True)
     logins = ", ".join(build_users(cases))
     console.print(f"  log in at {covenant.url('portal')}/login as: {logins}", soft_wrap=True)
     console.print("For another terminal, as docs/tutorial/new-partner.md uses them:")
@@ -147,10 +158,17 @@ def _print_places(covenant: Covenant, cases: Sequence[Case], console: Console) -
     console.print(f"  export {line}", soft_wrap=True)
 
 
-def await_stop(processes: Processes) -> None:
-    """Wait until a signal stops this process; raise ChildEndedError if another ends by itself."""
-    while (ended := processes.find_ended()) is None:
-        time.sleep(_KEEP_SECONDS)
+def await_stop(processes: Processes, say: Callable[[str], None]) -> None:
+    """Wait until a signal stops this process; raise ChildEndedError if another ends by itself.
+
+    A process that somebody stops (exit code 0) is said, and the others go on without it.
+    """
+    while (ended := processes.find_ended()) is None or not ended.process.returncode:
+        if ended is None:
+            time.sleep(_KEEP_SECONDS)
+            continue
+        processes.children.remove(ended)
+        say(f"{ended.name} was stopped; the others go on.")
     raise ChildEndedError(
         f"{ended.name} ended by itself (exit code {ended.process.returncode}), so everything was "
         f"ended; its log is kept in {keep_log(ended)}."

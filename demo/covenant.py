@@ -24,6 +24,8 @@ KEY_HOLDER_ID = "00000099000000002000:key-holder"
 PORTAL_ID = "00000099000000009000:portal"
 WITNESS_ID = "00000099000000004000:witness"
 APPLICATION = "demo"
+# Whose staff have pages in the demo.
+WITH_PAGES = ("social-team", "school", "school-attendance", "veilig-thuis", "youth-help")
 LEVEL = "http://eidas.europa.eu/LoA/substantial"
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "policies"
@@ -60,6 +62,10 @@ class Covenant:
     def url(self, name: str) -> str:
         """Return the address of a party's public listener, or of the identity provider."""
         return f"http://{_HOST}:{self.doors.get(name, self.ports[name])}"
+
+    def pages_url(self, function: str) -> str:
+        """Return the address of the pages of a partner's own staff."""
+        return self.url(f"{function}-pages")
 
     def local_url(self, function: str) -> str:
         """Return the address of a connector's local API."""
@@ -112,6 +118,7 @@ def prepare(
     `doors` may put something in front of parties, given their ports by name.
     """
     names = ["broker", "key-holder", "witness", "portal", "identity", "income-service"]
+    names += ["staff-identity", *(f"{function}-pages" for function in WITH_PAGES)]
     names += [partner.function for partner in partners]
     ports = dict(zip(names, find_ports(len(names)), strict=True))
     by_function = {partner.function: partner for partner in partners}
@@ -131,6 +138,30 @@ def build_users(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
             claims = {"represents": {"bsn": case.people[who].bsn}}
             users[build_login(case, who, through)] = users[build_login(case, through)] | claims
     return users
+
+
+def build_staff(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
+    """Return the claims of every professional: their function at each partner where they work.
+
+    A login name is the professional's own id in the cases: `noor`.
+    """
+    staff: dict[str, dict[str, Any]] = {}
+    for case in cases:
+        for key, worker in case.professionals.items():
+            claims = staff.setdefault(key, {"acr": LEVEL})
+            claims[build_role_claim(worker.partner)] = worker.role
+    return staff
+
+
+def find_staff(cases: Sequence[Case], function: str) -> list[str]:
+    """Return the login names of who works at a partner."""
+    claim = build_role_claim(function)
+    return [name for name, claims in build_staff(cases).items() if claim in claims]
+
+
+def build_role_claim(function: str) -> str:
+    """Return the claim with somebody's function at a partner: who has none there, stays out."""
+    return f"{function}/role"
 
 
 def find_represented(case: Case) -> list[tuple[str, str]]:

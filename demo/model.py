@@ -9,7 +9,8 @@ import yaml
 from pydantic import Field, ValidationError
 
 from datwat.party.errors import PartyError
-from datwat.party.faults import describe_first_fault
+from datwat.party.faults import describe_first_fault, format_steps
+from datwat.party.files import describe_obstacle
 from demo.events import AnyEvent
 from demo.parts import Part, Someone, Worker
 
@@ -94,7 +95,7 @@ def _load_case(path: Path) -> Case:
         return Case.model_validate(_read(path))
     except ValidationError as error:
         sentence, steps = describe_first_fault(error)
-        place = ".".join(str(step) for step in steps) or "the whole file"
+        place = format_steps(steps) or "the whole file"
         raise CaseFileError(f"{path}, {place}: {sentence}") from None
 
 
@@ -102,7 +103,7 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - YAML
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CaseFileError(f"{path} cannot be read ({error.strerror}).") from None
+        raise CaseFileError(describe_obstacle(error, path)) from None
     except UnicodeDecodeError:
         raise CaseFileError(f"{path} is not UTF-8: save it as UTF-8.") from None
     except yaml.MarkedYAMLError as error:

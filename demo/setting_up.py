@@ -10,8 +10,10 @@ import json
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from datwat.party.settings import change_settings
 from demo.covenant import (
@@ -21,8 +23,11 @@ from demo.covenant import (
     POLICIES,
     PORTAL_ID,
     ROOT,
+    WITH_PAGES,
     WITNESS_ID,
     Covenant,
+    build_role_claim,
+    build_staff,
     build_users,
     is_listening,
     run_command,
@@ -32,6 +37,7 @@ from demo.processes import Processes
 from demo.systems import postgres
 from demo.systems.fill import fill_postgres, fill_sqlite
 
+_USERS = {"identity": "users.json", "staff-identity": "staff.json"}
 _INCOME_KEY = "income-service.json"
 Progress = Callable[[str], None]
 
@@ -44,7 +50,8 @@ def build(
     Raises CommandFailedError, ChildFailedError.
     """
     progress("Making the covenant: keys, cards, purposes and rules")
-    _start_identity(covenant, cases, processes)
+    _start_identity(covenant, "identity", build_users(cases), processes)
+    _start_identity(covenant, "staff-identity", build_staff(cases), processes)
     _init_parties(covenant)
     progress("Starting the partners' own systems")
     _start_systems(covenant, processes)
@@ -74,12 +81,10 @@ def _init_parties(covenant: Covenant) -> None:
     # As somebody who watches would rather not wait: the log is counted and vouched for sooner.
     change_settings(covenant.home("broker"), {"tag_root_seconds": 5, "witness_seconds": 2})
     _init(covenant, "witness", "witness", WITNESS_ID, "witness.rijnstad.example/w1")
-    secret = covenant.folder / "portal-at-identity.secret"
-    secret.write_text(secrets.token_urlsafe(24), encoding="utf-8")
-    secret.chmod(0o600)
+    secret = _draw_client_secret(covenant, "portal")
     issuer = ["--issuer", covenant.url("identity"), "--client-id", "rijnstad-portal"]
     issuer += ["--client-secret-file", str(secret)]
-    _init(covenant, "portal", "portal", PORTAL_ID, "Mijn gegevens Rijnstad", *issuer)
+    _init(covenant, "portal", "portal", PORTAL_ID, "Gemeente Rijnstad", *issuer)
     for function, partner in covenant.partners.items():
         _init_partner(covenant, function, partner)
 
@@ -99,19 +104,45 @@ def _init_partner(covenant: Covenant, function: str, partner: PartnerDeclared) -
         more += ["--bsn-right", right]
     if partner.system is not None:
         more += ["--declaration", str(_declaration(covenant, function))]
+    if function in WITH_PAGES:
+        more += _build_pages(covenant, function)
     _init(covenant, "connector", function, covenant.partner_id(function), partner.name, *more)
+
+
+def _build_pages(covenant: Covenant, function: str) -> list[str]:
+    """Return the options that give a partner's own staff their pages."""
+    secret = _draw_client_secret(covenant, function)
+    return [
+        *("--pages-url", covenant.pages_url(function)),
+        *("--pages-port", str(covenant.ports[f"{function}-pages"])),
+        *("--staff-issuer", covenant.url("staff-identity")),
+        *("--staff-client-id", f"rijnstad-{function}"),
+        *("--staff-client-secret-file", str(secret)),
+        *("--staff-role-claim", build_role_claim(function)),
+    ]
+
+
+def _draw_client_secret(covenant: Covenant, name: str) -> Path:
+    """Return the file with what a party shows to its identity provider."""
+    secret = covenant.folder / f"{name}-at-identity.secret"
+    secret.write_text(secrets.token_urlsafe(24), encoding="utf-8")
+    secret.chmod(0o600)
+    return secret
 
 
 def _declaration(covenant: Covenant, function: str) -> Path:
     return covenant.folder / "declarations" / f"{function}.yaml"
 
 
-def _start_identity(covenant: Covenant, cases: Sequence[Case], processes: Processes) -> None:
-    users = covenant.folder / "users.json"
-    users.write_text(json.dumps(build_users(cases)), encoding="utf-8")
-    users.chmod(0o600)
-    command = [sys.executable, "-m", "demo.identity", str(covenant.ports["identity"]), str(users)]
-    processes.start("identity", command, environment={"PYTHONPATH": str(ROOT)})
+def _start_identity(
+    covenant: Covenant, name: str, users: Mapping[str, Mapping[str, Any]], processes: Processes
+) -> None:
+    """Start an identity provider: one for residents, another for the partners' staff."""
+    file = covenant.folder / _USERS[name]
+    file.write_text(json.dumps(users), encoding="utf-8")
+    file.chmod(0o600)
+    command = [sys.executable, "-m", "demo.identity", str(covenant.ports[name]), str(file)]
+    processes.start(name, command, environment={"PYTHONPATH": str(ROOT)})
 
 
 def _start_systems(covenant: Covenant, processes: Processes) -> None:
@@ -184,8 +215,9 @@ def _start_parties(covenant: Covenant, processes: Processes) -> None:
         processes.await_party(child, covenant.home(name))
     # Without a checkpoint that the witness vouches for no source takes an order.
     processes.await_ready(children["witness"], lambda: _is_vouched_for(covenant))
-    identity = next(child for child in processes.children if child.name == "identity")
-    processes.await_ready(identity, lambda: is_listening(covenant.ports["identity"]))
+    for name in ("identity", "staff-identity"):
+        identity = next(child for child in processes.children if child.name == name)
+        processes.await_ready(identity, partial(is_listening, covenant.ports[name]))
 
 
 def _is_vouched_for(covenant: Covenant) -> bool:

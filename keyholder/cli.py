@@ -18,7 +18,7 @@ from datwat.party.init import (
     NameOption,
     PortOption,
     WithParentOption,
-    create_home,
+    making_home,
     serve_home,
     write_card,
 )
@@ -58,16 +58,16 @@ def init(
     """Make the home folder, the secrets, and the card for the covenant."""
     values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
     values |= {"host": host, "port": port}
-    settings = create_home(home, _PARTY, KeyHolderSettings, values)
-    secrets = create_secrets(home)
-    entry = KeyHolderEntry(
-        id=settings.id,
-        name=settings.name,
-        x25519=(secrets.exchange.public.raw,),
-        url=settings.url,
-        epochs=secrets.epochs,
-    )
-    write_card(home, Card(v=1, role="key_holder", key_holder=entry), as_json=as_json)
+    with making_home(home, _PARTY, KeyHolderSettings, values) as settings:
+        secrets = create_secrets(home)
+        entry = KeyHolderEntry(
+            id=settings.id,
+            name=settings.name,
+            x25519=(secrets.exchange.public.raw,),
+            url=settings.url,
+            epochs=secrets.epochs,
+        )
+        write_card(home, Card(v=1, role="key_holder", key_holder=entry), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat keyholder serve --home keyholder")

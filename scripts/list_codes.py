@@ -24,6 +24,7 @@ from datwat.protocol.errors import DatwatError
 PACKAGES = (datwat, keyholder, broker, connectors, witness)
 _ROOMS = {
     "datwat.protocol": "protocol",
+    "datwat.web": "every page",
     "datwat": "every party",
     "keyholder": "key holder",
     "broker": "broker",

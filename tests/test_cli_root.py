@@ -120,15 +120,14 @@ def test_defect_names_its_line_but_no_value(capsys: pytest.CaptureFixture[str]) 
 def test_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["party", "missing-file"], PARTIES) == 1
     assert capsys.readouterr().err == (
-        "error: No such file or directory (no-such-folder/keys.json).\n"
+        "error: no-such-folder/keys.json is not there: check the path.\n"
     )
 
 
 def test_wrong_setting_is_named_without_its_value(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["party", "misconfigured"], PARTIES) == 1
     error = capsys.readouterr().err
-    assert "(at port)" in error
-    assert SECRET not in error
+    assert error == "error: Settings: A whole number is needed here, without quotes. (at port)\n"
 
 
 @pytest.mark.parametrize("arguments", [["party", "nothing"], ["party", "show"], ["nobody"]])

@@ -18,7 +18,7 @@ from datwat.party.init import (
     IdOption,
     PortOption,
     WithParentOption,
-    create_home,
+    making_home,
     serve_home,
     write_card,
 )
@@ -56,11 +56,12 @@ def init(
     """Make the home folder, the key, and the card for the covenant."""
     values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
     values |= {"host": host, "port": port}
-    settings = create_home(home, _PARTY, WitnessSettings, values)
-    key = Ed25519PrivateKey.generate()
-    write_secret(home, KEY_NAME, key.private_bytes_raw().hex().encode("ascii"))
-    witness = Witness(name=settings.name, vkey=build_vkey(settings.name, key), url=settings.url)
-    write_card(home, Card(v=1, role="witness", witness=witness), as_json=as_json)
+    with making_home(home, _PARTY, WitnessSettings, values) as settings:
+        key = Ed25519PrivateKey.generate()
+        write_secret(home, KEY_NAME, key.private_bytes_raw().hex().encode("ascii"))
+        vkey = build_vkey(settings.name, key)
+        witness = Witness(name=settings.name, vkey=vkey, url=settings.url)
+        write_card(home, Card(v=1, role="witness", witness=witness), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat witness serve --home witness")

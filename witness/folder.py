@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from datwat.party.files import describe_obstacle
 from witness.errors import FolderError
 
 LOCK_FILE = ".lock"
@@ -35,8 +36,8 @@ def hold_folder(folder: Path, marker: str) -> Iterator[None]:
                 f"{folder} holds other files: name an empty folder, or the one of an earlier run."
             )
         descriptor = os.open(folder / LOCK_FILE, os.O_WRONLY | os.O_CREAT, 0o644)
-    except OSError:
-        raise FolderError(f"{folder} cannot be written to: check its owner.") from None
+    except OSError as error:
+        raise FolderError(describe_obstacle(error, folder)) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,5 +58,5 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
-    except OSError:
-        raise FolderError(f"{path.parent} cannot be written to: is the disk full?") from None
+    except OSError as error:
+        raise FolderError(describe_obstacle(error, path)) from None

@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 import typer
 
 from datwat.party import clock
+from datwat.party.files import describe_obstacle
 from datwat.party.http_out import HttpOut
 from datwat.party.trust_list import (
     MAX_LIST_BYTES,
@@ -29,7 +30,13 @@ from datwat.protocol.checkpoint import (
     verify_checkpoint,
     verify_cosignatures,
 )
-from datwat.protocol.notes import COSIGNATURE_TYPE, SIGNATURE_TYPE, VerifierKey, parse_note
+from datwat.protocol.notes import (
+    COSIGNATURE_TYPE,
+    SIGNATURE_TYPE,
+    VerifierKey,
+    VerifierKeyMalformedError,
+    parse_note,
+)
 from datwat.protocol.trust import TrustList
 from witness.errors import CosignaturesError
 from witness.source import FETCH_SECONDS
@@ -57,14 +64,14 @@ class LogKeys(NamedTuple):
     def typed_in(cls, origin: str, keys: Sequence[str], witnesses: Sequence[str]) -> Self:
         """Return keys that a person named; every witness named must vouch.
 
-        Raises VerifierKeyMalformedError, or UsageError for a key of the wrong kind.
+        Raises UsageError where one is no verifier key, or of the wrong kind.
         """
         for kind, texts, option in (
             (SIGNATURE_TYPE, keys, "--key"),
             (COSIGNATURE_TYPE, witnesses, "--witness"),
         ):
-            if any(VerifierKey.parse(text).type != kind for text in texts):
-                raise typer.BadParameter(f"A key of another kind: see {option}.")
+            for text in texts:
+                _require_kind(text, kind, option)
         return cls(origin, tuple(keys), tuple(witnesses), len(set(witnesses)))
 
 
@@ -102,6 +109,26 @@ def derive_age(seen: Seen, threshold: int, now: datetime) -> timedelta | None:
     return now - datetime.fromtimestamp(moments[wanted - 1], UTC)
 
 
+def _require_kind(text: str, kind: int, option: str) -> None:
+    """Raise UsageError, which names the option, unless a text is a verifier key of this kind."""
+    whose = "the log" if kind == SIGNATURE_TYPE else "a witness"
+    shape = "name+8 hexadecimal digits+base64"
+    source = "`datwat log key`" if kind == SIGNATURE_TYPE else "its `datwat witness init`"
+    try:
+        found = VerifierKey.parse(text).type
+    except VerifierKeyMalformedError:
+        raise typer.BadParameter(
+            f"this is not a verifier key ({shape}): copy the key of {whose} whole, as {source} "
+            "prints it.",
+            param_hint=option,
+        ) from None
+    if found != kind:
+        raise typer.BadParameter(
+            f"this is a verifier key of another kind: give that of {whose}, as {source} prints it.",
+            param_hint=option,
+        )
+
+
 async def fetch_keys(source: str, pin: str, http: HttpOut) -> LogKeys:
     """Return the keys of the trust list at a path or URL that has this hash.
 
@@ -124,5 +151,5 @@ def _read_list(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_LIST_BYTES + 1)
-    except OSError:
-        raise TrustListError("The file of the trust list cannot be read.") from None
+    except OSError as error:
+        raise TrustListError(describe_obstacle(error, path)) from None

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
-from datwat.party.http_out import HttpOut, PeerRefusedError
+from datwat.party.http_out import HttpOut, PeerAnswerTooLongError, PeerRefusedError
 from datwat.protocol.entry import ENTRY_LENGTH
 from datwat.protocol.notes import MAX_NOTE_LENGTH
 from datwat.protocol.tiles import (
@@ -46,7 +46,8 @@ class Source(Protocol):
         """Return a file's bytes, or None where there is none.
 
         Raises:
-            PeerError, LogSourceError: it cannot be read, or is longer.
+            PeerError, LogSourceError: it cannot be read.
+            LogTilesError: it is longer.
         """
 
 
@@ -64,6 +65,8 @@ class HttpSource:
         for wait in _WAITS:
             try:
                 return await self._http.fetch_file(url, seconds=self._seconds, max_bytes=max_bytes)
+            except PeerAnswerTooLongError:
+                raise LogTilesError from None
             except PeerRefusedError as error:
                 if error.status in _GONE:
                     return None
@@ -81,7 +84,7 @@ class FolderSource:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise LogSourceError("There is no such folder: name the folder of a mirror.")
+            raise LogSourceError(f"There is no folder {folder}: name the folder of a mirror.")
         self._folder = folder
 
     async def read(self, path: str, max_bytes: int) -> bytes | None:
@@ -92,7 +95,9 @@ class FolderSource:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:
-            raise LogSourceError("A file of the mirror cannot be read.") from None
+            raise LogSourceError(
+                f"{self._folder / path} cannot be read: check whose file it is, and its disk."
+            ) from None
         if len(data) > max_bytes:
             raise LogTilesError
         return data
@@ -100,7 +105,13 @@ class FolderSource:
 
 async def fetch_checkpoint(source: Source) -> bytes:
     """Return the newest checkpoint there, nothing of it believed; raise LogSourceError."""
-    note = await source.read(CHECKPOINT_PATH, MAX_NOTE_LENGTH)
+    try:
+        note = await source.read(CHECKPOINT_PATH, MAX_NOTE_LENGTH)
+    except LogTilesError:  # longer than was asked for
+        raise LogSourceError(
+            f"What is there as `checkpoint` is longer than a checkpoint can be ({MAX_NOTE_LENGTH} "
+            "bytes), so it is none: give the log's prefix, or the folder of a mirror."
+        ) from None
     if note is None:
         raise LogSourceError
     return note

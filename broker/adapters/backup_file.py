@@ -24,8 +24,7 @@ from pyrage import x25519
 
 from broker.audit.ports import KekPort
 from datwat.party.errors import PartyError
-from datwat.protocol.errors import ProtocolError
-from datwat.protocol.sealing import derive_key
+from datwat.protocol.sealing import UnsealError, derive_key
 from datwat.protocol.values import Bytes32, BytesUpTo64K, Moment, Value
 
 _KEK_CONTEXT = b"dw-backup/v1"
@@ -48,6 +47,16 @@ class BackupKekError(BackupError):
     default_detail = (
         "The KEK of this home does not open this backup: it is another broker's, or older than a "
         "backup may get. Put back the kek.json that belongs to it."
+    )
+
+
+class BackupOverError(BackupError):
+    """Its generation of the KEK was destroyed once, and is here again."""
+
+    code = "backup_over"
+    default_detail = (
+        "The life of this backup is over: what ended since then is no longer held anywhere, so it "
+        "would come back. Take a newer backup."
     )
 
 
@@ -86,10 +95,13 @@ class FileKey:
 
     @classmethod
     def unseal(cls, sealed: bytes, kek: KekPort) -> Self:
-        """Return the key of a header; raise BackupKekError where the KEK does not open it."""
+        """Return the key of a header.
+
+        Raises BackupKekError where the KEK does not open it, KeyStoreError.
+        """
         try:
             return cls(x25519.Identity.from_str(kek.unseal(sealed, _KEK_CONTEXT).decode()))
-        except (ProtocolError, pyrage.IdentityError, UnicodeDecodeError):
+        except (UnsealError, pyrage.IdentityError, UnicodeDecodeError):
             raise BackupKekError from None
 
 

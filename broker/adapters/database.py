@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from datwat.protocol.errors import DatwatError
@@ -43,7 +43,7 @@ class DatabaseError(DatwatError):
     """The database cannot be used."""
 
     code = "database_unusable"
-    default_detail = "The database cannot be used."
+    default_detail = "The database cannot be used: check its URL, that it runs, and your rights."
 
 
 class DatabaseUnsafeError(DatabaseError):
@@ -101,16 +101,19 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
     Raises:
         DatabaseTooNewError: a newer version was there before.
+        DatabaseError: it cannot be reached, or not changed.
     """
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        try:
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
             command.upgrade(config, revision)
-        except CommandError as error:
-            raise DatabaseTooNewError from error
-        connection.commit()
+            connection.commit()
+    except CommandError as error:
+        raise DatabaseTooNewError from error
+    except DBAPIError:
+        raise DatabaseError from None  # the driver's own words name hosts and users
 
 
 def _set_up_sqlite(connection: SQLiteConnection, _: ConnectionPoolEntry) -> None:

@@ -8,7 +8,7 @@ Source: house reference "audit-log", Ends.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ from broker.adapters.log_tables import (
 )
 from broker.adapters.tables import REGISTER_MODELS, PseudonymRecord, ReferenceRecord
 from broker.adapters.tables import table_of as register_of
-from broker.audit.ends_port import ContentRow, LostRow, Resealed
+from broker.audit.ends_port import ContentRow, EndedRow, Resealed
 from broker.audit.records import DELAYED_CHAIN_ID
 from broker.audit.replaced import Place
 
@@ -58,7 +58,7 @@ _CONTENTS = (
     select(
         *(_ENTRIES.c.idx, _ENTRIES.c.entry, _ENTRIES.c.subject_id, _ENTRIES.c.audience),
         *(_ENTRIES.c.quarter, _ENTRIES.c.sealed, _ENTRIES.c.input_sealed),
-        *(_ENTRIES.c.at, _ENTRIES.c.retention_until),
+        *(_ENTRIES.c.at, _ENTRIES.c.retention_until, _ENTRIES.c.number),
     )
     .where(
         _ENTRIES.c.subject_id.in_(_SUBJECT_IN),
@@ -118,7 +118,12 @@ _UPDATE_CHAIN_KEY = (
     .values(chain_key_sealed=bindparam("b_key"))
 )
 _UPDATE_DELAYED = update(table_of(LogHead)).values(delayed_chain_key_sealed=bindparam("b_key"))
-_LIST_LOST = select(_LOST).order_by(_LOST.c.idx).limit(bindparam("b_limit"))
+_LIST_LOST = (
+    select(_LOST, _ENTRIES.c.quarter, _ENTRIES.c.number)
+    .join(_ENTRIES, _ENTRIES.c.idx == _LOST.c.idx)
+    .order_by(_LOST.c.idx)
+    .limit(bindparam("b_limit"))
+)
 _FORGET_LOST = delete(_LOST).where(_LOST.c.idx == bindparam("b_idx"))
 
 
@@ -176,8 +181,8 @@ class SqlEnds:
             "b_subjects": list({subject_id for subject_id, _ in wanted}),
             "b_quarters": list({quarter for _, quarter in wanted}),
         }
-        rows = (ContentRow(*row) for row in conn.execute(_CONTENTS, given))
-        return [row for row in rows if row.place in wanted]
+        found: Iterable[Sequence[Any]] = conn.execute(_CONTENTS, given)
+        return [row for row in (ContentRow(*one) for one in found) if row.place in wanted]
 
     def fetch_quarter_keys(
         self, conn: Connection, places: Collection[Place]
@@ -242,10 +247,14 @@ class SqlEnds:
                 conn.execute(statement, {"b_subjects": over})
         return over
 
-    def list_lost(self, conn: Connection, limit: int) -> list[LostRow]:
+    def list_lost(self, conn: Connection, limit: int) -> list[EndedRow]:
         """Return entries without content of which their person was not told yet."""
-        rows = conn.execute(_LIST_LOST, {"b_limit": limit})
-        return [LostRow(row.idx, bytes(row.subject_id), row.audience, row.at) for row in rows]
+        return [
+            EndedRow(
+                row.idx, (row.quarter, row.number), bytes(row.subject_id), row.audience, row.at
+            )
+            for row in conn.execute(_LIST_LOST, {"b_limit": limit})
+        ]
 
     def forget_lost(self, conn: Connection, indexes: Sequence[int]) -> None:
         """Take these off that list."""

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, insert, literal, select, update
@@ -26,7 +27,6 @@ from broker.adapters.log_tables import (
     table_of,
 )
 from broker.adapters.publication_tables import (
-    LOG_COSIGNED,
     LOG_GENERATIONS,
     LOG_PAST_ENTRIES,
     LOG_TAG_ROOTS,
@@ -47,7 +47,7 @@ from datwat.protocol.entry import (
     derive_tag_key,
     parse_entry,
 )
-from datwat.protocol.sealing import KEY_SIZE
+from datwat.protocol.sealing import KEY_SIZE, UnsealError
 from datwat.protocol.tag_tree import Leaf
 
 _AT_ONCE = 512
@@ -117,7 +117,8 @@ class GenerationRows:
         values |= {"kept": ended.kept, "ended_at": int(ended.at.timestamp()), "told": b""}
         self._conn.execute(insert(LOG_GENERATIONS), values)
         self._conn.execute(delete(_ENTRIES).where(_ENTRIES.c.idx >= max(ended.kept, 1)))
-        for table in (_NODES, LOG_TAGS, LOG_TAG_ROOTS, LOG_COSIGNED):
+        # What witnesses vouched for stays: it is what outsiders are shown of this generation.
+        for table in (_NODES, LOG_TAGS, LOG_TAG_ROOTS):
             self._conn.execute(delete(table))
 
     def _renew_chain_keys(self) -> None:
@@ -277,6 +278,20 @@ class SqlGenerationNotices:
         """Write who was told last; None: everybody was."""
         of_this = LOG_GENERATIONS.c.origin == origin
         conn.execute(update(LOG_GENERATIONS).where(of_this).values(told=last))
+
+
+def count_chain_keys(conn: Connection, kek: KekPort) -> tuple[int, int]:
+    """Return how many chain keys, the auditor's too, open, and how many do not."""
+    keys = [(DELAYED_CHAIN_ID, conn.execute(select(_HEAD.c.delayed_chain_key_sealed)).scalar_one())]
+    query = select(_SUBJECTS.c.subject_id, _SUBJECTS.c.chain_key_sealed)
+    counts = [0, 0]
+    for chain_id, sealed in chain(keys, conn.execute(query)):
+        try:
+            kek.unseal(bytes(sealed), bytes(chain_id))
+            counts[0] += 1
+        except UnsealError:
+            counts[1] += 1
+    return counts[0], counts[1]
 
 
 def list_missing(conn: Connection, size: int) -> Iterator[int]:

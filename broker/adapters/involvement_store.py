@@ -34,7 +34,7 @@ _OF_PERSON = _T.c.subject_id == bindparam("b_subject")
 _OF_SOURCE = _T.c.source == bindparam("b_source")
 _THIS = _T.c.id == bindparam("b_id")
 _READ = select(_T, _S.c.until_at.label("shield_until")).outerjoin(
-    _S, _S.c.subject_id == _T.c.subject_id
+    _S, and_(_S.c.subject_id == _T.c.subject_id, _S.c.lifted.is_(False))
 )
 _POINTERS = (
     _READ.where(_OF_PERSON, *_CURRENT).order_by(_T.c.registered_at, _T.c.id).limit(MOST_POINTERS)
@@ -145,6 +145,11 @@ class SqlInvolvements:
             for row in found
             if row.function in functions and row.kind in kinds
         ]
+
+    def list_current(self, conn: Connection, subject_id: bytes, now: datetime) -> list[Involvement]:
+        """Return every current involvement with a person, the oldest first: for themselves."""
+        found = conn.execute(_POINTERS, {"b_subject": subject_id, "b_now": now}).all()
+        return [self._build(row, now) for row in found]
 
     def list_current_of(
         self, conn: Connection, subject_id: bytes, source: str, now: datetime

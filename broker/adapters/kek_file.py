@@ -21,6 +21,7 @@ from typing import BinaryIO, Literal
 from pydantic import Field, ValidationError
 
 from broker.audit.ports import Generation
+from datwat.party.files import describe_obstacle, sync_folder
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.sealing import KEY_SIZE, UnsealError, seal, unseal
 from datwat.protocol.values import Bytes32, Moment, Value
@@ -67,18 +68,26 @@ class FileKek:
         try:
             _write_new(path, content)
         except OSError as error:
-            raise KekError("The key file exists already or cannot be written.") from error
+            raise KekError(describe_obstacle(error, path)) from None
         return cls(path, content)
 
     @classmethod
     def open(cls, path: Path) -> FileKek:
         """Read a key file; raise KekError if it is not one, or others may read it."""
         try:
-            if path.stat().st_mode & 0o077 or path.stat().st_size > _MAX_FILE:
-                raise KekError
-            return cls(path, _KeyFile.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError) as error:
-            raise KekError from error
+            if path.stat().st_mode & 0o077:
+                raise KekError(f"Others may read {path}: chmod 600 it.")
+            with path.open("rb") as file:
+                return cls(path, _KeyFile.model_validate_json(file.read(_MAX_FILE + 1)))
+        except OSError as error:
+            obstacle = describe_obstacle(error, path).removesuffix(".")
+            raise KekError(
+                f"{obstacle}; the file that belongs to the database is needed."
+            ) from None
+        except ValidationError:
+            raise KekError(
+                f"{path} is no key file, or damaged: put back the one that belongs to the database."
+            ) from None
 
     def seal(self, plaintext: bytes, aad: bytes) -> bytes:
         """Return `plaintext` sealed under the newest generation, bound to `aad`."""
@@ -136,7 +145,7 @@ class FileKek:
             _write_new(new, content)
             with self._path.open("r+b") as old:
                 new.replace(self._path)
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
                 # The old file has no name any more, but its bytes lie there: they held a key.
                 _overwrite(old)
         except OSError as error:
@@ -162,14 +171,6 @@ def _overwrite(file: BinaryIO) -> None:
     file.write(bytes(os.fstat(file.fileno()).st_size))
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _context(prefix: bytes, aad: bytes) -> bytes:

@@ -260,6 +260,26 @@ class SqlLogStore:
             query = query.where(_ENTRIES.c.idx < before)
         return [_entry_row(tuple(row)) for row in connection.execute(query)]
 
+    def fetch_entries_after(
+        self,
+        connection: Connection,
+        subject_id: bytes,
+        audiences: Collection[str],
+        index: int,
+        *,
+        limit: int,
+    ) -> Sequence[EntryRow]:
+        """Return a subject's entries in these audiences, oldest first, above an index."""
+        query = (
+            select(*_ENTRY_COLUMNS)
+            .where(_ENTRIES.c.subject_id == subject_id)
+            .where(_ENTRIES.c.audience.in_(list(audiences)))
+            .where(_ENTRIES.c.idx > index)
+            .order_by(_ENTRIES.c.idx)
+            .limit(limit)
+        )
+        return [_entry_row(tuple(row)) for row in connection.execute(query)]
+
     def find_committed(
         self, connection: Connection, subject_id: bytes, audience: str, commit: bytes
     ) -> tuple[int, bytes] | None:

@@ -9,9 +9,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Delete, Table, bindparam, delete, func, select, tuple_
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Table,
+    bindparam,
+    delete,
+    func,
+    select,
+    tuple_,
+    union,
+)
 
-from broker.adapters.tables import REGISTER_MODELS, table_of
+from broker.adapters.log_tables import LogEntry
+from broker.adapters.log_tables import table_of as log_table_of
+from broker.adapters.tables import REGISTER_MODELS, InvolvementRecord, table_of
 
 BATCH = 500
 
@@ -31,12 +43,39 @@ _COUNTS = {
     .where(table_of(model).c.until_at <= bindparam("b_now"))
     for model in REGISTER_MODELS
 }
+_ENTRIES, _POINTERS = log_table_of(LogEntry), table_of(InvolvementRecord)
+_NAMING = tuple(
+    table
+    for table in map(table_of, REGISTER_MODELS)
+    if {"subject_id", "until_at"} <= set(table.c.keys())
+)
+_TOUCHED = union(
+    select(_ENTRIES.c.subject_id).where(
+        _ENTRIES.c.retention_until <= bindparam("b_now"), _ENTRIES.c.subject_id.is_not(None)
+    ),
+    select(_POINTERS.c.subject_id).where(
+        _POINTERS.c.expires_at <= bindparam("b_now"), _POINTERS.c.ended_at.is_(None)
+    ),
+    *(
+        select(table.c.subject_id).where(table.c.until_at <= bindparam("b_now"))
+        for table in _NAMING
+    ),
+).subquery()
+_PERSONS = select(func.count()).select_from(_TOUCHED)
 
 
 def count_ended(conn: Connection, now: datetime) -> dict[str, int]:
     """Return how many rows of each table are to be destroyed."""
     counts = {str(name): conn.execute(count, {"b_now": now}) for name, count in _COUNTS.items()}
     return {name: int(found.scalar_one()) for name, found in counts.items()}
+
+
+def count_persons(conn: Connection, now: datetime) -> int:
+    """Return about how many persons something is to end: a content, a pointer, a register's row.
+
+    Each person counts once; a row that names nobody by itself, such as a reference, counts none.
+    """
+    return int(conn.execute(_PERSONS, {"b_now": now}).scalar_one())
 
 
 def purge_ended(conn: Connection, now: datetime, limit: int = BATCH) -> int:

@@ -4,6 +4,7 @@ Rules: entries are public, so anybody's mirror will do, and the root that the ra
 whether they are the ones that were signed. Whose they are is found as their person would find them:
 by the next stub of each roll. A stub that no known roll has is of a person who came after the
 backup, or of the auditor's roll, which names nobody. Contents are gone; places and counters go on.
+A chain key that does not open costs its own roll only: it is counted, never named.
 Source: C2SP tlog-tiles; house reference "audit-log", Chains.
 """
 
@@ -39,6 +40,7 @@ from datwat.protocol.entry import (
     parse_entry,
 )
 from datwat.protocol.errors import ProtocolError
+from datwat.protocol.sealing import UnsealError
 from datwat.protocol.tiles import TILE_WIDTH, TilePath, decode_bundle
 
 # Nobody knows the end of what is lost: as long as the longest retention, its chain stays.
@@ -60,10 +62,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """How many entries came back without content, and how many of them name nobody known."""
+    """How many entries came back without content, and how many of them name nobody known.
 
-    entries: int
-    unknown: int
+    `rolls` persons have a chain key that does not open, so that some of the unknown may be theirs;
+    `delayed` says the same of the auditor's roll.
+    """
+
+    entries: int = 0
+    unknown: int = 0
+    rolls: int = 0
+    delayed: bool = False
 
 
 def read_mirror(folder: Path, start: int, end: int) -> Iterator[bytes]:
@@ -101,7 +109,7 @@ def add_lost(
     since: datetime,
     now: datetime,
 ) -> Lost:
-    """Append entries without their contents, and find whose they are."""
+    """Append entries without their contents, and find whose they are; raise KeyStoreError."""
     rows: list[dict[str, Any]] = []
     for entry in entries:
         rows.append(_build_row(tree.size, entry, since))
@@ -130,7 +138,7 @@ def add_lost(
         conn.execute(insert(_LOST), [_build_lost(row) for row in told])
     conn.execute(update(_HEAD).values(size=tree.size, root=tree.root))
     unknown = sum(row["subject_id"] is None for row in by_tag.values())
-    return Lost(len(rows), unknown)
+    return Lost(len(rows), unknown, finder.unreadable, finder.delayed_unreadable)
 
 
 def _build_row(index: int, entry: bytes, at: datetime) -> dict[str, Any]:
@@ -158,26 +166,39 @@ class _Finder:
         self, conn: Connection, kek: KekPort, tags: set[bytes], quarters: Sequence[str]
     ) -> None:
         self.counters: dict[tuple[bytes, str, str], int] = {}
+        self.unreadable = 0
+        self.delayed_unreadable = False
         self._conn = conn
         self._kek = kek
         self._tags = tags
         self._quarters = quarters
 
     def find_all(self) -> Iterator[tuple[bytes, Found]]:
-        """Yield each stub with whose it is."""
-        delayed = self._conn.execute(select(_HEAD.c.delayed_chain_key_sealed)).scalar_one()
-        yield from self._walk(DELAYED_CHAIN_ID, delayed, ("delayed",))
+        """Yield each stub with whose it is; go past a roll whose key does not open."""
+        sealed = self._conn.execute(select(_HEAD.c.delayed_chain_key_sealed)).scalar_one()
+        delayed = self._find_key(DELAYED_CHAIN_ID, sealed)
+        self.delayed_unreadable = delayed is None
+        if delayed is not None:
+            yield from self._walk(DELAYED_CHAIN_ID, delayed, ("delayed",))
         for subject_id, sealed in self._conn.execute(
             select(_SUBJECTS.c.subject_id, _SUBJECTS.c.chain_key_sealed)
         ):
-            if not self._tags:
-                return
-            yield from self._walk(bytes(subject_id), sealed, ("open", "own"))
+            key = self._find_key(bytes(subject_id), sealed)
+            if key is None:
+                self.unreadable += 1
+            elif self._tags:
+                yield from self._walk(bytes(subject_id), key, ("open", "own"))
+
+    def _find_key(self, chain_id: bytes, sealed: bytes) -> bytes | None:
+        """Return a chain key; None where it does not open: the key is damaged, or not the KEK's."""
+        try:
+            return self._kek.unseal(bytes(sealed), chain_id)
+        except UnsealError:
+            return None
 
     def _walk(
-        self, chain_id: bytes, sealed: bytes, audiences: Sequence[Audience]
+        self, chain_id: bytes, chain_key: bytes, audiences: Sequence[Audience]
     ) -> Iterator[tuple[bytes, Found]]:
-        chain_key = self._kek.unseal(bytes(sealed), chain_id)
         for audience in audiences:
             for quarter in self._quarters:
                 key = derive_tag_key(chain_key, audience, quarter)

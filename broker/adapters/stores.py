@@ -12,6 +12,7 @@ from broker.adapters.reference_store import SqlReferenceStore
 from broker.adapters.rows import RowSealer
 from broker.adapters.special_situation_store import SqlSpecialSituations
 from broker.adapters.subject_store import SqlSubjectStore
+from broker.adapters.wish_store import SqlWishes
 from broker.exchange.registers import Registers
 from broker.pseudonyms.references import References
 from broker.pseudonyms.subjects import Subjects
@@ -31,4 +32,5 @@ def build_registers(row_key: bytes) -> Registers:
         notices=SqlNotices(sealer),
         authorities=SqlAuthorities(sealer),
         consents=SqlConsentRegister(sealer),
+        wishes=SqlWishes(sealer),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
-from sqlalchemy import Index, MetaData, SmallInteger, Table, inspect, text
+from sqlalchemy import BigInteger, Index, MetaData, SmallInteger, Table, inspect, text
 from sqlmodel import Field, SQLModel
 
 from broker.adapters.log_tables import UtcSeconds
@@ -24,6 +24,7 @@ NOT_A_SESSION = text("kind NOT IN ('session', 'represented')")
 NOT_ENDED = text("ended_at IS NULL")
 NOT_OPENED = text("opened_at IS NULL")
 NOT_DELIVERED = text("delivered_at IS NULL")
+NOT_ANSWERED = text("answered_at IS NULL")
 _NO_ROWID: dict[str, Any] = {"sqlite_with_rowid": False}
 
 
@@ -290,6 +291,12 @@ class ObjectionRecord(SQLModel, table=True):
     __tablename__ = "objections"
     __table_args__ = (
         Index("ix_objections_subject", "subject_id", "until_at"),
+        Index(
+            "ix_objections_open",
+            "made_at",
+            sqlite_where=NOT_ANSWERED,
+            postgresql_where=NOT_ANSWERED,
+        ),
         Index("ix_objections_until", "until_at"),
         _NO_ROWID,
     )
@@ -303,14 +310,76 @@ class ObjectionRecord(SQLModel, table=True):
     sealed: bytes
 
 
+class BlockRecord(SQLModel, table=True):
+    """That a person wants one organisation not to look; which, is sealed."""
+
+    __tablename__ = "blocks"
+    __table_args__ = (
+        Index("ix_blocks_subject", "subject_id", "until_at"),
+        Index("ix_blocks_until", "until_at"),
+        _NO_ROWID,
+    )
+
+    id: bytes = Field(primary_key=True)
+    subject_id: bytes
+    since_at: datetime = Field(sa_type=UtcSeconds)
+    until_at: datetime = Field(sa_type=UtcSeconds)
+    sealed: bytes
+
+
+class QuestionRecord(SQLModel, table=True):
+    """A question of a resident and its answer, sealed but for its dates."""
+
+    __tablename__ = "questions"
+    __table_args__ = (
+        Index("ix_questions_subject", "subject_id", "until_at"),
+        Index(
+            "ix_questions_open",
+            "asked_at",
+            sqlite_where=NOT_ANSWERED,
+            postgresql_where=NOT_ANSWERED,
+        ),
+        Index("ix_questions_until", "until_at"),
+        _NO_ROWID,
+    )
+
+    id: bytes = Field(primary_key=True)
+    subject_id: bytes
+    asked_at: datetime = Field(sa_type=UtcSeconds)
+    answered_at: datetime | None = Field(sa_type=UtcSeconds)
+    until_at: datetime = Field(sa_type=UtcSeconds)
+    sealed: bytes
+
+
+class ErasureRecord(SQLModel, table=True):
+    """A wish that contents be erased, of an entry, until two officers answered it."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (
+        Index("ix_erasures_subject", "subject_id"),
+        Index("ix_erasures_asked", "asked_at"),
+        Index("ix_erasures_until", "until_at"),
+        _NO_ROWID,
+    )
+
+    id: bytes = Field(primary_key=True)
+    subject_id: bytes
+    erases: int = Field(sa_type=BigInteger)
+    asked_at: datetime = Field(sa_type=UtcSeconds)
+    until_at: datetime = Field(sa_type=UtcSeconds)
+
+
 class ShieldRecord(SQLModel, table=True):
-    """That a person shielded themselves, until when."""
+    """That a person shielded themselves: since when with whose eyes, and until when."""
 
     __tablename__ = "shields"
     __table_args__: ClassVar[Any] = (Index("ix_shields_until", "until_at"), _NO_ROWID)
 
     subject_id: bytes = Field(primary_key=True)
+    own_at: datetime | None = Field(sa_type=UtcSeconds)
+    open_at: datetime | None = Field(sa_type=UtcSeconds)
     until_at: datetime = Field(sa_type=UtcSeconds)
+    lifted: bool
 
 
 class NoticeRecord(SQLModel, table=True):
@@ -355,6 +424,9 @@ REGISTER_MODELS: tuple[type[SQLModel], ...] = (
     AuthorityRecord,
     ConsentRecord,
     ObjectionRecord,
+    BlockRecord,
+    QuestionRecord,
+    ErasureRecord,
     ShieldRecord,
     NoticeRecord,
 )

@@ -26,6 +26,7 @@ from broker.exchange.question import Question
 from broker.exchange.rooms import Rooms
 from broker.exchange.turns import Turns
 from broker.transparency.access_log import AccessLogReader
+from broker.transparency.own_affairs import Eyes, OwnAffairs
 from broker.transparency.proof_bundle import ProofBundles
 from datwat.party.http_in import build_json_response, read_message
 from datwat.party.openapi import Operation
@@ -61,6 +62,7 @@ class Api:
     portal: PortalDesk
     reader: AccessLogReader
     proof_bundles: ProofBundles
+    own: OwnAffairs
     limiter: RateLimiter
     proofs: Proofs
     read_policy: Callable[[], PolicyFiles]
@@ -78,6 +80,8 @@ def build_operations(api: Api) -> tuple[Operation, ...]:
     }
     endpoints["readAccessLog"] = partial(_answer_access_log, api)
     endpoints["readAccessLogProof"] = partial(_answer_access_log_proof, api)
+    endpoints["readOwnInvolvements"] = partial(_answer_own_involvements, api)
+    endpoints["readOwnWishes"] = partial(_answer_own_wishes, api)
     endpoints |= _build_documents(api)
     return list_operations(endpoints.__getitem__)
 
@@ -149,8 +153,7 @@ async def _answer_access_log(api: Api, request: Request) -> Response:
             conn,
             view.subject_id,
             with_own=not view.is_represented,
-            limit=view.page.limit,
-            cursor=view.page.before,
+            asked=view.page,
             rid=question.object.rid,
             texts=policy.texts,
             titles=policy.titles,
@@ -170,3 +173,20 @@ async def _answer_access_log_proof(api: Api, request: Request) -> Response:
     answer = AccessLogProof.model_construct(v=1, rid=question.object.rid, bundle=bundle)
     body = await asyncio.to_thread(answer.model_dump_json)
     return build_json_response(body.encode())
+
+
+async def _answer_own_involvements(api: Api, request: Request) -> Response:
+    question, fresh = await _admit(api, request, ActObject, ("own_involvements",))
+    eyes = await _open_eyes(api, question, fresh)
+    return build_json_response(await api.own.fetch_involvements(eyes, api.rooms.trust.directory))
+
+
+async def _answer_own_wishes(api: Api, request: Request) -> Response:
+    question, fresh = await _admit(api, request, ActObject, ("own_wishes",))
+    eyes = await _open_eyes(api, question, fresh)
+    return build_json_response(await api.own.fetch_wishes(eyes, api.rooms.trust.directory))
+
+
+async def _open_eyes(api: Api, question: Question, fresh: Fresh) -> Eyes:
+    view = await api.portal.open_view(question, fresh)
+    return Eyes(view.subject_id, view.is_represented, question.object.rid, question.now)

@@ -26,6 +26,7 @@ from datwat.protocol.messages import (
     MessageObject,
     ReleaseObject,
 )
+from datwat.protocol.own_affairs import OwnInvolvements, OwnWishes
 
 INFO = ApiInfo(
     title="datwat broker",
@@ -150,7 +151,7 @@ ROUTES = (
     Route(
         "/v1/wishes",
         "createWish",
-        "Record what a resident wishes: consent, its withdrawal, an objection.",
+        "Record what a resident wishes: consent, objection, block, shield, question, erasure.",
         ActObject,
         ("wish",),
         "portal",
@@ -168,6 +169,22 @@ _DOCUMENTS: tuple[tuple[str, str, str, type[BaseModel] | None, str | None], ...]
         None,
     ),
     ("/v1/health", "getHealth", "Tell that the process answers.", Health, None),
+)
+
+
+_OWN: tuple[tuple[str, str, str, type[BaseModel]], ...] = (
+    (
+        "/v1/own-involvements",
+        "readOwnInvolvements",
+        "Read who is involved with the resident, and who was.",
+        OwnInvolvements,
+    ),
+    (
+        "/v1/own-wishes",
+        "readOwnWishes",
+        "Read what the resident said: consents, objections, questions, blocks, shield.",
+        OwnWishes,
+    ),
 )
 
 
@@ -204,6 +221,18 @@ def list_operations(find: Callable[[str], Endpoint]) -> tuple[Operation, ...]:
         tag="portal",
         statuses=(403, 409, 429, 503),
     )
+    own = tuple(
+        Operation(
+            path=path,
+            operation_id=name,
+            summary=summary,
+            endpoint=find(name),
+            answer=answer,
+            message=(ActObject,),
+            tag="portal",
+        )
+        for path, name, summary, answer in _OWN
+    )
     documents = tuple(
         Operation(
             path=path,
@@ -218,7 +247,7 @@ def list_operations(find: Callable[[str], Endpoint]) -> tuple[Operation, ...]:
         )
         for path, name, summary, answer, media_type in _DOCUMENTS
     )
-    return (*acts, access_log, access_log_proof, *documents)
+    return (*acts, access_log, access_log_proof, *own, *documents)
 
 
 async def _answer_nothing(_request: Request) -> Response:

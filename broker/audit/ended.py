@@ -3,8 +3,9 @@
 Rules: a register notes what it ends inside the log's transaction; before the commit the ratchet
 holds it: a database that is put back from a copy ends it again. A crash between the two leaves an
 end that nobody was told of and that only a restore carries out: never one that was told and can
-come back. Ids only, which mean nothing elsewhere; what a restore needs of an objection is sealed
-under the KEK and can be opened no longer than a backup. Acts that end nothing cost nothing here.
+come back. Ids only, which mean nothing elsewhere; what a restore needs of an objection, a block or
+a shield is sealed under the KEK and can be opened no longer than a backup. Acts that end nothing
+cost nothing here.
 Source: house reference "audit-log", Sequencing ("Ratchet") and Ends.
 """
 
@@ -22,12 +23,12 @@ from sqlalchemy import Connection
 from broker.audit.ports import KekPort
 from broker.audit.records import Appendable, Appended, Job
 from datwat.party.ratchet import Ratchet
-from datwat.protocol.errors import ProtocolError
-from datwat.protocol.values import decode_bytes, encode_bytes
+from datwat.protocol.sealing import UnsealError
+from datwat.protocol.values import FormError, decode_bytes, encode_bytes
 
 EndedKind = Literal[
-    "pointer", "annulled", "member", "occasion", "consent", "objection", "reference",
-    "introduction", "erased", "subject",
+    "pointer", "annulled", "member", "occasion", "consent", "objection", "block", "lifted",
+    "shield", "reference", "introduction", "erased", "asked", "subject",
 ]  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def read_ended(ratchet: Ratchet, kek: KekPort, kind: EndedKind) -> list[Ended]:
     """Return all that ended of a kind, oldest first.
 
     Words are None where none were given, and where the KEK's generation is over: no backup of so
-    long ago can be opened either.
+    long ago can be opened either. Raises KeyStoreError.
     """
     found = []
     for text in ratchet.records(kind):
@@ -103,7 +104,7 @@ def read_ended(ratchet: Ratchet, kek: KekPort, kind: EndedKind) -> list[Ended]:
 def _unseal(kek: KekPort, kind: str, place: str, sealed: str) -> bytes | None:
     try:
         return kek.unseal(decode_bytes(sealed), _aad(kind, place))
-    except ProtocolError:
+    except (UnsealError, FormError):
         return None
 
 

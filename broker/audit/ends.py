@@ -3,15 +3,19 @@
 Rules: a content is destroyed only together with the entry that says so in the person's chain, in
 one transaction: what stays of that quarter, the new entry too, is sealed under a new key, and the
 old key and the contents go. A crash leaves all of it or nothing. Commits cover the plaintext, so
-nothing on the tree changes. That a notice of an end ended is not told: it would never end. What
-waits for its opening does not end before it. Chain key and counters stay until the last content
-of a person ended. Source: house reference "audit-log", Ends; AVG 5(1)(e), 17.
+nothing on the tree changes. A notice names what ended in its core, for whoever is shown the places
+without their contents. That a notice of an end ended is not told: it would never end. What waits
+for its opening does not end before it, and is told where it opened. Chain key and counters stay
+until the last content of a person ended. Source: house reference "audit-log", Ends; AVG 5(1)(e),
+17.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,8 +23,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from broker.audit.ends_port import EndsStore
-from broker.audit.erasing import Eraser, group_moments
+from broker.audit.ends_port import EndedRow, EndsStore
+from broker.audit.erasing import Eraser, group_ended
 from broker.audit.log import Log
 from broker.audit.payloads import Detail, Event, Organisation, Record, build_payload
 from broker.audit.ports import LogStore
@@ -34,7 +38,8 @@ from broker.audit.records import (
 )
 from broker.audit.replaced import Place
 from broker.audit.sealing import Sealing
-from datwat.protocol.entry import derive_quarter
+from datwat.protocol.entry import Audience, derive_quarter
+from datwat.protocol.log_cores import MOST_ENDED, build_ended_core, build_ended_entries_core
 from datwat.protocol.sealing import UnsealError
 
 
@@ -126,7 +131,7 @@ class Ends:
             rows = self._ends.list_lost(conn, limit)
             count = len(rows)
             self._ends.forget_lost(conn, [row.index for row in rows])
-            return self._prepare_notices(conn, group_moments(rows), "lost", "restored", now)
+            return self._prepare_notices(conn, group_ended(rows), "lost", "restored", now)
 
         with self._store.reading() as conn:
             if not self._ends.list_lost(conn, 1):
@@ -141,12 +146,12 @@ class Ends:
     def _prepare_notices(
         self,
         conn: Connection,
-        told: Mapping[ChainRef, Sequence[datetime]],
+        told: Mapping[ChainRef, Sequence[EndedRow]],
         event: Event,
         reason: str,
         now: datetime,
     ) -> list[PreparedEntry]:
-        """Return the entries that tell of contents that are gone: how many, and of when."""
+        """Return the entries that tell of contents that are gone: how many, of when, and which."""
         found = self._fetch_keys(conn, {chain.subject_id for chain in told}, now)
         for keys in found.values():
             if keys.new_quarter_key_sealed is not None:
@@ -155,8 +160,10 @@ class Ends:
                     conn, keys.subject_id, keys.quarter, keys.new_quarter_key_sealed
                 )
         return [
-            self._prepare_notice(found[chain.subject_id], chain, event, reason, moments, now)
-            for chain, moments in told.items()
+            self._prepare_notice(found[chain.subject_id], chain, core, event, reason, rows, now)
+            for origin, ended in told.items()
+            for chain, some in _list_notices(origin, ended)
+            for core, rows in _split(origin, some)
             if chain.subject_id in found  # else there is no roll any more in which to tell it
         ]
 
@@ -177,27 +184,67 @@ class Ends:
         self,
         keys: SubjectKeys,
         chain: ChainRef,
+        core: bytes,
         event: Event,
         reason: str,
-        moments: Sequence[datetime],
+        rows: Sequence[EndedRow],
         now: datetime,
     ) -> PreparedEntry:
+        moments = [row.at for row in rows]
         record = Record(
             v=1,
             event=event,
             at=now,
             rid=os.urandom(16),
             requester=self._party,
-            notice="later" if chain.audience == "delayed" else "now",
+            notice="now",
             detail=Detail(
                 reason=reason, count=len(moments), since_at=min(moments), until_at=max(moments)
             ),
         )
         draft = EntryDraft(
             chain=chain,
-            core=b"",
+            core=core,
             payload=build_payload(record),
             at=now,
             retention_until=now + self._find_retention(),
         )
         return self._sealing.prepare_entry(keys, draft)
+
+
+def _list_notices(
+    origin: ChainRef, rows: Sequence[EndedRow]
+) -> list[tuple[ChainRef, list[EndedRow]]]:
+    """Return in which chain each of these is told.
+
+    What lay in the auditor's chain was opened before it ended (what waits does not end): it is told
+    where it opened, in the person's own chain, for nothing would ever open a notice of it there.
+    """
+    if origin.audience != "delayed":
+        return [(origin, list(rows))]
+    found: dict[Audience, list[EndedRow]] = defaultdict(list)
+    for row in rows:
+        found[_read_audience(row.mark)].append(row)
+    return [(ChainRef(origin.subject_id, one), some) for one, some in found.items()]
+
+
+def _read_audience(mark: bytes | None) -> Audience:
+    """Return where a delayed entry opened; the person's own chain where that cannot be read."""
+    try:
+        stated = json.loads(mark or b"null")
+    except ValueError:
+        return "own"
+    return "open" if isinstance(stated, dict) and stated.get("audience") == "open" else "own"
+
+
+def _split(origin: ChainRef, rows: Sequence[EndedRow]) -> list[tuple[bytes, list[EndedRow]]]:
+    """Return what each notice names, and the core that names it: as much as a core holds."""
+    found = []
+    for start in range(0, len(rows), MOST_ENDED):
+        some = list(rows[start : start + MOST_ENDED])
+        if origin.audience == "delayed":
+            core = build_ended_entries_core(row.index for row in some)
+        else:
+            core = build_ended_core(row.place for row in some)
+        found.append((core, some))
+    return found

@@ -29,6 +29,7 @@ class ContentRow:
     input_sealed: bytes | None = field(repr=False)
     at: datetime
     retention_until: datetime
+    number: int
 
     @property
     def place(self) -> Place:
@@ -46,13 +47,19 @@ class Resealed:
 
 
 @dataclass(frozen=True, slots=True)
-class LostRow:
-    """An entry that was read back after a restore, without its content."""
+class EndedRow:
+    """An entry whose content ended, or was lost in a restore: what its person is to be told.
+
+    `place` is its quarter and its number in its roll; `mark` the replay half of a delayed one, by
+    which it opened: None where it can no longer be read.
+    """
 
     index: int
+    place: tuple[str, int]
     subject_id: bytes = field(repr=False)
     audience: Audience
     at: datetime
+    mark: bytes | None = field(default=None, repr=False)
 
 
 class EndsStore(Protocol):
@@ -99,7 +106,7 @@ class EndsStore(Protocol):
     def destroy_subjects(self, conn: Connection, subject_ids: Collection[bytes]) -> list[bytes]:
         """Destroy chain keys, counters, pseudonyms; return of whom: nothing is left of them."""
 
-    def list_lost(self, conn: Connection, limit: int) -> list[LostRow]:
+    def list_lost(self, conn: Connection, limit: int) -> list[EndedRow]:
         """Return entries without content of which their person was not told yet."""
 
     def forget_lost(self, conn: Connection, indexes: Sequence[int]) -> None:

@@ -6,16 +6,16 @@ What waits for its opening does not end before it. Source: house reference "audi
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import orjson
 from sqlalchemy import Connection
 
-from broker.audit.ends_port import ContentRow, EndsStore, LostRow, Resealed
+from broker.audit.ends_port import ContentRow, EndedRow, EndsStore, Resealed
 from broker.audit.ports import KekPort
 from broker.audit.records import ChainRef
 from broker.audit.replaced import Place
@@ -30,8 +30,7 @@ from datwat.protocol.entry import (
     seal_content,
     seal_input,
 )
-from datwat.protocol.errors import ProtocolError
-from datwat.protocol.sealing import KEY_SIZE
+from datwat.protocol.sealing import KEY_SIZE, UnsealError
 
 POSTPONED = timedelta(days=1)
 _NOTICES: frozenset[str] = frozenset({"erased", "lost"})
@@ -49,10 +48,11 @@ class Eraser:
 
     def erase(
         self, conn: Connection, places: Collection[Place], now: datetime
-    ) -> tuple[int, dict[ChainRef, list[datetime]]]:
+    ) -> tuple[int, dict[ChainRef, list[EndedRow]]]:
         """End what is due in these places; return how much, and what each chain is to be told.
 
-        Runs in the writer's transaction, to which the notices belong too.
+        Runs in the writer's transaction, to which the notices belong too. Raises KeyStoreError:
+        nothing may be committed of it.
         """
         rows = self._ends.fetch_contents(conn, places)
         keys = self._open_keys(conn, places)
@@ -61,19 +61,50 @@ class Eraser:
         if waiting:
             self._ends.postpone(conn, sorted(waiting), now + POSTPONED)
         due = [row for row in due if row.index not in waiting]
+        return len(due), self._destroy(conn, rows, keys, due, now)
+
+    def erase_chosen(
+        self, conn: Connection, places: Collection[Place], commits: Collection[bytes], now: datetime
+    ) -> int:
+        """Destroy the contents of these entries before their end; return how many there were.
+
+        All of them lie in `places`. An entry keeps its commit for ever; its index may be another's
+        in the generation after a loss. Runs in the writer's transaction, to which the entry that
+        tells of it belongs too; again it changes nothing.
+        """
+        rows = self._ends.fetch_contents(conn, places)
+        chosen = [row for row in rows if parse_entry(row.entry).hash in commits]
+        self._destroy(conn, rows, self._open_keys(conn, places), chosen, now)
+        return len(chosen)
+
+    def _destroy(
+        self,
+        conn: Connection,
+        rows: Sequence[ContentRow],
+        keys: Mapping[Place, bytes],
+        due: Sequence[ContentRow],
+        now: datetime,
+    ) -> dict[ChainRef, list[EndedRow]]:
+        """Destroy some of these rows' contents; return what each chain is to be told."""
         changed = {row.place for row in due}
         gone = {row.index for row in due}
         staying = [row for row in rows if row.place in changed and row.index not in gone]
-        told = group_moments(row for row in due if not _is_notice(row, keys.get(row.place)))
+        told = group_ended(
+            self._build_ended(row, keys) for row in due if not _is_notice(row, keys.get(row.place))
+        )
         self._replace_keys(conn, keys, changed, staying, told, derive_quarter(now))
         self._ends.destroy_contents(conn, sorted(gone))
-        return len(due), told
+        return told
 
     def _open_keys(self, conn: Connection, places: Collection[Place]) -> dict[Place, bytes]:
-        """Return the keys that open; what lies under a damaged one is gone already."""
+        """Return the keys that open; what lies under a damaged one is gone already.
+
+        Only what surely opens no more counts as damaged: a key store that does not answer ends the
+        whole step, or an outage would destroy what everybody could still read.
+        """
         keys = {}
         for place, sealed in self._ends.fetch_quarter_keys(conn, places).items():
-            with suppress(ProtocolError):
+            with suppress(UnsealError):
                 key = self._kek.unseal(sealed, derive_quarter_aad(*place))
                 keys[place] = derive_content_key(key)
         return keys
@@ -103,22 +134,31 @@ class Eraser:
         self._ends.replace_keys(conn, new)
 
     def _waits(self, conn: Connection, row: ContentRow, keys: Mapping[Place, bytes]) -> bool:
-        key = keys.get(row.place)
-        if row.audience != "delayed" or row.input_sealed is None or key is None:
-            return False
-        try:
-            mark = open_input(key, row.input_sealed, parse_entry(row.entry).hash)
-        except ContentError:
-            return False
-        return self._is_waiting(conn, mark)
+        mark = _open_mark(row, keys.get(row.place))
+        return mark is not None and self._is_waiting(conn, mark)
+
+    def _build_ended(self, row: ContentRow, keys: Mapping[Place, bytes]) -> EndedRow:
+        mark = _open_mark(row, keys.get(row.place))
+        place = (row.quarter, row.number)
+        return EndedRow(row.index, place, row.subject_id, row.audience, row.at, mark)
 
 
-def group_moments(rows: Iterable[ContentRow | LostRow]) -> dict[ChainRef, list[datetime]]:
-    """Return when the entries of each chain were written."""
-    found: dict[ChainRef, list[datetime]] = defaultdict(list)
+def group_ended(rows: Iterable[EndedRow]) -> dict[ChainRef, list[EndedRow]]:
+    """Return what ended of each chain."""
+    found: dict[ChainRef, list[EndedRow]] = defaultdict(list)
     for row in rows:
-        found[ChainRef(row.subject_id, row.audience)].append(row.at)
+        found[ChainRef(row.subject_id, row.audience)].append(row)
     return found
+
+
+def _open_mark(row: ContentRow, key: bytes | None) -> bytes | None:
+    """Return with what a delayed entry opens, None where it cannot be read or is another's."""
+    if row.audience != "delayed" or row.input_sealed is None or key is None:
+        return None
+    try:
+        return open_input(key, row.input_sealed, parse_entry(row.entry).hash)
+    except ContentError:
+        return None
 
 
 def _is_notice(row: ContentRow, key: bytes | None) -> bool:
@@ -127,7 +167,7 @@ def _is_notice(row: ContentRow, key: bytes | None) -> bool:
         return False
     try:
         content = open_content(key, row.sealed, parse_entry(row.entry).hash)
-        return json.loads(content.payload)["event"] in _NOTICES
+        return orjson.loads(content.payload)["event"] in _NOTICES
     except (ContentError, ValueError, KeyError, TypeError):
         return False
 

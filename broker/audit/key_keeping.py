@@ -4,7 +4,8 @@ Rules: keys that live are sealed anew under the newest generation, some at a tim
 destroyed when its life is over and a whole pass found nothing under it. From then on no backup that
 was made under it can be opened: its life is the longest that what was erased can last in a copy.
 A key that opens no more is left as it is: what lies under it is gone, and what was erased of others
-may not outlive a generation because of it.
+may not outlive a generation because of it. A key store that does not answer stops the step, which
+is done anew in the next round: nothing is destroyed that was only out of reach.
 Source: house reference "audit-log", Ends.
 """
 
@@ -68,6 +69,7 @@ class KeyKeeper:
         """Do the next step: a new generation, `limit` keys of each kind, or one destruction.
 
         Return how many keys were looked at or generations destroyed; 0 if nothing is left to do.
+        Raises KeyStoreError: this step is to be done again.
         """
         due, over = self.list_due(now)
         if due:
@@ -83,9 +85,10 @@ class KeyKeeper:
         if len(self._kek.list_generations()) == 1 or now < newest.started_at + _SETTLED:
             return 0
         if self._pass_under != newest.number:
+            await self._reseal_delayed(newest.number)
+            # Only now: what an outage of the key store left out is done in the next round.
             self._pass_under = newest.number
             self._after_chain, self._after_place = b"", _FIRST
-            await self._reseal_delayed(newest.number)
         if self._after_chain is not None:
             return await self._reseal_chains(newest.number, self._after_chain, limit)
         if self._after_place is not None:
@@ -97,8 +100,9 @@ class KeyKeeper:
         def work(conn: Connection) -> Sequence[Appendable]:
             head = self._store.find_head(conn)
             if head is not None and self._is_stale(head.delayed_chain_key_sealed, newest):
-                sealed = self._turn(head.delayed_chain_key_sealed, DELAYED_CHAIN_ID)
-                self._keys.update_delayed_chain_key(conn, sealed)
+                with suppress(UnsealError):
+                    sealed = self._turn(head.delayed_chain_key_sealed, DELAYED_CHAIN_ID)
+                    self._keys.update_delayed_chain_key(conn, sealed)
             return []
 
         await self._log.append(Job(work))

@@ -68,6 +68,7 @@ class Log:
         self._signed: Signed | None = None
         self._failure: BaseException | None = None
         self._accepting = False
+        self._is_writing = False
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._loop, name="log", daemon=True)
 
@@ -126,6 +127,11 @@ class Log:
         return self._require_signed().size
 
     @property
+    def is_busy(self) -> bool:
+        """Whether jobs are being written or wait to be: others leave the database to them."""
+        return self._is_writing or not self._jobs.empty()
+
+    @property
     def failure(self) -> BaseException | None:
         """What stopped the log, or None."""
         return self._failure
@@ -162,11 +168,13 @@ class Log:
                 _answer_all([(waiting.future, LogStoppedError()) for waiting in batch])
             elif batch:
                 self._write_batch(batch)
+            self._is_writing = False
 
     def _take_batch(self, *, gather: bool) -> tuple[list[Waiting], bool]:
         """Wait for a job, then take all that wait; the second value says whether to end."""
         batch: list[Waiting] = []
         item = self._jobs.get()
+        self._is_writing = True
         if gather:
             time.sleep(_GATHER_SECONDS)
         while item is not None:

@@ -31,8 +31,8 @@ Event = Literal[
     "register", "end", "open_occasion", "hand_over", "close_occasion", "record_conversation",
     "record_consent", "record_objection", "record_authority", "declare_special_situation",
     "introduce", "inquire", "request_contact", "answer_contact", "release", "report_wrong_person",
-    "wish", "outcome", "opened", "renewed", "expired", "looked", "erased", "lost",
-    "new_generation",
+    "wish", "outcome", "opened", "renewed", "expired", "looked", "erased", "kept", "lost",
+    "new_generation", "answered",
 ]  # fmt: skip
 
 
@@ -80,10 +80,14 @@ class GivenPointer(Value):
 class Detail(Value):
     """What an act says of the person; each act fills its own members.
 
-    `consent_id` is the row of the consent: what a withdrawal of this very one needs.
+    `consent_id` is the row of the consent: what a withdrawal of this very one needs. `erases` is
+    the card whose contents somebody wants destroyed, `answers` the wish that is answered, `lifts`
+    the one that is taken back; the ids are the rows of objection, block and question. `kinds` is
+    there where an act ends involvements of several.
     """
 
     kind: Slug | None = None
+    kinds: tuple[Slug, ...] | None = None
     since_at: Moment | None = None
     expires_at: Moment | None = None
     shielded: bool | None = None
@@ -97,6 +101,23 @@ class Detail(Value):
     consent: Consent | None = None
     consent_id: Bytes16 | None = Field(default=None, repr=False)
     withdraws: int | None = Field(default=None, ge=0)
+    erases: int | None = Field(default=None, ge=0)
+    answers: int | None = Field(default=None, ge=0)
+    kept_for: Slug | None = None
+    law: ShortText | None = None
+    decided_because: PlainText | None = None
+    objection_id: Bytes16 | None = Field(default=None, repr=False)
+    block_id: Bytes16 | None = Field(default=None, repr=False)
+    question_id: Bytes16 | None = Field(default=None, repr=False)
+    blocks: Organisation | None = None
+    shields: bool | None = None
+    lifts: int | None = Field(default=None, ge=0)
+    question: PlainText | None = Field(default=None, repr=False)
+    question_to: Organisation | None = None
+    question_about: int | None = Field(default=None, ge=0)
+    outcome: Slug | None = None
+    answer: PlainText | None = Field(default=None, repr=False)
+    remedy: Slug | None = None
     objects_to: Slug | None = None
     objection_reason: PlainText | None = None
     authority_kind: Slug | None = None
@@ -108,6 +129,9 @@ class Detail(Value):
     decider_role: ShortText | None = None
     looked_by: ShortText | None = None
     looked_because: PlainText | None = None
+    helped_by: ShortText | None = None
+    helped_because: PlainText | None = None
+    copy_given: bool | None = None
     count: int | None = Field(default=None, ge=0)
 
 
@@ -144,6 +168,11 @@ class Record(Value):
     detail: Detail | None = None
     delivered: Delivered | None = None
     reopened: Reopened | None = None
+
+    @property
+    def told(self) -> Record:
+        """What it tells: itself, or the earlier entry that it opens."""
+        return self if self.reopened is None else parse_payload(self.reopened.payload)
 
 
 def build_payload(record: Record) -> bytes:

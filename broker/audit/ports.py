@@ -14,6 +14,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from broker.audit.records import LogError
+
 CounterKey = tuple[bytes, str, str]
 """Chain id, audience, quarter."""
 
@@ -26,20 +28,43 @@ class Generation:
     started_at: datetime
 
 
+class KeyStoreError(LogError):
+    """The keeper of the outermost key does not answer: nothing is known of what it was asked."""
+
+    code = "key_store_unavailable"
+    default_detail = "The key store does not answer; nothing was changed. Try again in a moment."
+
+
 class KekPort(Protocol):
     """Seals keys under the outermost key, which may never leave the thing behind this port.
 
     A file today; an adapter to an HSM or key service fits as well: no key is handed out, and a
     generation is a number that the sealed bytes name. `tests/audit/kek_contract.py` is what each
     adapter must pass.
+
+    Two failures that must never be taken for each other: UnsealError says of these very bytes that
+    nobody will open them again, and whoever hears it may go on without them and destroy what lies
+    beneath; KeyStoreError says nothing about them (out of reach, too slow, refused): whoever hears
+    it stops, changes nothing, and asks again later. An adapter that cannot tell which of the two
+    it is raises KeyStoreError.
     """
 
     def seal(self, plaintext: bytes, aad: bytes) -> bytes:
-        """Return `plaintext` sealed under the newest generation, bound to `aad`."""
+        """Return `plaintext` sealed under the newest generation, bound to `aad`.
+
+        Raises:
+            KeyStoreError: the key store does not answer.
+        """
         ...
 
     def unseal(self, sealed: bytes, aad: bytes) -> bytes:
-        """Return what was sealed under any living generation; raise ProtocolError otherwise."""
+        """Return what was sealed under any living generation.
+
+        Raises:
+            UnsealError: these bytes do not open in this context: they were changed, are another
+                key's, or lie under a generation that was destroyed.
+            KeyStoreError: the key store does not answer.
+        """
         ...
 
     def read_generation(self, sealed: bytes) -> int:
@@ -47,18 +72,27 @@ class KekPort(Protocol):
         ...
 
     def list_generations(self) -> tuple[Generation, ...]:
-        """Return the living generations, the newest last: never none."""
+        """Return the living generations, the newest last: never none.
+
+        Raises:
+            KeyStoreError: the key store does not answer.
+        """
         ...
 
     def start_generation(self, now: datetime) -> Generation:
-        """Make a new generation, durably, under which all is sealed from here on."""
+        """Make a new generation, durably, under which all is sealed from here on.
+
+        Raises:
+            DatwatError: it could not be made; the newest is the one of before.
+        """
         ...
 
     def destroy_generation(self, number: int) -> None:
         """Destroy a generation for good; one that is gone already changes nothing.
 
         Raises:
-            DatwatError: it is the newest, under which everything is sealed.
+            DatwatError: it is the newest, under which everything is sealed; or it could not be
+                destroyed, and is there as before.
         """
         ...
 
@@ -197,6 +231,18 @@ class LogStore(Protocol):
         before: int | None,
     ) -> Sequence[EntryRow]:
         """Return a subject's entries in these audiences, newest first, below index `before`."""
+        ...
+
+    def fetch_entries_after(
+        self,
+        connection: Connection,
+        subject_id: bytes,
+        audiences: Collection[str],
+        index: int,
+        *,
+        limit: int,
+    ) -> Sequence[EntryRow]:
+        """Return a subject's entries in these audiences, oldest first, above an index."""
         ...
 
     def find_committed(

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
 
-from broker.audit.log import Log
+from sqlalchemy import Connection
+
 from broker.audit.proofs import SignedHead
-from broker.audit.publication_ports import PublicationStore
 from broker.audit.records import LogDamagedError, LogError
 from datwat.protocol.merkle import build_inclusion_proof
 from datwat.protocol.tiles import TILE_HEIGHT, TILE_WIDTH, TileOutsideError, TilePath, encode_bundle
@@ -48,10 +51,50 @@ class EntryOutsideError(TileOutsideError):
     default_detail = "The log has no entry with this index under the checkpoint that it shows."
 
 
+class GenerationUnknownError(TileOutsideError):
+    """No such generation of this log."""
+
+    code = "generation_unknown"
+    default_detail = "The log has no such generation here: leave the number out for the newest."
+
+
+class SignedTree(Protocol):
+    """A tree of which `size` entries were signed."""
+
+    @property
+    def size(self) -> int:
+        """How many entries were signed."""
+        ...
+
+    def node(self, level: int, index: int) -> bytes:
+        """Return the hash of a complete subtree; raise LogDamagedError if it is not there."""
+        ...
+
+
+class TileStore(Protocol):
+    """The entries and hashes of a tree (see `PublicationStore`)."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Yield a connection that sees what was committed."""
+        ...
+
+    def fetch_entries(
+        self, connection: Connection, start: int, end: int
+    ) -> Sequence[tuple[int, bytes]]:
+        """Return (index, 66 bytes) of the entries of log[start:end) that are there, in order."""
+        ...
+
+    def fetch_hashes(
+        self, connection: Connection, level: int, start: int, end: int
+    ) -> Sequence[bytes]:
+        """Return the hashes of complete subtrees of height `level`, as many as there are."""
+        ...
+
+
 class Tiles:
     """Reads tiles and proofs; blocks on the database, safe in several threads."""
 
-    def __init__(self, log: Log, store: PublicationStore) -> None:
+    def __init__(self, log: SignedTree, store: TileStore) -> None:
         self._log = log
         self._store = store
         self._kept: OrderedDict[TilePath, bytes] = OrderedDict()

@@ -1,8 +1,8 @@
-"""The register of what residents said: give, withdraw, object, answer, shield.
+"""The register of what residents said that bears on a decision: give, withdraw, object, shield.
 
 Rule: what is past its end at `now` is absent; a withdrawn consent is still listed until its end, so
-that the decision can say why it does not count. Answering and shielding are for people: no page
-leads to `answer_objection`, `shield` and `unshield` yet. Source: AVG 7(3), 18, 21.
+that the decision can say why it does not count; an objection that is taken back is gone. Blocks and
+questions: `wishes.py`. Source: AVG 7(3), 18, 21.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from broker.consent.models import ConsentRow, ObjectionRow, ObjectionState
+from broker.consent.models import ConsentRow, ObjectionRow, Reply, Shield
+from datwat.protocol.own_affairs import ObjectionState
 
 
 class ConsentRegister(Protocol):
@@ -39,21 +40,47 @@ class ConsentRegister(Protocol):
     def add_objection(self, conn: Connection, row: ObjectionRow) -> None:
         """Add an objection."""
 
-    def answer_objection(
-        self, conn: Connection, objection_id: bytes, state: ObjectionState, now: datetime
+    def find_objection(
+        self, conn: Connection, subject_id: bytes, objection_id: bytes, now: datetime
+    ) -> ObjectionRow | None:
+        """Return this person's objection of that id, lifted or not; None for anybody else's."""
+
+    def lift_objection(
+        self, conn: Connection, row: ObjectionRow, now: datetime, *, keeps: bool
     ) -> None:
-        """Write the officer's answer; RaceLost where it was answered already."""
+        """End an objection that is taken back; RaceLost where it is gone.
+
+        With `keeps` it counts no more and stays as it is for a representative to see.
+        """
+
+    def answer_objection(
+        self,
+        conn: Connection,
+        row: ObjectionRow,
+        state: ObjectionState,
+        reply: Reply,
+        now: datetime,
+    ) -> None:
+        """Write the officer's answer; RaceLost where it was answered already, or taken back."""
+
+    def list_open_objections(
+        self, conn: Connection, now: datetime, limit: int
+    ) -> tuple[ObjectionRow, ...]:
+        """Return what waits for an officer, the oldest first."""
+
+    def count_overdue_objections(self, conn: Connection, now: datetime) -> int:
+        """Return how many objections wait longer than a month."""
 
     def list_objections(
-        self, conn: Connection, subject_id: bytes, now: datetime
+        self, conn: Connection, subject_id: bytes, now: datetime, *, with_lifted: bool = False
     ) -> tuple[ObjectionRow, ...]:
-        """Return a person's objections, the newest first."""
+        """Return a person's objections, the newest first; those that count, or all kept."""
 
-    def shield(self, conn: Connection, subject_id: bytes, until_at: datetime) -> None:
-        """Shield a person's address everywhere until then (geheim adres), by their own wish."""
+    def shield(self, conn: Connection, subject_id: bytes, shield: Shield | None) -> None:
+        """Shield a person's address everywhere (geheim adres), by their own wish; None: no more.
 
-    def unshield(self, conn: Connection, subject_id: bytes) -> None:
-        """Take the person's own shield away; what a source shields stays."""
+        What a source shields stays.
+        """
 
-    def find_shield(self, conn: Connection, subject_id: bytes, now: datetime) -> datetime | None:
-        """Return until when a person shielded themselves, or None."""
+    def find_shield(self, conn: Connection, subject_id: bytes, now: datetime) -> Shield | None:
+        """Return how and until when a person shielded themselves, lifted or not, or None."""

@@ -25,7 +25,12 @@ from datwat.protocol.canonical import decode_canonical
 from datwat.protocol.signing import MessagePartsError, part_content
 from datwat.protocol.trust import Partner
 
-PORTAL_ACTS = frozenset({"open_session", "end_session", "access_log", "access_log_proof", "wish"})
+PORTAL_ACTS = frozenset(
+    {
+        "open_session", "end_session", "access_log", "access_log_proof", "own_involvements",
+        "own_wishes", "wish",
+    }
+)  # fmt: skip
 _ModelT = TypeVar("_ModelT", bound=BaseModel)
 
 

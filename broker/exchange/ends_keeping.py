@@ -1,7 +1,8 @@
 """The housekeeper's last stage: contents and persons that end, keys that turn, what a restore lost.
 
 Rules: a bounded piece at a time, between which questions pass; what was erased is held by the
-ratchet and leaves the database's own journal (SQLite's WAL) within the same round or the next.
+ratchet and leaves the database's own journal (SQLite's WAL) within the same round or the next; the
+ratchet lets go of it when no backup could bring it back.
 Source: house reference "audit-log", Ends; AVG 5(1)(e).
 """
 
@@ -24,11 +25,14 @@ _SUBJECTS = 100
 _KEYS = 200
 _LOST = 200
 _PAUSE = 0.002
+_REST = 0.25
 _TIDY_EVERY = 10.0
 
 RecordEnded = Callable[[Sequence[Noted]], Awaitable[None]]
 Tidy = Callable[[], bool]
 """Takes what was deleted out of the database's journal; False where somebody still reads it."""
+Forget = Callable[[], int]
+"""Takes out of the ratchet what no backup could bring back; returns how much."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,7 @@ class EndsKeeping:
     generations: KeyKeeper
     record: RecordEnded
     tidy: Tidy
+    forget: Forget
     done: Counter[str] = field(default_factory=Counter)
     _noted: list[Noted] = field(default_factory=list)
     _after: bytes = b""
@@ -55,14 +60,26 @@ class EndsKeeping:
         more |= await self._repeat(lambda: self._tell_lost(now), until)
         await self._end_subjects(now)
         await self._tidy_up(at_once=not more)
-        return await self._repeat(lambda: self._keep_keys(now), until) or more
+        more |= await self._repeat(lambda: self._keep_keys(now), until)
+        self.done["ends_forgotten"] += await asyncio.to_thread(self.forget)
+        return more
+
+    def note_erased(self, contents: int) -> None:
+        """Hear that contents were erased outside a round: the next one tidies up after it."""
+        if contents:
+            self._untidy = True
+            self.done["contents"] += contents
 
     async def _repeat(self, step: Callable[[], Awaitable[int]], until: float) -> bool:
         """Repeat a step until it finds nothing, or time is over: then there may be more."""
+        began = time.monotonic()
         while await step():
-            if time.monotonic() >= until:
+            now = time.monotonic()
+            if now >= until:
                 return True
-            await asyncio.sleep(_PAUSE)
+            # Longer where the machine has much to do: the questions' share of it does not shrink.
+            await asyncio.sleep(max(_PAUSE, (now - began) * _REST))
+            began = time.monotonic()
         return False
 
     async def _erase(self, now: datetime) -> int:

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import cast
 
-from broker.consent.models import ConsentRow, ObjectionRow
+from broker.consent.models import BlockRow, ConsentRow, ObjectionRow
 from broker.exchange import stated
 from broker.involvement.authority import AuthorityRow
 from broker.involvement.contacts import ContactFacts
@@ -51,6 +51,7 @@ class PersonFacts:
     conversation: Conversation | None = None
     consents: Sequence[ConsentRow] = ()
     objections: Sequence[ObjectionRow] = ()
+    blocks: Sequence[BlockRow] = ()
     authorities: Sequence[AuthorityRow] = ()
     shown: Shown | None = None
     held: Involvement | None = None
@@ -90,6 +91,7 @@ def build_evaluation(
         conversation=stated.build_conversation(person.conversation or facts.conversation),
         consents=tuple(_build_consent(row) for row in facts.consents),
         objections=tuple(_build_objection(row) for row in facts.objections),
+        blocks=tuple(_build_block(row) for row in facts.blocks),
         authorities=tuple(_build_authority(row) for row in facts.authorities),
         new_consent=stated.build_new_consent(person),
         new_authority=stated.build_new_authority(person.authority),
@@ -185,6 +187,10 @@ def _build_consent(row: ConsentRow) -> ev.ConsentFacts:
 
 def _build_objection(row: ObjectionRow) -> ev.ObjectionFacts:
     return ev.ObjectionFacts(purpose=row.purpose, made_at=row.made_at, state=row.state)
+
+
+def _build_block(row: BlockRow) -> ev.BlockFacts:
+    return ev.BlockFacts(organisation=row.organisation, since_at=row.since_at)
 
 
 def _build_authority(row: AuthorityRow) -> ev.AuthorityFacts:

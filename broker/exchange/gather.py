@@ -224,6 +224,7 @@ class Gatherer:
             conversation=member.conversation if member else None,
             consents=registers.consents.list_consents(conn, subject_id, now),
             objections=registers.consents.list_objections(conn, subject_id, now),
+            blocks=registers.wishes.list_blocks(conn, subject_id, now),
             authorities=registers.authorities.list_current(conn, subject_id, now),
             shown=self._find_shown(conn, question, part, subject_id),
             held=registered if is_held else None,

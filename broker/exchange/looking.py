@@ -26,17 +26,17 @@ from datwat.protocol.acts import Professional
 
 
 class SecondPersonError(PartyError):
-    """One person would look alone."""
+    """One person would look, or erase, alone."""
 
     code = "second_person"
-    default_detail = "Two different persons look together: name another second one."
+    default_detail = "Two different persons do this together: name another second one."
 
 
 class ReasonMissingError(PartyError):
-    """Nobody looks without a reason."""
+    """Nobody looks or erases without a reason."""
 
     code = "reason_missing"
-    default_detail = "Say why you look, in a sentence of at least ten characters."
+    default_detail = "Say why, in a sentence of at least ten characters."
 
 
 _SHORTEST_REASON = 10

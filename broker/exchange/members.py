@@ -111,7 +111,7 @@ MEMBERS: dict[str, Members] = {
     "record_authority": _members("occasion", "authority", "occasion authority"),
     "introduce": _members("occasion", "role"),
     "inquire": _members("occasion motivation", "identity"),
-    "request_contact": _members("occasion call_back", "", "call_back", 1),
+    "request_contact": _members("occasion call_back motivation", "", "call_back", 1),
     "answer_contact": _members(
         "", "contact_request contact_state", "contact_request contact_state", 1
     ),
@@ -121,5 +121,7 @@ MEMBERS: dict[str, Members] = {
     "end_session": _portal(persons=2),
     "access_log": _portal("page"),
     "access_log_proof": _portal("proof"),
-    "wish": _portal("wish", "wish"),
+    "own_involvements": _portal(),
+    "own_wishes": _portal(),
+    "wish": _portal("wish desk", "wish"),
 }

@@ -50,6 +50,7 @@ from datwat.protocol.acts import Professional
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.deliveries import OpenedCore
 from datwat.protocol.entry import Audience, Content, parse_entry
+from datwat.protocol.log_cores import Term, build_renewed_core
 from datwat.protocol.values import encode_bytes
 
 _BATCH = 200
@@ -156,7 +157,7 @@ class Openings:
             waiting = [one for each in subjects for one in self._list_entries(conn, each, row)]
             entries = [self._prepare_opened(conn, one, row, by, now) for one in waiting]
             for one, entry in zip(waiting, entries, strict=True):
-                core = build_opened_core(one.row)
+                core = build_opened_core(one.row, now)
                 for notice in build_opened(one.record, entry, core, self._party.id, now):
                     registers.notices.add(conn, notice, now)
             return entries
@@ -224,7 +225,7 @@ class Openings:
         return self._seal(
             conn,
             ChainRef(one.row.subject_id, one.audience),
-            build_opened_core(one.row),
+            build_opened_core(one.row, now),
             record,
             one.row.retention_until or now + self._rooms.engine.retention,
         )
@@ -249,7 +250,8 @@ class Openings:
         mark = build_occasion_mark(row.occasion_id, row, "own")
         chain = ChainRef(subject_id, "delayed")
         kept_until = now + self._rooms.engine.retention
-        return self._seal(conn, chain, b"", record, kept_until, mark.encode())
+        core = build_renewed_core(Term(at=now, until_at=stated.until_at, opening=stated.opening))
+        return self._seal(conn, chain, core, record, kept_until, mark.encode())
 
     def _seal(  # noqa: PLR0917 - what an entry is made of
         self,
@@ -280,7 +282,8 @@ def seal_draft(rooms: Rooms, store: LogStore, conn: Connection, draft: EntryDraf
     return rooms.sealing.prepare_entry(keys, draft)
 
 
-def build_opened_core(row: EntryRow) -> bytes:
-    """Return the core of the entry that opens an earlier one: its place and commit."""
-    core = OpenedCore(v=1, type="opened", index=row.index, commit=parse_entry(row.entry).hash)
+def build_opened_core(row: EntryRow, now: datetime) -> bytes:
+    """Return the core of the entry that opens an earlier one: its place and commit, and when."""
+    commit = parse_entry(row.entry).hash
+    core = OpenedCore(v=1, type="opened", index=row.index, commit=commit, at=now)
     return encode_canonical(core.model_dump(mode="json"))

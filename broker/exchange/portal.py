@@ -1,4 +1,4 @@
-"""What the portal does beside the life of a question: ending a session, and reading one's own log.
+"""What the portal does beside the life of a question: ending a session, and reading one's own.
 
 Rule: neither writes an entry (a resident's own look is no event about the resident), but both spend
 their `rid` and are answered in a session that is in force only.

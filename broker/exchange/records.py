@@ -47,6 +47,7 @@ def add_consent(desk: Desk, weighed: Weighed, stated: Consent, writes: list[Writ
         row_id=draw_id(),
         subject_id=weighed.subject_id,
         recorded_by=desk.partner,
+        recorded_at=desk.now,
     )
     writes.append(lambda conn: desk.registers.consents.add_consent(conn, row))
     return Detail(consent=stated, consent_id=row.id)
@@ -59,10 +60,13 @@ def add_objection(desk: Desk, weighed: Weighed, stated: Objection, writes: list[
         row_id=draw_id(),
         subject_id=weighed.subject_id,
         recorded_by=desk.partner,
+        recorded_at=desk.now,
         until_at=desk.now + timedelta(days=weighed.decision.retention_days),
     )
     writes.append(lambda conn: desk.registers.consents.add_objection(conn, row))
-    return Detail(objects_to=stated.purpose, objection_reason=stated.reason or None)
+    return Detail(
+        objection_id=row.id, objects_to=stated.purpose, objection_reason=stated.reason or None
+    )
 
 
 def _add_authority(desk: Desk, weighed: Weighed, stated: Authority, writes: list[Write]) -> Detail:

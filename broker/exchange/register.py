@@ -102,7 +102,6 @@ class Register:
 def _build_involvement(
     desk: Desk, weighed: Weighed, stated: Registration, expires_at: datetime
 ) -> Involvement:
-    shield = desk.registers.consents.find_shield(desk.conn, weighed.subject_id, desk.now)
     return Involvement(
         id=draw_id(),
         subject_id=weighed.subject_id,
@@ -115,7 +114,8 @@ def _build_involvement(
         registered_at=desk.now,
         reconfirmed_at=desk.now,
         expires_at=expires_at,
-        shielded=stated.shielded or shield is not None,
+        # A resident's own shield is found when the pointer is read: they may take it back.
+        shielded=stated.shielded,
         confidential=weighed.decision.audience == "own",
         shielded_by_source=stated.shielded,
     )
@@ -153,7 +153,11 @@ class End:
         return Prepared(
             weighed=weighed,
             part=build_act(weighed, "ended"),
-            detail=Detail(kind=own[0].kind, reason=reason),
+            detail=Detail(
+                kind=own[0].kind,
+                kinds=tuple(one.kind for one in own) if len(own) > 1 else None,
+                reason=reason,
+            ),
             keeps_own=any(held.confidential for held in own),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from broker.consent.register import ConsentRegister
+from broker.consent.wishes import Wishes
 from broker.involvement.authority import Authorities
 from broker.involvement.contacts import Contacts
 from broker.involvement.involvements import Involvements
@@ -28,3 +29,4 @@ class Registers:
     notices: Notices
     authorities: Authorities
     consents: ConsentRegister
+    wishes: Wishes

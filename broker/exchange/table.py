@@ -14,12 +14,16 @@ from broker.exchange.occasion_acts import ChangeOccasion, OpenOccasion, RecordCo
 from broker.exchange.records import RecordWhatWasSaid
 from broker.exchange.register import End, Register
 from broker.exchange.release import Release
-from broker.exchange.session import FindConsentId, MakeWish, OpenSession
+from broker.exchange.session import OpenSession
+from broker.exchange.taking_back import FindConsentId, FindTold
+from broker.exchange.wishes import MakeWish
 from broker.exchange.wrong_person import ReportWrongPerson
 
 
 def build_acts(
-    mint_subject: Callable[[datetime], SubjectKeys], find_consent_id: FindConsentId
+    mint_subject: Callable[[datetime], SubjectKeys],
+    find_consent_id: FindConsentId,
+    find_told: FindTold,
 ) -> Mapping[str, Act]:
     """Return every act that is weighed, by the type of its message."""
     change, said = ChangeOccasion(), RecordWhatWasSaid()
@@ -41,5 +45,5 @@ def build_acts(
         "answer_contact": AnswerContact(),
         "report_wrong_person": ReportWrongPerson(),
         "open_session": OpenSession(mint_subject),
-        "wish": MakeWish(find_consent_id),
+        "wish": MakeWish(find_consent_id, find_told),
     }

@@ -26,6 +26,7 @@ from broker.policy.decision import Decision
 from datwat.party.trust_list import Directory
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.entry import Audience
+from datwat.protocol.log_cores import Term
 from datwat.protocol.values import encode_bytes, encode_moment
 
 _KINDS: dict[str, Literal["inquiry", "act", "refusal"]] = {
@@ -81,7 +82,7 @@ def _build_core(question: Question, prepared: Prepared, revision: str, part: byt
     """
     if prepared.orders is not None:
         return encode_canonical(prepared.orders.model_dump(mode="json"))
-    members = {
+    members: dict[str, object] = {
         "v": 1,
         "type": _KINDS.get(question.object.type, "act"),
         "request_hash": encode_bytes(question.request_hash),
@@ -90,6 +91,11 @@ def _build_core(question: Question, prepared: Prepared, revision: str, part: byt
         "revision": revision,
         "notice": prepared.notice,
     }
+    if prepared.declared is not None and prepared.notice == "later":
+        # Of its own statement the partner learns nothing; the auditor sees until when it waits.
+        stated = prepared.declared.stated
+        term = Term(at=question.now, until_at=stated.until_at, opening=stated.opening)
+        members["term"] = term.model_dump(mode="json")
     return encode_canonical(members)
 
 

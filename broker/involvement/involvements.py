@@ -93,6 +93,9 @@ class Involvements(Protocol):
         Always one and the same statement, whatever is let through: it must cost alike for nobody.
         """
 
+    def list_current(self, conn: Connection, subject_id: bytes, now: datetime) -> list[Involvement]:
+        """Return every current involvement with a person, the oldest first: for themselves."""
+
     def list_current_of(
         self, conn: Connection, subject_id: bytes, source: str, now: datetime
     ) -> list[Involvement]:

@@ -127,6 +127,13 @@ class ObjectionFacts(Value):
     state: Literal["open", "upheld", "rejected"]
 
 
+class BlockFacts(Value):
+    """An organisation that this person does not want to look."""
+
+    organisation: PartyId
+    since_at: Moment
+
+
 class AuthorityFacts(Value):
     """A record of authority over this person."""
 
@@ -209,6 +216,7 @@ class Evaluation(Value):
     conversation: ConversationFacts | None
     consents: tuple[ConsentFacts, ...]
     objections: tuple[ObjectionFacts, ...]
+    blocks: tuple[BlockFacts, ...]
     authorities: tuple[AuthorityFacts, ...]
     new_consent: ConsentFacts | None
     new_authority: AuthorityFacts | None

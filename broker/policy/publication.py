@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from broker.policy.bundle import OpaKey, build_archive, build_opa_archive, sign_archive
 from broker.purposes.catalogue import load_catalogue
 from broker.purposes.wording import load_texts
-from datwat.party.files import replace_file
+from datwat.party.files import describe_obstacle, replace_file
 from datwat.protocol.bundle import MAX_ARCHIVE_BYTES, BundleStatement, derive_digest
 from datwat.protocol.canonical import MAX_BYTES
 from datwat.protocol.documents import SignedDocument, add_signature
@@ -75,8 +75,8 @@ def sign_publication(archive: bytes, folder: Path, keys: Sequence[SigningKey]) -
         # The archive first: a crash between the two leaves a digest that does not fit, never a mix.
         replace_file(folder / ARCHIVE_FILE, archive)
         replace_file(folder / DOCUMENT_FILE, document.to_bytes())
-    except OSError:
-        raise PublicationError("The folder for the bundle cannot be written.") from None
+    except OSError as error:
+        raise PublicationError(describe_obstacle(error, folder)) from None
     return _describe(archive, document)
 
 
@@ -88,8 +88,8 @@ def write_opa_archive(archive: bytes, folder: Path, key_path: Path) -> Path:
     path = folder / OPA_ARCHIVE_FILE
     try:
         replace_file(path, build_opa_archive(archive, OpaKey.from_pem(key_path.read_bytes())))
-    except OSError:
-        raise PublicationError("The key for OPA cannot be read, or its bundle written.") from None
+    except OSError as error:
+        raise PublicationError(describe_obstacle(error, folder)) from None
     return path
 
 
@@ -110,7 +110,9 @@ def find_publication(folder: Path) -> Publication | None:
         raw = _read(archive, MAX_ARCHIVE_BYTES)
         return _describe(raw, SignedDocument.from_bytes(_read(document, 2 * MAX_BYTES)))
     except (OSError, ValidationError):
-        raise PublicationError("The folder holds a bundle that cannot be read.") from None
+        raise PublicationError(
+            f"{folder} holds a bundle that cannot be read: restore it, or name another folder."
+        ) from None
 
 
 def create_policy_keys(folder: Path, count: int) -> Card:
@@ -119,7 +121,7 @@ def create_policy_keys(folder: Path, count: int) -> Card:
     Raises PublicationError where there are some already, or the folder cannot be written.
     """
     if any(folder.glob(KEY_PATTERN)):
-        raise PublicationError("This folder already holds policy keys: choose another one.")
+        raise PublicationError(f"{folder} already holds policy keys: choose another folder.")
     public = []
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -131,8 +133,8 @@ def create_policy_keys(folder: Path, count: int) -> Card:
             public.append(PublicJwk(kty="OKP", crv="Ed25519", x=key.public.raw))
         card = Card(v=1, role="policy", policy_keys=tuple(public))
         replace_file(folder / "card.json", card.model_dump_json(indent=2).encode())
-    except OSError:
-        raise PublicationError("The folder for the policy keys cannot be written.") from None
+    except OSError as error:
+        raise PublicationError(describe_obstacle(error, folder)) from None
     return card
 
 
@@ -140,8 +142,10 @@ def read_policy_keys(paths: Sequence[Path]) -> list[SigningKey]:
     """Return the keys in these files; raise PublicationError, KeyFormError or CanonicalError."""
     try:
         return [SigningKey.from_jwk_text(path.read_text(encoding="utf-8")) for path in paths]
-    except (OSError, UnicodeDecodeError):
-        raise PublicationError("A file with a policy key cannot be read.") from None
+    except OSError as error:
+        raise PublicationError(describe_obstacle(error)) from None
+    except UnicodeDecodeError:
+        raise PublicationError("A file with a policy key is no text: name the right one.") from None
 
 
 def _describe(archive: bytes, document: SignedDocument) -> Publication:

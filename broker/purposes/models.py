@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.messages import FieldPath, LegalBasis, Rung
-from datwat.protocol.values import Moment, PlainText, ShortText, Slug, Value
+from datwat.protocol.values import FormError, Moment, PlainText, ShortText, Slug, Value
 
 FunctionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 OccasionKind = Literal["help_request", "report", "signal", "statutory_task", "crisis"]
@@ -78,13 +78,11 @@ class Edge(Value):
     @model_validator(mode="after")
     def _consent_has_a_rule(self) -> Self:
         if (self.mode in {"explicit_consent", "no_objection"}) != (self.consent_by is not None):
-            msg = (
-                "consent_by belongs to the modes explicit_consent and no_objection, and only there"
+            raise FormError(
+                "consent_by belongs to the modes explicit_consent and no_objection, and only there."
             )
-            raise ValueError(msg)
         if len({item.field for item in self.fields}) != len(self.fields):
-            msg = "a field stands there twice"
-            raise ValueError(msg)
+            raise FormError("A field stands there twice.")
         return self
 
 
@@ -120,12 +118,10 @@ class Purpose(Value):
     def _each_edge_once(self) -> Self:
         keys = [(edge.source, edge.requester, edge.product) for edge in self.edges]
         if len(set(keys)) != len(keys):
-            msg = "two edges have the same source, requester and product"
-            raise ValueError(msg)
+            raise FormError("Two edges have the same source, requester and product.")
         functions = [requester.function for requester in self.requesters]
         if len(set(functions)) != len(functions):
-            msg = "a requester stands there twice"
-            raise ValueError(msg)
+            raise FormError("A requester stands there twice.")
         return self
 
 
@@ -150,11 +146,9 @@ class Product(Value):
     @model_validator(mode="after")
     def _most_is_no_more_than_all(self) -> Self:
         if self.most_fields > len(self.fields):
-            msg = "most_fields is more than the product has"
-            raise ValueError(msg)
+            raise FormError("most_fields is more than the product has.")
         if len({item.field for item in self.fields}) != len(self.fields):
-            msg = "a field stands there twice"
-            raise ValueError(msg)
+            raise FormError("A field stands there twice.")
         return self
 
 
@@ -202,8 +196,7 @@ class Ground(Value):
     @model_validator(mode="after")
     def _renewal_is_no_longer(self) -> Self:
         if self.renewal_days > self.longest_days:
-            msg = "a renewal may not be longer than the longest term"
-            raise ValueError(msg)
+            raise FormError("A renewal may not be longer than the longest term.")
         return self
 
 
@@ -246,8 +239,7 @@ class Code(Value):
     @model_validator(mode="after")
     def _what_is_stated_can_be_mended(self) -> Self:
         if (self.remedy is not None) != (self.about == "stated"):
-            msg = "a code that is stated has a remedy, and no other code has one"
-            raise ValueError(msg)
+            raise FormError("A code that is stated has a remedy, and no other code has one.")
         return self
 
 

@@ -8,8 +8,11 @@ cursor is opaque and authenticated; reading writes no entry. Source: AVG 12, 15;
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from typing import Any
 
+import orjson
 from sqlalchemy import Connection
 
 from broker.audit.payloads import Record, parse_payload
@@ -17,15 +20,19 @@ from broker.audit.ports import EntryRow, LogStore
 from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
 from broker.transparency.cards import Line, build_card
-from broker.transparency.pages import CardPage
+from broker.transparency.pages import LOOK_AHEAD, CardPage
 from datwat.party.errors import PartyError
-from datwat.protocol.access_log import AccessLog, Sentence
+from datwat.protocol.access_log import Sentence
+from datwat.protocol.acts import Page
 from datwat.protocol.entry import parse_entry
+from datwat.protocol.messages import OutcomeCore
 from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
 from datwat.protocol.texts import Texts
 from datwat.protocol.values import decode_bytes, encode_bytes
 
 _BATCH = 50
+# So many more than cards, that what stands on the card of another is found at the first read.
+_AHEAD = 4
 _INDEX_SIZE = 8
 
 
@@ -51,30 +58,34 @@ class AccessLogReader:
         subject_id: bytes,
         *,
         with_own: bool,
-        limit: int,
-        cursor: str | None,
+        asked: Page,
         rid: bytes,
         texts: Texts,
         titles: dict[str, Sentence],
-    ) -> AccessLog:
-        """Return the cards of one page under the newest signed checkpoint; raise CursorError."""
+    ) -> bytes:
+        """Return the JSON of an `AccessLog`: one page under the newest signed checkpoint.
+
+        Where a `number` is asked it is the card of that entry alone: no card where the entry is
+        nobody's, another's, or one that waits, as where there is none at all.
+
+        Raises:
+            CursorError.
+        """
         head = self._proofs.read_head()
-        before, skipped = (
-            self._open_cursor(cursor, subject_id) if cursor else (head.size, frozenset[int]())
-        )
         audiences = ("open", "own") if with_own else ("open",)
-        page = CardPage(limit, skipped)
-        page.fill(self._read_lines(conn, subject_id, audiences, before))
-        cards = tuple(
-            build_card(lines, head.size, self._proofs, texts, titles) for lines in page.cards
-        )
-        return AccessLog(
-            v=1,
-            rid=rid,
-            checkpoint=head.note,
-            cards=cards,
-            next=self._seal_cursor(page, subject_id),
-        )
+        page, is_erased = self._fill_page(conn, subject_id, audiences, asked, head.size)
+        members: dict[str, Any] = {
+            "v": 1,
+            "rid": encode_bytes(rid),
+            "checkpoint": head.note,
+            "cards": [
+                build_card(lines, head.size, self._proofs, texts, titles) for lines in page.cards
+            ],
+            "next": self._seal_cursor(page, subject_id) if asked.number is None else None,
+        }
+        if is_erased:
+            members["erased"] = True
+        return orjson.dumps(members)
 
     def find_consent_id(
         self, conn: Connection, subject_id: bytes, number: int, *, with_own: bool
@@ -86,24 +97,101 @@ class AccessLogReader:
             return None
         (content,) = self._sealing.open_contents(conn, subject_id, [row])
         record = parse_payload(content.payload) if content else None
-        told = _find_told(record) if record else None
+        told = record.told if record else None
         return told.detail.consent_id if told and told.detail else None
 
+    def _fill_page(
+        self,
+        conn: Connection,
+        subject_id: bytes,
+        audiences: tuple[str, ...],
+        asked: Page,
+        size: int,
+    ) -> tuple[CardPage, bool]:
+        """Return what was asked for, and whether it is one entry whose contents are gone."""
+        if asked.number is not None:
+            if asked.number >= size:
+                return CardPage(1, frozenset()), False
+            return self._read_card(conn, subject_id, audiences, asked.number)
+        before, skipped = (
+            self._open_cursor(asked.before, subject_id)
+            if asked.before
+            else (size, frozenset[int]())
+        )
+        page = CardPage(asked.limit, skipped)
+        first = min(_BATCH, asked.limit + _AHEAD)
+        page.fill(self._read_lines(conn, subject_id, audiences, before, first))
+        return page, False
+
+    def _read_card(
+        self,
+        conn: Connection,
+        subject_id: bytes,
+        audiences: tuple[str, ...],
+        number: int,
+    ) -> tuple[CardPage, bool]:
+        """Return the card on which an entry stands, and whether its contents are gone."""
+        page = CardPage(1, frozenset())
+        row = self._store.find_entry(conn, number)
+        if row is None or row.subject_id != subject_id or row.audience not in audiences:
+            return page, False
+        (content,) = self._sealing.open_contents(conn, subject_id, [row])
+        if content is None:
+            return page, True
+        told = parse_payload(content.payload)
+        core = told.reopened.core if told.reopened else content.core
+        top = self._find_outcome(conn, subject_id, audiences, number, core)
+        page.fill(self._read_lines(conn, subject_id, audiences, top + 1, _AHEAD))
+        return page, False
+
+    def _find_outcome(
+        self,
+        conn: Connection,
+        subject_id: bytes,
+        audiences: tuple[str, ...],
+        number: int,
+        core: bytes,
+    ) -> int:
+        """Return the index of the outcome of a question, or the question's own without one."""
+        digest, after = hashlib.sha256(core).digest(), number
+        for _ in range(0, LOOK_AHEAD, _BATCH):
+            rows = self._store.fetch_entries_after(conn, subject_id, audiences, after, limit=_BATCH)
+            contents = self._sealing.open_contents(conn, subject_id, rows)
+            for row, content in zip(rows, contents, strict=True):
+                if content is None:
+                    continue
+                record = parse_payload(content.payload)
+                line = _build_line(row, record, content.core, content.salt, content.payload)
+                if line.told.event != "outcome":
+                    continue
+                if OutcomeCore.model_validate_json(line.told_core).core_hash == digest:
+                    return row.index
+            if len(rows) < _BATCH:
+                break
+            after = rows[-1].index
+        return number
+
     def _read_lines(
-        self, conn: Connection, subject_id: bytes, audiences: tuple[str, ...], before: int
+        self,
+        conn: Connection,
+        subject_id: bytes,
+        audiences: tuple[str, ...],
+        before: int,
+        batch: int,
     ) -> Iterator[Line]:
+        """Yield the lines below an index, newest first; `batch` are read at once to begin with."""
         while True:
             rows = self._store.fetch_entries_of(
-                conn, subject_id, audiences, limit=_BATCH, before=before
+                conn, subject_id, audiences, limit=batch, before=before
             )
             contents = self._sealing.open_contents(conn, subject_id, rows)
             for row, content in zip(rows, contents, strict=True):
                 if content is not None:  # else it was erased: nothing is left to show
                     record = parse_payload(content.payload)
                     yield _build_line(row, record, content.core, content.salt, content.payload)
-            if len(rows) < _BATCH:
+            if len(rows) < batch:
                 return
-            before = rows[-1].index
+            before, batch = rows[-1].index, _BATCH
 
     def _seal_cursor(self, page: CardPage, subject_id: bytes) -> str | None:
         if page.before is None:
@@ -125,9 +213,4 @@ class AccessLogReader:
 
 
 def _build_line(row: EntryRow, record: Record, core: bytes, salt: bytes, payload: bytes) -> Line:
-    told = _find_told(record)
-    return Line(row, parse_entry(row.entry).ref, record, told, core, salt, payload)
-
-
-def _find_told(record: Record) -> Record:
-    return parse_payload(record.reopened.payload) if record.reopened else record
+    return Line(row, parse_entry(row.entry).ref, record, record.told, core, salt, payload)

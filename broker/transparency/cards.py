@@ -10,17 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from broker.audit.payloads import Record
 from broker.audit.ports import EntryRow
 from broker.audit.proofs import Proofs
-from datwat.protocol.access_log import AccessCard, EntryProof, Sentence
-from datwat.protocol.card_data import build_card_data
-from datwat.protocol.card_sentences import build_card_sentences
+from datwat.protocol.access_log import AccessCard, Sentence
+from datwat.protocol.card_data import build_told_data, read_told
+from datwat.protocol.card_sentences import build_told_sentences
 from datwat.protocol.texts import Texts
+from datwat.protocol.values import encode_bytes
 
 _Json = dict[str, Any]
+_MEMBERS: _Json = dict.fromkeys(AccessCard.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +47,45 @@ def build_card(
     proofs: Proofs,
     texts: Texts,
     titles: Mapping[str, Sentence],
-) -> AccessCard:
-    """Return the card of one entry, or of an outcome and, last, its question."""
-    entries = tuple(_build_proof(line, size, proofs) for line in reversed(lines))
-    data = build_card_data(entries)
-    said = build_card_sentences(entries, texts, titles)
-    members = {
-        **dict.fromkeys(AccessCard.model_fields),
+) -> dict[str, Any]:
+    """Return the card of one entry, or of an outcome and, last, its question.
+
+    It is an `AccessCard` as JSON has it: all of it comes from records that were read strictly, so
+    that no model is made of it here; whoever is shown it makes one, and checks it.
+    """
+    oldest_first = lines[::-1]
+    told = [read_told(line.row.index, line.core, line.payload) for line in oldest_first]
+    data = build_told_data(told)
+    said = build_told_sentences(told, texts, titles)
+    return {
+        **_MEMBERS,
         **data,
-        "summary": said.summary.model_dump(),
-        "support": said.support.model_dump(),
+        "summary": _build_text(said.summary),
+        "support": _build_text(said.support),
         "findings": _add_texts(data["findings"], said.findings),
         "withheld": _add_texts(data["withheld"], said.withheld),
-        "proofs": (),
+        "proofs": [_build_proof(line, size, proofs) for line in oldest_first],
     }
-    card = AccessCard.model_validate_json(orjson.dumps(members))
-    return card.model_copy(update={"proofs": entries})
 
 
 def _add_texts(coded: Sequence[_Json], texts: Iterable[Sentence]) -> list[_Json]:
     """Return what is coded, each with its text."""
-    return [{**one, "text": text.model_dump()} for one, text in zip(coded, texts, strict=True)]
+    return [{**one, "text": _build_text(text)} for one, text in zip(coded, texts, strict=True)]
 
 
-def _build_proof(line: Line, size: int, proofs: Proofs) -> EntryProof:
+def _build_text(text: Sentence) -> _Json:
+    return {"nl": text.nl, "en": text.en}
+
+
+def _build_proof(line: Line, size: int, proofs: Proofs) -> _Json:
+    """Return an `EntryProof` as JSON has it."""
     receipt = proofs.build_receipt(line.row.index, size)
-    return EntryProof(
-        index=receipt.index,
-        path=receipt.path,
-        audience="own" if line.row.audience == "own" else "open",
-        tag=line.tag,
-        core=line.core,
-        salt=line.salt,
-        payload=line.payload,
-    )
+    return {
+        "index": receipt.index,
+        "path": [encode_bytes(digest) for digest in receipt.path],
+        "audience": "own" if line.row.audience == "own" else "open",
+        "tag": encode_bytes(line.tag),
+        "core": encode_bytes(line.core),
+        "salt": encode_bytes(line.salt),
+        "payload": encode_bytes(line.payload),
+    }

@@ -19,6 +19,7 @@ from broker.audit.publication import ProofBase
 from broker.audit.records import LogDamagedError
 from broker.audit.sealing import Sealing
 from broker.audit.tag_roots import TagRootMovedError
+from broker.transparency.proof_delayed import DelayedReading, list_stated
 from broker.transparency.proof_paths import Paths
 from broker.transparency.proof_reading import (
     GatheredRoll,
@@ -26,7 +27,6 @@ from broker.transparency.proof_reading import (
     Reading,
     build_roll,
     build_root,
-    find_opened,
     give_out,
     list_opened,
 )
@@ -35,7 +35,6 @@ from datwat.protocol.completeness import MAX_QUARTERS, CompletenessBundle, View
 from datwat.protocol.entry import (
     ENTRY_LENGTH,
     Audience,
-    Content,
     ContentError,
     derive_quarter,
     derive_tag_key,
@@ -144,7 +143,7 @@ class ProofBundles:
         return self._build(view, gather)
 
     def build_delayed(self, quarters: Sequence[str], now: datetime) -> CompletenessBundle:
-        """Return the auditor's bundle: each delayed entry, and by what it was opened.
+        """Return the auditor's bundle: each delayed entry, its term, and by what it was opened.
 
         Raises as `build`.
         """
@@ -191,17 +190,18 @@ class ProofBundles:
         self, conn: Connection, base: ProofBase, view: View, rolls: Sequence[GatheredRoll]
     ) -> CompletenessBundle:
         opened = {row.index: core for roll in rolls for row, core in list_opened(roll)}
-        openings = self._find_openings(conn, rolls, base.size) if view == "auditor" else {}
+        delayed = DelayedReading(self._sealing, self._fetch_rows)
+        beside = delayed.find_beside(conn, rolls, base.size) if view == "auditor" else {}
         paths = Paths(base.size)
         paths.want(row.index for roll in rolls for row in roll.rows)
         paths.want(core.index for core in opened.values())
-        paths.want(row.index for row, _ in openings.values())
+        paths.want(list_stated(beside.values()))
         paths.want([] if base.tag_index is None else [base.tag_index])
         paths.want_peaks(base.tag_size)
         paths.load(conn, self._store)
         tags = [tag for roll in rolls for tag in roll.tags]
         proofs = iter(self._source.prove_tags(conn, base.tag_size, tags))
-        read = Reading(conn, self._raw, paths, opened, openings)
+        read = Reading(conn, self._raw, paths, opened, beside)
         return CompletenessBundle.model_construct(
             v=1,
             type="completeness",
@@ -227,22 +227,6 @@ class ProofBundles:
             if len(rows) < _BATCH:
                 return found[::-1]
             below = rows[-1].index
-
-    def _find_openings(
-        self, conn: Connection, rolls: Sequence[GatheredRoll], below: int
-    ) -> dict[int, tuple[EntryRow, Content]]:
-        """Return the entry by which each delayed one was opened, by the index of the latter."""
-        found: dict[int, tuple[EntryRow, Content]] = {}
-        for subject_id in {row.subject_id for roll in rolls for row in roll.rows}:
-            if subject_id is None:
-                continue
-            rows = self._fetch_rows(conn, subject_id, ("open", "own"), below)
-            contents = self._sealing.open_contents(conn, subject_id, rows)
-            for row, content in zip(rows, contents, strict=True):
-                core = find_opened(content)
-                if content is not None and core is not None:
-                    found[core.index] = (row, content)
-        return found
 
 
 def list_quarters(rows: Sequence[EntryRow], now: datetime) -> list[str]:

@@ -1,10 +1,12 @@
 """What a completeness bundle is read from: the rows of a roll, and the public bytes around them.
 
-Rule: contents that are gone leave their place: the entry is shown by what it commits to.
+Rule: contents that are gone leave their place: the entry is shown by what it commits to. The
+auditor sees of a delayed entry the hashes of its halves, and neither half.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,7 +18,13 @@ from broker.audit.ports import EntryRow
 from broker.audit.publication import ProofBase
 from broker.audit.records import LogDamagedError
 from broker.transparency.proof_paths import Paths
-from datwat.protocol.completeness import EarlierEntry, OpeningEntry, Roll, RollEntry, TagRoot
+from datwat.protocol.completeness import (
+    EarlierEntry,
+    Roll,
+    RollEntry,
+    StatedEntry,
+    TagRoot,
+)
 from datwat.protocol.deliveries import OpenedCore
 from datwat.protocol.entry import Audience, Content, derive_tag, parse_entry
 from datwat.protocol.tag_tree import TagProof
@@ -51,6 +59,23 @@ class GatheredRoll:
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """An entry that states something of a delayed one, with what it holds."""
+
+    row: EntryRow = field(repr=False)
+    content: Content = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What states the term of a delayed entry, opened it, and told that its contents ended."""
+
+    terms: tuple[Stated, ...] = ()
+    opening: Stated | None = None
+    ended: Stated | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What the members of a bundle are read from, in one view of the database."""
 
@@ -58,7 +83,7 @@ class Reading:
     source: RawEntries
     paths: Paths
     opened: dict[int, OpenedCore]
-    openings: dict[int, tuple[EntryRow, Content]] = field(repr=False)
+    beside: dict[int, Beside] = field(repr=False)
 
     def raw(self, start: int, end: int) -> Iterable[bytes]:
         """Yield the public bytes of log[start:end)."""
@@ -76,18 +101,18 @@ class Reading:
         path = self.paths.path(core.index)
         return EarlierEntry.model_construct(tag=parse_entry(entry).ref, path=path)
 
-    def find_opening(self, index: int) -> OpeningEntry | None:
-        """Return the entry that opens the delayed one at `index`."""
-        found = self.openings.get(index)
-        if found is None:
-            return None
-        row, content = found
-        return OpeningEntry.model_construct(
-            index=row.index,
-            tag=parse_entry(row.entry).ref,
-            core=content.core,
-            payload_hash=content.payload_hash,
-            path=self.paths.path(row.index),
+    def find_beside(self, index: int) -> Beside:
+        """Return what is shown beside the delayed entry at `index`."""
+        return self.beside.get(index, Beside())
+
+    def build_stated(self, stated: Stated) -> StatedEntry:
+        """Return an entry as it states something: its core, and where it lies."""
+        return StatedEntry.model_construct(
+            index=stated.row.index,
+            tag=parse_entry(stated.row.entry).ref,
+            core=stated.content.core,
+            payload_hash=stated.content.payload_hash,
+            path=self.paths.path(stated.row.index),
         )
 
 
@@ -155,19 +180,23 @@ def build_roll(roll: GatheredRoll, read: Reading, proofs: Iterator[TagProof]) ->
 def _build_entry(
     number: int, row: EntryRow, content: Content | None, place: TagProof, read: Reading
 ) -> RollEntry:
+    beside = read.find_beside(row.index)
     entry = RollEntry.model_construct(
         n=number,
         index=row.index,
         path=read.paths.path(row.index),
         place=place,
         earlier=read.find_earlier(row.index),
-        opening=read.find_opening(row.index),
+        terms=tuple(map(read.build_stated, beside.terms)),
+        opening=read.build_stated(beside.opening) if beside.opening else None,
+        ended=read.build_stated(beside.ended) if beside.ended and content is None else None,
     )
     halves: dict[str, bytes]
     if content is None:
         halves = {"commit": parse_entry(row.entry).hash}
     elif row.audience == "delayed":
-        halves = {"core": content.core, "payload_hash": content.payload_hash}
+        core_hash = hashlib.sha256(content.core).digest()
+        halves = {"core_hash": core_hash, "payload_hash": content.payload_hash}
     else:
         halves = {"core": content.core, "salt": content.salt, "payload": content.payload}
     return entry.model_copy(update=halves)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from connectors.client.exchange import Exchange
 from connectors.client.identity import Record, require_record
 from connectors.client.outgoing import Draft, Person, Sent
+from connectors.client.own_occasions import OwnOccasions
 from connectors.client.requests import ClientRef
 from connectors.client.results import ActResult, ActResults, Entry
 from connectors.client.store import ClientStore, Occasion
@@ -92,6 +93,7 @@ class Desk:
         self.store = store
         self.policy = policy
         self.source = source
+        self.own_occasions = OwnOccasions(store.engine)
 
     async def find_own_record(self, number: str) -> Record | None:
         """Return the own source's record of a client number; None without a source."""
@@ -171,9 +173,13 @@ class Desk:
 
         Raises PeerError (a problem of the broker: PeerRefusedError), AnswerRefusedError, …
         """
+        return await self.finish(await self.prepare(draft, context), numbers)
+
+    async def prepare(self, draft: Draft, context: object = None) -> Sent:
+        """Look up, sign and record a message; nothing reached the broker."""
         sent = await self.exchange.prepare(draft)
-        self.store.record_sent(sent, context, clock.now())
-        return await self.finish(sent, numbers)
+        self.store.record_sent(sent, context, clock.now(), draft.statement)
+        return sent
 
     async def finish(self, sent: Sent, numbers: Sequence[str]) -> Done:
         """Deliver a recorded message (again), verify and record its answer, keep its handles."""

@@ -116,6 +116,17 @@ class Exchange:
         self._memory = memory
         self._patience = patience
 
+    def waiting_at_most(self, patience: timedelta) -> Exchange:
+        """Return the same party's side, which sends the same bytes again for so long."""
+        return Exchange(
+            party_id=self.party_id,
+            key=self._key,
+            directory=self._directory,
+            http=self._http,
+            memory=self._memory,
+            patience=patience,
+        )
+
     @property
     def directory(self) -> Directory:
         """The trust list as it is held now."""

@@ -40,6 +40,13 @@ def list_held(engine: Engine, client: str, origin: str) -> list[HeldEntry]:
         ]
 
 
+def is_client(engine: Engine, number: str) -> bool:
+    """Whether a client has this number here, with or without entries."""
+    found = select(clients.c.number).where(clients.c.number == number)
+    with engine.connect() as connection:
+        return connection.execute(found).first() is not None
+
+
 def _fetch_opened(connection: Connection, origin: str) -> dict[int, bytes]:
     statement = select(gateway_opened.c.log_index, gateway_opened.c.commit).where(
         gateway_opened.c.origin == origin

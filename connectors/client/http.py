@@ -176,11 +176,13 @@ class ConnectorClient:
         headers = {"Content-Type": "application/json"} if content is not None else None
         try:
             return self._client.request(method, route, content=content, headers=headers)
-        except httpx.HTTPError as error:
+        except httpx.HTTPError:
+            where = self._client.base_url
             raise ConnectorProblem(
                 0,
                 "connector_unreachable",
-                f"The connector cannot be reached: {type(error).__name__}.",
+                f"The connector at {where.scheme}://{where.netloc.decode()} does not answer: "
+                "check the address, and that it is served.",
             ) from None
 
     def _read(self, response: httpx.Response, kind: type[ModelT]) -> ModelT:

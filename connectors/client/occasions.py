@@ -47,6 +47,7 @@ class Occasions(Desk):
         }
         if len(references) == 1:
             self.store.add_occasion(request.occasion, references.pop(), numbers, clock.now())
+            self.own_occasions.keep(request.occasion, request.opens)
         return build_act_results(done, numbers)
 
     async def hand_over(self, request: HandOver) -> ActResults:
@@ -54,7 +55,10 @@ class Occasions(Desk):
         statement = self.build_statement(
             request.professional, request.occasion, handlers=request.handlers
         )
-        return await self._change("hand_over", request.occasion, statement)
+        results = await self._change("hand_over", request.occasion, statement)
+        if all(result.weighing.permitted for result in results.results):
+            self.own_occasions.hand_over(request.occasion, request.handlers)
+        return results
 
     async def close_occasion(self, request: Close) -> ActResults:
         """Close an occasion: the right to ask on it ends."""

@@ -59,6 +59,8 @@ ROUTES: Final[Mapping[str, str]] = {
     "end_session": "/v1/sessions",
     "access_log": "/v1/access-log",
     "access_log_proof": "/v1/access-log/proof",
+    "own_involvements": "/v1/own-involvements",
+    "own_wishes": "/v1/own-wishes",
     "wish": "/v1/wishes",
 }
 _OBJECTS: Final[Mapping[str, type[MessageObject]]] = {

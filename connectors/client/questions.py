@@ -6,9 +6,11 @@ for it, lives in memory and dies with the answer; a stranger's record is discard
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from connectors.client.desk import Desk, Done, build_act_results
 from connectors.client.opening import OpenedRelease, open_release
-from connectors.client.outgoing import Draft
+from connectors.client.outgoing import Draft, Sent
 from connectors.client.requests import Ask, AskKnown, Introduce, RequestContact
 from connectors.client.results import (
     ActResults,
@@ -30,6 +32,17 @@ from datwat.protocol.messages import FailureCode
 from datwat.protocol.values import encode_bytes
 
 _log = get_logger("questions")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRelease:
+    """A question to a source as it was signed, with the key that opens its answer: memory only."""
+
+    sent: Sent = field(repr=False)
+    client: str
+    source: str
+    reply_key: ExchangeKey = field(repr=False)
+    bsn: str | None = field(repr=False)
 
 
 class Questions(Desk):
@@ -68,6 +81,13 @@ class Questions(Desk):
 
         Raises PurposeUnknownError, PartnerUnknownError, ReferenceUnknownError: nothing was sent.
         """
+        return await self.finish_release(await self.prepare_release(request))
+
+    async def prepare_release(self, request: AskKnown) -> PreparedRelease:
+        """Sign and record a question for a source; nothing reached the broker.
+
+        Raises PurposeUnknownError, PartnerUnknownError, ReferenceUnknownError.
+        """
         purpose = await self.policy.require_purpose(request.purpose)
         pointer = self._find_pointer(request)
         source = request.source or (pointer.source if pointer else None)
@@ -91,9 +111,17 @@ class Questions(Desk):
             "reply_key": encode_bytes(reply_key.public.raw),
         }
         number = request.client.client
-        done = await self.carry_out(Draft("release", persons, statement, extra), [number])
         bsn = await self._find_bsn(request, source)
-        return self._open(done, number, source, reply_key, bsn)
+        sent = await self.prepare(Draft("release", persons, statement, extra))
+        return PreparedRelease(sent, number, source, reply_key, bsn)
+
+    async def finish_release(self, prepared: PreparedRelease) -> ReleaseResult:
+        """Deliver a prepared question (again: the same bytes, within ten minutes) and open it.
+
+        Raises PeerError; what was not answered may be finished by the same `prepared` once more.
+        """
+        done = await self.finish(prepared.sent, [prepared.client])
+        return self._open(done, prepared.client, prepared.source, prepared.reply_key, prepared.bsn)
 
     async def request_contact(self, request: RequestContact) -> ActResults:
         """Ask to be called by one source; the answer says *sent* and nothing else."""
@@ -101,7 +129,10 @@ class Questions(Desk):
         self._require_partner(request.source)
         persons = await self.resolve([request.client], [{}])
         statement = self.build_statement(
-            request.professional, request.occasion, call_back=request.call_back
+            request.professional,
+            request.occasion,
+            call_back=request.call_back,
+            motivation=request.motivation,
         )
         extra = {"purpose": purpose.model_dump(mode="json"), "source": request.source}
         numbers = [request.client.client]

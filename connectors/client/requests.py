@@ -244,13 +244,17 @@ class AskKnown(Request):
 
 
 class RequestContact(Request):
-    """Ask to be called by one source; nothing is learned but that it was sent."""
+    """Ask to be called by one source; nothing is learned but that it was sent.
+
+    `motivation` is the reason, for an urgent one: the resident and the reviewer read it.
+    """
 
     client: ClientRef
     occasion: ShortText | None = None
     purpose: Slug
     source: PartyId
     call_back: Contact
+    motivation: Motivation | None = None
 
 
 class AnswerContact(Request):

@@ -5,6 +5,8 @@ Rule: nothing here decides anything about a person; it names, sends, verifies an
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from connectors.client.contacts import Contacts
 from connectors.client.desk import build_act_results
 from connectors.client.occasions import Occasions
@@ -20,6 +22,13 @@ from datwat.protocol.acts import Professional
 
 class ClientService(Registrations, Occasions, Records, Questions, Contacts):
     """All that a partner's software can do; `sync` is in `sync.py`."""
+
+    def waiting_at_most(self, patience: timedelta) -> ClientService:
+        """Return the same service for somebody in front of a screen, who waits no longer."""
+        exchange = self.exchange.waiting_at_most(patience)
+        service = ClientService(exchange, self.store, self.policy, self.source)
+        service.contact_book = self.contact_book
+        return service
 
     async def redeem_introduction(self, request: RedeemIntroduction) -> ActResults:
         """Redeem a one-time code under a client number of one's own.

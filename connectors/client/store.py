@@ -27,6 +27,7 @@ from connectors.tables import (
     pointers,
 )
 from datwat.party.database import READ_ONLY
+from datwat.protocol.acts import Statement
 
 HANDLE_USED_FOR: Final = timedelta(days=365)  # as the broker (protocol.md section 10)
 
@@ -74,6 +75,11 @@ class ClientStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    @property
+    def engine(self) -> Engine:
+        """The database of this connector."""
+        return self._engine
 
     def find_handles(self, numbers: Iterable[str], now: datetime) -> dict[str, bytes]:
         """Return the handles of those of `numbers` that have one which the broker still knows."""
@@ -216,8 +222,13 @@ class ClientStore:
         values = [{**row, "sent_at": _seconds(now)}]
         self._upsert(contact_requests, values, ("reference",), ("sent_at",))
 
-    def record_sent(self, sent: Sent, context: object, now: datetime) -> None:
-        """Record a message before it is sent; `context` (JSON) says what its rows are about."""
+    def record_sent(
+        self, sent: Sent, context: object, now: datetime, statement: Statement | None = None
+    ) -> None:
+        """Record a message before it is sent; `context` (JSON) says what its rows are about.
+
+        By `statement` staff find again what they said themselves, and on which occasion.
+        """
         hashes = [digest.hex() for digest in sent.person_hashes]
         raw = json.dumps({"persons": hashes, "context": context}).encode()
         with self._engine.begin() as connection:
@@ -229,6 +240,8 @@ class ClientStore:
                     message=sent.wire,
                     context=raw,
                     state="pending",
+                    staff=statement.professional.id if statement else None,
+                    occasion=statement.occasion if statement else None,
                 )
             )
 

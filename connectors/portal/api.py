@@ -1,4 +1,4 @@
-"""The portal's HTTP: the login by redirect, and a small JSON API for who is logged in.
+"""The portal's JSON API for who is logged in; the pages have the same sessions.
 
 Rules: the cookie is opaque, HttpOnly, SameSite; what changes or reads anything is a POST with JSON
 and the session's own token in a header, so that no other site can do it; nothing about a person in
@@ -7,20 +7,16 @@ a URL.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
-from connectors.portal.desk import Handles, ResidentDesk
-from connectors.portal.errors import CrossSiteError, NotRepresentedError
-from connectors.portal.login import Provider
+from connectors.portal.desk import ResidentDesk
+from connectors.portal.own_api import AskPerson, OwnApi
 from connectors.portal.own_proof import Asked
-from connectors.portal.sessions import LOGIN_TIME, LONGEST, Logins, Session, Sessions
-from connectors.portal.settings import PortalSettings
+from connectors.portal.resident import Resident, Who
 from datwat.party import clock
 from datwat.party.http_in import build_json_response
 from datwat.party.http_out import PeerError
@@ -33,10 +29,12 @@ from datwat.protocol.answers import Weighing
 from datwat.protocol.canonical import decode_strict
 from datwat.protocol.completeness import MAX_QUARTERS, CompletenessBundle, build_copy
 from datwat.protocol.values import Moment, Quarter, Value
+from datwat.web.problems import CrossSiteError
+from datwat.web.sessions import Session
+from datwat.web.site import Site
 
 CSRF_HEADER: Final = "x-csrf-token"
 _STATUSES: Final = (401, 403, 404, 502, 504)
-Who = Literal["self", "represented"]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _log = get_logger("portal")
 
@@ -74,7 +72,7 @@ class AskProof(Value):
 
 
 class AskWish(Value):
-    """Consent, withdrawal or objection, of whom."""
+    """What is wished, and of whom."""
 
     person: Who = "self"
     wish: Wish
@@ -97,23 +95,12 @@ class LoggedOut(Value):
 class PortalApi:
     """The routes of one portal process."""
 
-    def __init__(self, settings: PortalSettings, provider: Provider, desk: ResidentDesk) -> None:
-        """Keep the parts; nobody is logged in."""
-        self._settings = settings
-        self._provider = provider
+    def __init__(self, site: Site[Resident], desk: ResidentDesk, url: str) -> None:
+        """Keep the parts; `url` is the portal's own address."""
+        self._site = site
         self._desk = desk
-        self.sessions = Sessions()
-        self._logins = Logins()
-        prefix = "__Host-" if settings.is_secure else ""
-        self._session_cookie = f"{prefix}datwat-session"
-        self._login_cookie = f"{prefix}datwat-login"
-
-    def build_routes(self) -> Sequence[Route]:
-        """Return the two routes of the login, which a browser follows."""
-        return (
-            Route("/login", self.login, methods=["GET"]),
-            Route("/login/callback", self.callback, methods=["GET"]),
-        )
+        self._origin = url.rstrip("/")
+        self._own = OwnApi(desk, self.find_handle, self._require_session)
 
     def build_operations(self) -> tuple[Operation, ...]:
         """Return the JSON API."""
@@ -148,12 +135,13 @@ class PortalApi:
             Operation(
                 path="/v1/me/wishes",
                 operation_id="recordWish",
-                summary="Consent, withdraw, or object.",
+                summary="Consent, withdraw, object, block, shield, ask, or have erased.",
                 endpoint=self.wish,
                 answer=WishAnswer,
                 request=AskWish,
                 statuses=_STATUSES,
             ),
+            *self._own.build_operations(),
             Operation(
                 path="/v1/logout",
                 operation_id="logOut",
@@ -173,41 +161,19 @@ class PortalApi:
             ),
         )
 
-    async def login(self, request: Request) -> Response:
-        """Send the resident to the identity provider."""
-        state: dict[str, Any] = {}
-        request.scope["session"] = state
-        response = await self._provider.redirect(request)
-        token = self._logins.seal(state, clock.now())
-        self._set_cookie(response, self._login_cookie, token, LOGIN_TIME.seconds)
-        return response
-
-    async def callback(self, request: Request) -> Response:
-        """Take the resident back, look them up blindly, and open a session."""
-        now = clock.now()
-        token = request.cookies.get(self._login_cookie)
-        request.scope["session"] = self._logins.open(token, now)
-        identity = await self._provider.fetch_identity(request, now)
-        handles = await self._desk.open_session(identity)
-        self.sessions.end(request.cookies.get(self._session_cookie))
-        opened = self.sessions.open(handles.own, handles.represented, now)
-        response = RedirectResponse(self._settings.home_page, status_code=303)
-        self._set_cookie(response, self._session_cookie, opened, int(LONGEST.total_seconds()))
-        self._set_cookie(response, self._login_cookie, "", 0)
-        return response
-
     async def me(self, request: Request) -> Response:
         """Tell who may be looked at, and give the token for the POSTs."""
         session = self._require_session(request)
-        persons: tuple[Who, ...] = ("self", "represented") if session.represented else ("self",)
-        me = Me(persons=persons, csrf_token=session.csrf, ends_at=session.ends_at)
+        me = Me(persons=session.held.persons, csrf_token=session.csrf, ends_at=session.ends_at)
         return build_json_response(me)
 
     async def access_log(self, request: Request) -> Response:
         """Answer a page of the log."""
         session = self._require_same_site(request)
         asked = await _read(request, AskLog)
-        found = await self._desk.fetch_access_log(_find_handle(session, asked.person), asked.page)
+        found = await self._desk.fetch_access_log(
+            session.held.require_handle(asked.person), asked.page
+        )
         return build_json_response(found)
 
     async def access_log_proof(self, request: Request) -> Response:
@@ -217,7 +183,7 @@ class PortalApi:
         view: Literal["self", "representative"] = (
             "self" if asked.person == "self" else "representative"
         )
-        handle = _find_handle(session, asked.person)
+        handle = session.held.require_handle(asked.person)
         bundle = await self._desk.fetch_proof(handle, Asked(view, asked.quarters))
         if asked.made_for == "somebody_else":
             bundle = build_copy(bundle)
@@ -227,7 +193,7 @@ class PortalApi:
         """Record a wish."""
         session = self._require_same_site(request)
         asked = await _read(request, AskWish)
-        answer = await self._desk.record_wish(_find_handle(session, asked.person), asked.wish)
+        answer = await self._desk.record_wish(session.held.require_handle(asked.person), asked.wish)
         (person,) = answer.persons
         assert person.index is not None  # noqa: S101 - a wish without an entry does not verify
         assert answer.checkpoint is not None  # noqa: S101 - as above
@@ -237,42 +203,37 @@ class PortalApi:
             )
         )
 
+    async def find_handle(self, request: Request) -> bytes:
+        """Return the handle of whom a POST of this session's own page is about."""
+        session = self._require_same_site(request)
+        asked = await _read(request, AskPerson)
+        return session.held.require_handle(asked.person)
+
     async def logout(self, request: Request) -> Response:
         """End the session here whatever the broker says; its handles end by themselves too."""
         session = self._require_same_site(request)
-        self.sessions.end(request.cookies.get(self._session_cookie))
+        cookies = self._site.cookies
+        self._site.sessions.end(request.cookies.get(cookies.session))
         try:
-            await self._desk.end_session(Handles(session.own, session.represented))
+            await self._desk.end_session(session.held.handles)
         except PeerError as error:
             _log.warning("session_not_ended_at_broker", code=error.code)
         response = build_json_response(LoggedOut(status="logged_out"))
-        self._set_cookie(response, self._session_cookie, "", 0)
+        cookies.set(response, cookies.session, "", 0)
         return response
 
-    def _require_session(self, request: Request) -> Session:
-        return self.sessions.require(request.cookies.get(self._session_cookie), clock.now())
+    def _require_session(self, request: Request) -> Session[Resident]:
+        token = request.cookies.get(self._site.cookies.session)
+        return self._site.sessions.require(token, clock.now())
 
-    def _require_same_site(self, request: Request) -> Session:
+    def _require_same_site(self, request: Request) -> Session[Resident]:
         """Return the session of a POST that this session's own page made; raise CrossSiteError."""
         session = self._require_session(request)
         origin = request.headers.get("origin")
-        if origin is not None and origin != self._settings.url.rstrip("/"):
+        if origin is not None and origin != self._origin:
             raise CrossSiteError
         session.require_csrf(request.headers.get(CSRF_HEADER, ""))
         return session
-
-    def _set_cookie(self, response: Response, name: str, value: str, seconds: int) -> None:
-        # Lax, not Strict: the way back from the provider begins at another site. With the same
-        # attributes where it ends at once: a browser takes a `__Host-` cookie in no other form.
-        response.set_cookie(
-            name,
-            value,
-            max_age=seconds,
-            path="/",
-            secure=self._settings.is_secure,
-            httponly=True,
-            samesite="lax",
-        )
 
 
 async def health(_request: Request) -> Response:
@@ -288,11 +249,3 @@ async def _read(request: Request, kind: type[ModelT]) -> ModelT:
         return kind.model_validate_json(body)
     except ValidationError as error:
         raise InputInvalidError.from_validation(error) from None
-
-
-def _find_handle(session: Session, who: Who) -> bytes:
-    if who == "self":
-        return session.own
-    if session.represented is None:
-        raise NotRepresentedError
-    return session.represented

@@ -17,8 +17,11 @@ from connectors.client.exchange import Exchange, LogMemory
 from connectors.identity_key import load_signing_key
 from connectors.policy import PolicyKeeper
 from connectors.portal.api import PortalApi
+from connectors.portal.counter_commands import build_counter_commands
 from connectors.portal.desk import PATIENCE, ResidentDesk
-from connectors.portal.login import Provider
+from connectors.portal.login import build_options
+from connectors.portal.pages.screens import build_routes, build_site
+from connectors.portal.resident import Resident, build_entrance
 from connectors.portal.settings import CLIENT_SECRET_NAME, PortalSettings
 from datwat.party import clock
 from datwat.party.admin import Command, build_admin_listener
@@ -30,6 +33,10 @@ from datwat.party.serve import Listener
 from datwat.party.settings import read_secret
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.protocol import blinding
+from datwat.web.errors import ErrorPages
+from datwat.web.login import Login
+from datwat.web.provider import Provider
+from datwat.web.site import Site
 
 INFO = ApiInfo(
     title="datwat portal",
@@ -46,7 +53,8 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
     """
     blinding.run_self_test()
     key = load_signing_key(settings.home)
-    provider = Provider(settings, _find_client_secret(settings))
+    provider = Provider(build_options(settings), _find_client_secret(settings))
+    site = build_site(settings)
     async with AsyncExitStack() as stack:
         ratchet = stack.enter_context(open_ratchet(settings))
         http = await stack.enter_async_context(HttpOut())
@@ -62,36 +70,48 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
             memory=memory,
             patience=PATIENCE,
         )
-        api = PortalApi(settings, provider, ResidentDesk(exchange, memory, policy))
-        for work in (keeper.run(), policy.run(), _purge_for_ever(api)):
+        desk = ResidentDesk(exchange, memory, policy)
+        api = PortalApi(site, desk, settings.url)
+        login = Login(site, provider, build_entrance(settings, desk))
+        for work in (keeper.run(), policy.run(), _purge_for_ever(site)):
             stack.callback(asyncio.ensure_future(work).cancel)
         limits = Limits(
             max_body_bytes=settings.max_body_bytes,
             read_timeout=timedelta(seconds=settings.read_timeout_seconds),
             max_requests=settings.max_requests,
         )
-        app = build_app(INFO, api.build_operations(), limits=limits)
-        app.router.routes.extend(api.build_routes())
+        errors = ErrorPages(site)
+        app = build_app(
+            INFO, api.build_operations(), limits=limits, build_refusal=errors.build_refusal
+        )
+        app.router.routes.extend((*login.build_routes(), *build_routes(site, desk)))
+        errors.install(app)
         yield (
             Listener("api", app, settings.host, settings.port),
-            build_admin_listener(settings.home, build_commands(settings, keeper, policy, api)),
+            build_admin_listener(
+                settings.home, build_commands(settings, keeper, policy, site, desk)
+            ),
         )
 
 
 def build_commands(
-    settings: PortalSettings, keeper: TrustKeeper, policy: PolicyKeeper, api: PortalApi
+    settings: PortalSettings,
+    keeper: TrustKeeper,
+    policy: PolicyKeeper,
+    site: Site[Resident],
+    desk: ResidentDesk,
 ) -> dict[str, Command]:
-    """Return what the portal's own administrator can ask while it runs."""
+    """Return what the portal's own administrator, and employees at its counter, can ask."""
 
     async def status(_members: dict[str, Any]) -> dict[str, Any]:
         directory, bundle = keeper.directory, policy.bundle
         now = clock.now()
-        api.sessions.purge(now)
+        site.purge(now)
         return {
             "id": settings.id,
             "listed": settings.id in directory.partners,
             "issuer": settings.issuer,
-            "sessions": len(api.sessions),
+            "sessions": len(site.sessions),
             "list_seq": directory.trust.seq,
             "list_hash": directory.digest.hex(),
             "list_expired": now > directory.trust.valid_until,
@@ -99,7 +119,7 @@ def build_commands(
             "policy_seq": bundle.seq if bundle else None,
         }
 
-    return {"status": status}
+    return {"status": status, **build_counter_commands(site, desk)}
 
 
 def _find_client_secret(settings: PortalSettings) -> str | None:
@@ -109,7 +129,7 @@ def _find_client_secret(settings: PortalSettings) -> str | None:
     return read_secret(settings.home, CLIENT_SECRET_NAME).decode("utf-8").strip()
 
 
-async def _purge_for_ever(api: PortalApi) -> None:
+async def _purge_for_ever(site: Site[Resident]) -> None:
     while True:
         await asyncio.sleep(_PURGE_EVERY.total_seconds())
-        api.sessions.purge(clock.now())
+        site.purge(clock.now())

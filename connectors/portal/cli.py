@@ -10,6 +10,8 @@ import typer
 
 from connectors.identity_key import build_jwk, create_signing_key
 from connectors.portal.app import open_party
+from connectors.portal.counter_cli import desk
+from connectors.portal.pages.screens import build_site
 from connectors.portal.settings import CLIENT_SECRET_NAME, HIGH, SUBSTANTIAL, PortalSettings
 from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
@@ -22,13 +24,15 @@ from datwat.party.init import (
     NameOption,
     PortOption,
     WithParentOption,
-    create_home,
     derive_covenant_end,
+    making_home,
     serve_home,
     write_card,
 )
-from datwat.party.settings import Plain, write_secret
+from datwat.party.settings import Plain, load_settings, write_secret
 from datwat.protocol.trust import BsnRight, Card, Partner
+from datwat.web.i18n import Code
+from datwat.web.standalone import build_standalone
 
 _PARTY = "portal"
 _call = partial(call_party, _PARTY)
@@ -39,6 +43,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+app.add_typer(desk, name="desk")
 
 SecretFileOption = Annotated[
     Path | None, typer.Option(help="File with the secret that the provider gave this client.")
@@ -77,21 +83,21 @@ def init(  # noqa: PLR0913 - each is an option of the command
     values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
     values |= {"host": host, "port": port, "issuer": issuer, "client_id": client_id}
     values |= {"bsn_claim": bsn_claim, "represents_claim": represents_claim, "levels": levels}
-    settings = create_home(home, _PARTY, PortalSettings, values)
-    if secret is not None:
-        write_secret(home, CLIENT_SECRET_NAME, secret)
-    partner = Partner(
-        id=settings.id,
-        name=settings.name,
-        domain=domain,
-        covenant_until=derive_covenant_end(covenant_days),
-        keys=(build_jwk(create_signing_key(home)),),
-        gateway_url=None,
-        bsn_rights=(BsnRight(law=law, whose="resident", uses=("self",)),),
-        contact=contact,
-        profile="",
-    )
-    write_card(home, Card(v=1, role="partner", partner=partner), as_json=as_json)
+    with making_home(home, _PARTY, PortalSettings, values) as settings:
+        if secret is not None:
+            write_secret(home, CLIENT_SECRET_NAME, secret)
+        partner = Partner(
+            id=settings.id,
+            name=settings.name,
+            domain=domain,
+            covenant_until=derive_covenant_end(covenant_days),
+            keys=(build_jwk(create_signing_key(home)),),
+            gateway_url=None,
+            bsn_rights=(BsnRight(law=law, whose="resident", uses=("self",)),),
+            contact=contact,
+            profile="",
+        )
+        write_card(home, Card(v=1, role="partner", partner=partner), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat portal serve --home portal")
@@ -104,3 +110,16 @@ def serve(*, home: HomeOption, with_parent: WithParentOption = False) -> None:
 def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
     """Show what the running portal goes by, and how many are logged in."""
     print_result(_call(home, "status"), as_json=as_json)
+
+
+@app.command(name="help-page", epilog="Example: datwat portal help-page --home portal > 503.html")
+def help_page(
+    *,
+    home: HomeOption,
+    language: Annotated[str, typer.Option(help="nl or en.")] = "nl",
+) -> None:
+    """Print the page with everybody who can help, as one file for when all else is down."""
+    settings = load_settings(PortalSettings, home)
+    pages = build_site(settings).pages
+    code: Code = "en" if language == "en" else "nl"
+    typer.echo(build_standalone(pages, "help.html", code).decode(), nl=False)

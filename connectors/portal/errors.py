@@ -1,7 +1,7 @@
-"""Errors of the portal: why somebody is not let in, or a request is not done.
+"""Errors of the portal: why a resident's request is not done.
 
-Each has its own code and one sentence; none repeats a claim, a BSN or a token. That a login was
-refused is told, not why: the provider's claims are the resident's own.
+Each has its own code and one sentence; none repeats a claim, a BSN or a token. Those of login and
+session are of every page: `datwat.web.problems`.
 """
 
 from __future__ import annotations
@@ -18,46 +18,82 @@ class PortalError(PartyError):
     default_detail = "The portal cannot do this."
 
 
-class LoginRefusedError(PortalError):
-    """The login at the identity provider did not hold."""
-
-    code = "login_refused"
-    default_detail = "The login did not succeed: start again at /login."
-
-
-class LoginLevelError(PortalError):
-    """The login was of too low a level, or its level was not told."""
-
-    code = "login_level"
-    default_detail = "This login is not strong enough: log in with a higher level of assurance."
-
-
-class ProviderUnreachableError(PortalError):
-    """The identity provider cannot be reached or is not the configured one."""
-
-    code = "provider_unreachable"
-    default_detail = "The identity provider cannot be reached: try again later."
-
-
-class SessionMissingError(PortalError):
-    """Nobody is logged in, or the session has ended."""
-
-    code = "session_missing"
-    default_detail = "Nobody is logged in, or the session has ended: start at /login."
-
-
-class CrossSiteError(PortalError):
-    """Without the session's own token, or from another site."""
-
-    code = "cross_site"
-    default_detail = "Send the token that GET /v1/me gives as X-CSRF-Token, from this site."
-
-
 class NotRepresentedError(PortalError):
     """No represented person in this session; whether that is so elsewhere is not told."""
 
     code = "not_represented"
     default_detail = "This session is not about a represented person."
+
+
+class OrganisationUnknownError(PortalError):
+    """A wish names an organisation that does not take part."""
+
+    code = "organisation_unknown"
+    default_detail = "This organisation does not take part: choose one of the list."
+
+
+class NumberInTextError(PortalError):
+    """A text has a number that may be somebody's BSN; it is not repeated."""
+
+    code = "number_in_text"
+    default_detail = "Leave the citizen service number (BSN) out of the text: it is not needed."
+
+
+class PaperBusyError(PortalError):
+    """So many documents are being made that another one would wait too long."""
+
+    code = "paper_busy"
+    default_detail = "Many documents are being made now: try again in a minute."
+
+
+class PaperFailedError(PortalError):
+    """A document could not be made, or not in time."""
+
+    code = "paper_failed"
+    default_detail = "The document could not be made: try again, or choose a shorter period."
+
+
+class DeskUnknownError(PortalError):
+    """No visit to the counter waits under this number."""
+
+    code = "desk_unknown"
+    default_detail = (
+        "No visit waits under this number: it was confirmed, or ten minutes have passed. "
+        "Begin again with `datwat portal desk begin`."
+    )
+
+
+class DeskSecondError(PortalError):
+    """The employee who began would confirm alone."""
+
+    code = "desk_second"
+    default_detail = "A second employee confirms this: nobody helps somebody alone."
+
+
+class DeskMismatchError(PortalError):
+    """The second employee read something else than the first; which member is not told."""
+
+    code = "desk_mismatch"
+    default_detail = (
+        "What you typed is not what your colleague typed: look at the document again, number, "
+        "surname and date of birth. After three times begin again."
+    )
+
+
+class DeskPlaceError(PortalError):
+    """A print was asked for, and there is no file for it; nothing was done."""
+
+    code = "desk_place"
+    default_detail = "They asked for a print: name a new file with --out. Nothing was done yet."
+
+
+class DeskRefusedError(PortalError):
+    """The rules do not allow what was asked at the counter; nothing was printed."""
+
+    code = "desk_refused"
+    default_detail = (
+        "This was refused, and that is in the person's log: check the numbers and the purpose."
+    )
 
 
 class OwnLogError(ProtocolError):
@@ -70,12 +106,16 @@ class OwnLogError(ProtocolError):
 register_problems(
     {
         "portal_failed": (500, "The portal has a fault"),
-        "login_refused": (403, "Not logged in"),
-        "login_level": (403, "The login is not strong enough"),
-        "provider_unreachable": (502, "The identity provider cannot be reached"),
-        "session_missing": (401, "Not logged in"),
-        "cross_site": (403, "Not from this site"),
         "not_represented": (404, "Nobody is represented"),
+        "number_in_text": (422, "A number in the text"),
+        "organisation_unknown": (404, "The organisation is not known"),
+        "desk_unknown": (404, "No visit waits under this number"),
+        "desk_second": (403, "A second employee is needed"),
+        "desk_mismatch": (409, "The two employees typed something else"),
+        "desk_place": (409, "The print has nowhere to go"),
+        "desk_refused": (403, "What was asked at the counter was refused"),
+        "paper_busy": (503, "Too many documents at once"),
+        "paper_failed": (500, "The document could not be made"),
         "own_log_refused": (502, "The page of the log does not hold"),
     }
 )

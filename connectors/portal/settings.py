@@ -19,7 +19,8 @@ class PortalSettings(PartySettings):
     """`levels` are the accepted values of `acr`, separated by commas; no other lets anybody in.
 
     `represents_claim` holds an object with a claim named as `bsn_claim`: the represented person.
-    `home_page` is where a resident goes after the login.
+    `home_page` is where a resident goes after the login. `theme` is a folder with an organisation's
+    own name, logo and colours; `exit_url` is what "Leave this page quickly" shows.
     """
 
     issuer: str = Field(pattern=r"^https?://[^\s?#@]{1,240}$")
@@ -27,7 +28,11 @@ class PortalSettings(PartySettings):
     bsn_claim: str = Field(default="bsn", pattern=r"^[A-Za-z0-9_:./-]{1,100}$")
     represents_claim: str = Field(default="represents", pattern=r"^[A-Za-z0-9_:./-]{1,100}$")
     levels: str = Field(default=f"{SUBSTANTIAL},{HIGH}", min_length=1, max_length=1_000)
-    home_page: str = Field(default="/v1/me", pattern=r"^/[A-Za-z0-9/_.-]{0,200}$")
+    home_page: str = Field(default="/", pattern=r"^/[A-Za-z0-9/_.-]{0,200}$")
+    theme: str = Field(default="", max_length=1_024)
+    exit_url: str = Field(
+        default="https://www.buienradar.nl", pattern=r"^https://[^\s<>\"]{1,200}$"
+    )
 
     @property
     def accepted_levels(self) -> frozenset[str]:
@@ -38,8 +43,3 @@ class PortalSettings(PartySettings):
     def is_secure(self) -> bool:
         """Whether residents reach the portal by TLS: then its cookies travel by nothing else."""
         return self.url.startswith("https://")
-
-    @property
-    def callback_url(self) -> str:
-        """Where the provider sends the resident back to."""
-        return self.url.rstrip("/") + "/login/callback"

@@ -20,7 +20,7 @@ from connectors.sources.errors import DeclarationError
 from datwat.party.strict_yaml import read_model
 from datwat.protocol.acts import Contact
 from datwat.protocol.messages import FieldPath
-from datwat.protocol.values import ShortText, Slug, Value
+from datwat.protocol.values import FormError, ShortText, Slug, Value
 
 NUMBER = "number"
 JSON_PATH = re.compile(r"^\$(\.[A-Za-z_][A-Za-z0-9_-]{0,63}|\[[0-9]{1,3}\]){1,8}$")
@@ -65,20 +65,15 @@ class Rule(Value):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if sum(part is not None for part in (self.codes, self.bands, self.items)) > 1:
-            msg = "only one of codes, bands and items"
-            raise ValueError(msg)
+            raise FormError("Only one of codes, bands and items may stand here.")
         if (self.type == "list") != (self.items is not None):
-            msg = "items belong to type list, and only there"
-            raise ValueError(msg)
+            raise FormError("items belong to type list, and only there.")
         if self.items and not all(JSON_PATH.fullmatch(rule.read) for rule in self.items.values()):
-            msg = "items are read by JSON paths of the form $.a.b[0].c"
-            raise ValueError(msg)
+            raise FormError("items are read by JSON paths of the form $.a.b[0].c.")
         if self.format is not None and self.type != "date":
-            msg = "format belongs to type date"
-            raise ValueError(msg)
+            raise FormError("format belongs to type date, and only there.")
         if self.bands and any(band.below is None for band in self.bands[:-1]):
-            msg = "only the last band has no bound"
-            raise ValueError(msg)
+            raise FormError("Only the last band has no bound.")
         return self
 
 
@@ -148,11 +143,10 @@ class ProductRules(Value):
 def _require_query(query: str, *, wanted: set[str]) -> str:
     found = set(text(query).compile().params)
     if found != wanted:
-        msg = f"takes exactly the bound parameters {sorted(wanted)}"
-        raise ValueError(msg)
+        names = " and ".join(f":{name}" for name in sorted(wanted))
+        raise FormError(f"The query takes {f'exactly {names}' if names else 'no parameter'}.")
     if ";" in query:
-        msg = "is one query, without a semicolon"
-        raise ValueError(msg)
+        raise FormError("Write one query, without a semicolon.")
     return query
 
 
@@ -194,11 +188,9 @@ class SqlDeclaration(Value):
     @model_validator(mode="after")
     def _one_address(self) -> Self:
         if (self.url is None) == (self.url_secret is None):
-            msg = "exactly one of url and url_secret"
-            raise ValueError(msg)
+            raise FormError("Exactly one of url and url_secret is needed.")
         if self.url is not None and parse_url(self.url).password is not None:
-            msg = "a url with a password belongs in a secret: use url_secret"
-            raise ValueError(msg)
+            raise FormError("A url with a password belongs in a secret: use url_secret.")
         return self
 
 
@@ -260,12 +252,11 @@ def load_declaration(path: Path) -> SqlDeclaration | RestDeclaration:
 
 
 def parse_url(url: str) -> Any:  # noqa: ANN401 - SQLAlchemy's URL
-    """Return the parts of a database URL; raise ValueError, and say nothing of it."""
+    """Return the parts of a database URL; raise FormError, and say nothing of it."""
     try:
         return make_url(url)
     except ArgumentError:
-        msg = "is not the URL of a database"
-        raise ValueError(msg) from None
+        raise FormError("This is not the URL of a database.") from None
 
 
 def require_secret_url(secret: bytes) -> str:
@@ -282,15 +273,14 @@ def _require_path(path: str, *, wanted: bool) -> None:
     count = path.count("{number}")
     rest = path.replace("{number}", "")
     if not _URL_PATH.fullmatch(path) or "{" in rest or "}" in rest or count != int(wanted):
-        msg = "is a path that starts with / and holds {number} " + ("once" if wanted else "never")
-        raise ValueError(msg)
+        how_often = "once" if wanted else "never"
+        raise FormError(f"Write a path that starts with / and holds {{number}} {how_often}.")
 
 
 def _require_json_paths(paths: list[str], rules: list[Rule]) -> None:
     wanted = [*paths, *(rule.read for rule in rules)]
     if not all(JSON_PATH.fullmatch(path) for path in wanted):
-        msg = "a JSON path is of the form $.a.b[0].c"
-        raise ValueError(msg)
+        raise FormError("Write a JSON path in the form $.a.b[0].c.")
 
 
 Rule.model_rebuild()

@@ -10,15 +10,23 @@ import hashlib
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from datwat.party import clock
 from datwat.party.check_page import build_check_page, read_texts
+from datwat.party.completeness_words import Words, say_compared, say_verdict
 from datwat.party.console import JsonOption, print_result
 from datwat.party.errors import PartyError
-from datwat.party.trust_list import MAX_LIST_BYTES, TrustListError, accept_first
+from datwat.party.files import describe_obstacle
+from datwat.party.trust_list import (
+    MAX_LIST_BYTES,
+    TrustListFormError,
+    TrustListPinError,
+    accept_first,
+)
+from datwat.protocol.canonical import CanonicalError
 from datwat.protocol.completeness import MAX_BUNDLE_BYTES, CompletenessBundle, read_bundle
 from datwat.protocol.completeness_checks import (
     LogTrust,
@@ -26,11 +34,13 @@ from datwat.protocol.completeness_checks import (
     check_parsed,
     require_continued,
 )
+from datwat.protocol.documents import DocumentFormError
 from datwat.protocol.errors import ProtocolError
 from datwat.protocol.held_entries import MAX_HELD_BYTES, compare_held, find_missing, read_held
 from datwat.protocol.trust import TrustList
 from datwat.protocol.values import encode_bytes, encode_moment
 
+_BUNDLE = "BUNDLE"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
@@ -77,21 +87,21 @@ def check_mine(
     language: LanguageOption = Language.NL,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that nothing is missing from your log: what is proved, until when, and what is not."""
+    """Check that nothing is missing from a log: what is proved, until when, and what is not."""
     trust = LogTrust.from_list(_read_trust(trust_list, pin))
     now = clock.now()
     words = read_texts()[language]
     try:
-        parsed, verdict = _check(bundle, trust, now)
+        parsed, verdict = _check(bundle, trust, now, _BUNDLE)
         if earlier is not None:
-            before, _ = _check(earlier, trust, now)
+            before, _ = _check(earlier, trust, now, "--earlier")
             require_continued(parsed, before)
     except ProtocolError as error:
         raise _translate(error, words) from None
     if as_json:
         print_result(verdict.model_dump(mode="json"), as_json=True)
         return
-    for line in _say(verdict, words):
+    for line in say_verdict(verdict, words):
         typer.echo(line)
 
 
@@ -105,11 +115,17 @@ def compare(
     *,
     trust_list: ListOption,
     pin: PinOption,
+    language: LanguageOption = Language.NL,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold what a source or requester has of you against your bundle; 1 if one is missing."""
-    parsed, verdict = _check(bundle, LogTrust.from_list(_read_trust(trust_list, pin)), clock.now())
-    held = read_held(_read(entries, MAX_HELD_BYTES))
+    """Hold what a source or requester has of a person against a bundle; 1 if one is missing."""
+    trust = LogTrust.from_list(_read_trust(trust_list, pin))
+    words = read_texts()[language]
+    try:
+        parsed, verdict = _check(bundle, trust, clock.now(), _BUNDLE)
+    except ProtocolError as error:
+        raise _translate(error, words) from None
+    held = read_held(_read(entries, MAX_HELD_BYTES, "ENTRIES"))
     compared = compare_held(parsed, verdict.size, held)
     missing = find_missing(compared)
     rows = [
@@ -131,6 +147,9 @@ def compare(
         "not_covered": sum(one.state == "not_covered" for one in compared),
         "missing": len(missing),
     }
+    if not as_json:
+        for line in say_compared(counts, words):
+            typer.echo(line)
     print_result({**counts, "entries": rows}, as_json=as_json)
     if missing:
         raise typer.Exit(1)
@@ -153,60 +172,57 @@ def page(
     content = build_check_page(_read_trust(trust_list, pin))
     try:
         out.write_bytes(content)
-    except OSError:
-        raise FileUnreadableError("The page cannot be written there.") from None
+    except OSError as error:
+        raise FileUnreadableError(f"--out: {describe_obstacle(error, out)}") from None
     digest = hashlib.sha256(content).hexdigest()
     print_result({"page": str(out), "sha256": digest}, as_json=as_json)
 
 
-def _check(path: Path, trust: LogTrust, now: datetime) -> tuple[CompletenessBundle, Verdict]:
-    parsed = read_bundle(_read(path, MAX_BUNDLE_BYTES))
+def _check(
+    path: Path, trust: LogTrust, now: datetime, named: str
+) -> tuple[CompletenessBundle, Verdict]:
+    parsed = read_bundle(_read(path, MAX_BUNDLE_BYTES, named))
     return parsed, check_parsed(parsed, trust, now)
 
 
 def _read_trust(path: Path, pin: str) -> TrustList:
+    """Return the pinned list; say which option is wrong, and what to do."""
+    document = _read(path, MAX_LIST_BYTES, "--trust-list")
     try:
         digest = bytes.fromhex(pin)
     except ValueError:
-        raise TrustListError("The hash must be 64 hexadecimal digits.") from None
-    return accept_first(_read(path, MAX_LIST_BYTES), digest).trust
+        digest = b""
+    if len(digest) != hashlib.sha256().digest_size:
+        raise TrustListPinError(
+            "--pin: the hash of a trust list is 64 hexadecimal digits: type over what your "
+            "municipality published, or what `datwat trust show` prints."
+        )
+    try:
+        return accept_first(document, digest).trust
+    except TrustListPinError:
+        raise TrustListPinError(
+            f"--pin: {path} is another trust list than the one with this hash: compare the hash "
+            "with what your municipality published, and get the list anew."
+        ) from None
+    except (TrustListFormError, DocumentFormError, CanonicalError):
+        raise TrustListFormError(
+            f"--trust-list: {path} is not a signed trust list of this version: get it anew from "
+            "your municipality."
+        ) from None
 
 
-def _read(path: Path, most: int) -> bytes:
+def _read(path: Path, most: int, named: str) -> bytes:
     """Return a file; of one that is too large as much as shows that it is."""
     try:
         with path.open("rb") as file:
             return file.read(most + 1)
-    except OSError:
-        raise FileUnreadableError(f"The file cannot be read: {path.name}.") from None
+    except OSError as error:
+        raise FileUnreadableError(f"{named}: {describe_obstacle(error, path)}") from None
 
 
-def _translate(error: ProtocolError, words: dict[str, Any]) -> PartyError:
+def _translate(error: ProtocolError, words: Words) -> PartyError:
     """Return the refusal with its own code, in the language that was asked for."""
     said = words["codes"].get(error.code, words["codes"]["completeness_refused"])
     translated = BundleRefusedError(f"{words['refused']}. {said} {words['refused_what']}")
     translated.code = error.code
     return translated
-
-
-def _say(verdict: Verdict, words: dict[str, Any]) -> list[str]:
-    explained = words["explain"][verdict.status]
-    if verdict.until is not None and verdict.status != "entries_only":
-        explained += f" {encode_moment(verdict.until)}"
-    lines = [words["status"][verdict.status], explained, words["views"][verdict.view]]
-    lines.append(
-        f"{words['cosigned']}: {verdict.cosigned} ({words['needed']}: {verdict.threshold})."
-    )
-    lines.append(f"{words['entries_in_log']}: {verdict.size}.")
-    for roll in verdict.rolls:
-        counts = [f"{words['count']}: {roll.entries}"]
-        if roll.erased:
-            counts.append(f"{words['erased']}: {roll.erased}")
-        if roll.audience == "delayed":
-            counts.append(f"{words['unopened']}: {roll.unopened}")
-        lines.append(f"- {words['chains'][roll.audience]}, {roll.quarter}. {', '.join(counts)}.")
-    if verdict.left_out:
-        lines.append(f"{words['left_out']}: {', '.join(verdict.left_out)}.")
-    lines.append(f"{words['not_proved']}:")
-    lines += [f"- {limit}" for limit in words["limits"]]
-    return lines

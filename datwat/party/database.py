@@ -31,6 +31,7 @@ _CONNECT_SECONDS = 5
 _MIGRATION_LOCK = 0x64617477  # any constant of ours: two processes must not migrate at once
 _POSTGRES_OPTIONS = "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=5000"
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+_NO_URL = "The database URL must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE."
 
 
 class DatabaseError(PartyError):
@@ -67,18 +68,21 @@ def open_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise DatabaseError("The database URL cannot be read.") from None
+        raise DatabaseError(_NO_URL) from None
     match parsed.get_backend_name():
         case "sqlite":
             return _open_sqlite(parsed)
         case "postgresql":
             return _open_postgres(parsed)
-    raise DatabaseError("Only sqlite:/// and postgresql:// databases can be used.")
+    raise DatabaseError(_NO_URL)
 
 
 def find_sqlite_file(url: str) -> Path | None:
-    """Return the file of an SQLite URL, or None for another database."""
-    parsed = make_url(url)
+    """Return the file of an SQLite URL, or None for another database; raise DatabaseError."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseError(_NO_URL) from None
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database
     return Path(str(parsed.database)) if is_file else None
 

@@ -13,15 +13,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from datwat.protocol.values import (
+    KEY_NAME_PATTERN,
     PARTY_ID_PATTERN,
     PLAIN_TEXT_PATTERN,
+    QUARTER_PATTERN,
     SHORT_TEXT_PATTERN,
     SLUG_PATTERN,
     STAFF_ID_PATTERN,
+    URL_PATTERN,
     FormError,
 )
 
-UNTOLD = "This does not have the documented form: see openapi.json of this API."
+UNTOLD = (
+    "This does not have the documented form: look it up in the reference (of an API: openapi.json)."
+)
 
 _DATE = "A date is needed here, as text such as 2026-01-31."
 _FLAG = "true or false is needed here, without quotes."
@@ -84,6 +89,10 @@ _PATTERNS = {
     "underscores, 64 characters at most.",
     STAFF_ID_PATTERN: "Write the id of a member of staff in lower case: letters, digits, and "
     "`.`, `_`, `@` or `-`, 64 characters at most.",
+    URL_PATTERN: "Write an address that begins with http:// or https://, without ?, # or @, at "
+    "most 240 characters after that.",
+    KEY_NAME_PATTERN: "Write the name of a key: without spaces or +, 250 characters at most.",
+    QUARTER_PATTERN: "Write a quarter as its year, Q and its number from 1 to 4, such as 2026Q4.",
     PLAIN_TEXT_PATTERN: "Write text on one line, without control characters.",
     SHORT_TEXT_PATTERN: "Write text on one line that is not empty, without control characters.",
 }
@@ -110,6 +119,11 @@ def describe_first_fault(error: ValidationError) -> tuple[str, tuple[int | str, 
     """Return the sentence and the place (Pydantic's steps) of the first fault."""
     first = error.errors(include_input=False, include_url=False)[0]
     return describe_fault(first), first["loc"]
+
+
+def format_steps(steps: tuple[int | str, ...]) -> str:
+    """Return a place in something that its reader wrote, such as `rows.0.name`; "" for all."""
+    return ".".join(str(step) for step in steps)
 
 
 def _quote(value: object) -> str:

@@ -1,21 +1,25 @@
 """The outer gate of every party's HTTP: one pure ASGI layer around all routes.
 
 Rules: bodies are bounded in size, time and kind before any route sees them; only so many requests
-run at once; every answer carries the headers of the API Design Rules; nothing that goes wrong
-shows more than a code. Each request gets one log line: route template, status, code, duration.
+run at once, none of which waits for its body or for somebody to take its answer; every
+answer carries the headers of the API Design Rules; nothing that goes wrong shows more than a code.
+Each request gets one log line: route template, status, code, duration.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from datwat.party.bodies import Bodies, CallerGoneError, end_now
 from datwat.party.problems import (
     CODE_KEY,
     MEDIA_TYPE,
@@ -37,6 +41,8 @@ OPENAPI_PATH = "/v1/openapi.json"
 _LOG_PREFIX = "/v1/log/"
 _JSON = b"application/json"
 _ACCEPTED = (b"*/*", b"application/*", _JSON, MEDIA_TYPE.encode())
+# Answers that wait to be taken; where there are more, the one that waits longest makes way.
+_MOST_UNTAKEN = 1_024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 # A page may set its own policy or caching; what it leaves out is added.
 _HEADERS = (
@@ -53,15 +59,15 @@ _log = get_logger("http")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a party takes on at once; `max_body_bytes` counts decoded HTTP bytes."""
+    """What a party takes on at once; `max_body_bytes` counts decoded HTTP bytes.
+
+    `read_timeout` is for a whole body, `write_timeout` for one step of an answer.
+    """
 
     max_body_bytes: int = 1_048_576
     read_timeout: timedelta = timedelta(seconds=10)
     max_requests: int = 256
-
-
-class _GoneError(Exception):
-    """The caller went away before it had sent everything."""
+    write_timeout: timedelta = timedelta(seconds=10)
 
 
 class Gate:
@@ -75,17 +81,22 @@ class Gate:
         limits: Limits,
         paths: frozenset[str] = frozenset(),
         on_unknown_key: Callable[[], None] | None = None,
+        build_refusal: Callable[[Scope, DatwatError], Response | None] | None = None,
     ) -> None:
         """Wrap `app`; `paths` are the fixed paths that the log may name.
 
         `on_unknown_key` is called after a refusal because a key is in no list that is held here.
+        `build_refusal` returns the page for people in the place of a problem, where they ask.
         """
         self._app = app
         self._on_unknown_key = on_unknown_key
+        self._build_refusal = build_refusal
         self._limits = limits
         self._paths = paths
         self._headers = (*_HEADERS, (b"api-version", version.encode("ascii")))
         self._running = 0
+        self._untaken = _Untaken(limits.write_timeout)
+        self._bodies = Bodies(max_bytes=limits.max_body_bytes, timeout=limits.read_timeout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on one request, or answer it here with a problem."""
@@ -93,18 +104,21 @@ class Gate:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        answer = _Answer(send, self._headers, is_public=scope["path"] == OPENAPI_PATH)
+        is_public = scope["path"] == OPENAPI_PATH
+        answer = _Answer(send, self._headers, self._untaken, is_public=is_public)
         try:
-            with self._place():
-                body = await self._read_body(scope, receive)
+            body = await self._read_body(scope, receive)
+            with self._place() as leave:
+                answer.on_made = leave
                 await self._app(scope, _replay(body, receive), answer.send)
-        except _GoneError:
+        except CallerGoneError:
             return
         except DatwatError as error:
-            await answer.send_problem(scope, error)
+            await answer.send_problem(scope, error, self._find_page(scope, error))
         except Exception as error:  # noqa: BLE001 - the last line: whatever it was, tell nothing
             _log.error("fault", exception=type(error).__name__)
-            await answer.send_problem(scope, InternalError())
+            fault = InternalError()
+            await answer.send_problem(scope, fault, self._find_page(scope, fault))
         if self._on_unknown_key is not None and scope.get(CODE_KEY) == MessageKeyError.code:
             self._on_unknown_key()
         _log.info(
@@ -116,6 +130,15 @@ class Gate:
             ms=round((time.perf_counter() - began) * 1_000, 2),
         )
 
+    def _find_page(self, scope: Scope, error: DatwatError) -> Response | None:
+        if self._build_refusal is None:
+            return None
+        try:
+            return self._build_refusal(scope, error)
+        except Exception as fault:  # noqa: BLE001 - a problem is what is left then
+            _log.error("fault", exception=type(fault).__name__)
+            return None
+
     def _find_route(self, scope: Scope) -> str:
         """Return the template of the route, never a path that the caller made up."""
         if scope["path"] in self._paths:
@@ -123,14 +146,22 @@ class Gate:
         return str(getattr(scope.get("route"), "path", "none"))
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
+    def _place(self) -> Iterator[Callable[[], None]]:
+        """Take a place; what is yielded gives it back sooner."""
         if self._running >= self._limits.max_requests:
             raise TooBusyError
         self._running += 1
+        held = [None]
+
+        def leave() -> None:
+            if held:
+                held.pop()
+                self._running -= 1
+
         try:
-            yield
+            yield leave
         finally:
-            self._running -= 1
+            leave()
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
@@ -144,25 +175,62 @@ class Gate:
             raise BodyTooLargeError
         if declared == b"0" and b"transfer-encoding" not in headers:
             return b""
+        return await self._bodies.read(receive)
+
+
+class _Untaken:
+    """Answers on their way out: what is not taken in time, or is too much, is given up."""
+
+    def __init__(self, timeout: timedelta) -> None:
+        self._seconds = timeout.total_seconds()
+        self._waiting: dict[asyncio.Timeout, None] = {}
+
+    async def send(self, send: Send, messages: Sequence[Message]) -> None:
+        """Send messages; raise CallerGoneError where they are not taken.
+
+        An answer that was asked for before on the connection, and is not taken, holds them up.
+        """
         try:
-            async with asyncio.timeout(self._limits.read_timeout.total_seconds()):
-                return await _read_all(receive, self._limits.max_body_bytes)
+            async with asyncio.timeout(self._seconds) as deadline:
+                self._waiting[deadline] = None
+                try:
+                    if len(self._waiting) > _MOST_UNTAKEN:
+                        oldest = next(iter(self._waiting))
+                        del self._waiting[oldest]
+                        end_now(oldest)
+                    for message in messages:
+                        await send(message)
+                finally:
+                    self._waiting.pop(deadline, None)
         except TimeoutError:
-            raise BodyTooSlowError from None
+            raise CallerGoneError from None
 
 
 class _Answer:
-    """The way back: adds headers to the start of the answer and remembers its status."""
+    """The way back: adds headers to the start of the answer and remembers its status.
+
+    `on_made` is called when the answer is whole and only has to be taken.
+    """
 
     def __init__(
-        self, send: Send, headers: tuple[tuple[bytes, bytes], ...], *, is_public: bool
+        self,
+        send: Send,
+        headers: tuple[tuple[bytes, bytes], ...],
+        untaken: _Untaken,
+        *,
+        is_public: bool,
     ) -> None:
         self._send = send
         self._headers = headers
+        self._untaken = untaken
         self._is_public = is_public
+        self._start: Message | None = None
+        self._is_begun = False
         self.status = 0
+        self.on_made: Callable[[], None] | None = None
 
     async def send(self, message: Message) -> None:
+        """Keep the start until there is a body: it too may have to wait until it is taken."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = list(message.get("headers", ()))
@@ -170,25 +238,33 @@ class _Answer:
             headers += [pair for pair in self._headers if pair[0] not in held]
             if self._is_public:
                 headers.append((b"access-control-allow-origin", b"*"))
-            message = {**message, "headers": headers}
-        await self._send(message)
+            self._start = {**message, "headers": headers}
+            return
+        if self.on_made is not None and not message.get("more_body", False):
+            self.on_made()
+        messages = [message] if self._start is None else [self._start, message]
+        self._start, self._is_begun = None, True
+        await self._untaken.send(self._send, messages)
 
-    async def send_problem(self, scope: Scope, error: DatwatError) -> None:
-        """Answer with a problem, unless an answer was already begun: then it ends torn."""
-        if self.status:
+    async def send_problem(self, scope: Scope, error: DatwatError, page: Response | None) -> None:
+        """Answer with a problem or its page, unless an answer was begun: then it ends torn."""
+        if self._is_begun:
             raise error
         scope[CODE_KEY] = error.code
         status, body = build_problem_bytes(error)
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
-            # What was not read of the body would be taken for the next request.
-            (b"connection", b"close"),
         ]
+        if page is not None:
+            body, headers = bytes(page.body), list(page.raw_headers)
+        # What was not read of the body would be taken for the next request.
+        headers.append((b"connection", b"close"))
         if isinstance(error, TooBusyError | BodyTooSlowError):
             headers.append((b"retry-after", b"1"))
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
+        with contextlib.suppress(CallerGoneError):
+            await self.send({"type": "http.response.start", "status": status, "headers": headers})
+            await self.send({"type": "http.response.body", "body": body})
 
 
 def _require_accept(accept: bytes) -> None:
@@ -205,22 +281,6 @@ def _require_json(content_type: bytes, content_encoding: bytes | None) -> None:
     plain = parameters.strip().lower() in (b"", b"charset=utf-8", b'charset="utf-8"')
     if kind.strip().lower() != _JSON or not plain or content_encoding:
         raise MediaTypeError
-
-
-async def _read_all(receive: Receive, max_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    left = max_bytes
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _GoneError
-        part = message.get("body", b"")
-        left -= len(part)
-        if left < 0:
-            raise BodyTooLargeError
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -19,11 +19,13 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Scope
 
 from datwat.party.gate import OPENAPI_PATH, Gate, Limits
 from datwat.party.openapi import ApiInfo, Operation, build_openapi
 from datwat.party.problems import InputInvalidError, add_problem_handlers
 from datwat.party.trust_list import Directory, Issuer
+from datwat.protocol.errors import DatwatError
 from datwat.protocol.freshness import RESUME_AGE
 from datwat.protocol.freshness import require_fresh as require_recent
 from datwat.protocol.messages import MessageObject
@@ -112,12 +114,14 @@ def build_app(
     limits: Limits,
     lifespan: Lifespan | None = None,
     on_unknown_key: Callable[[], None] | None = None,
+    build_refusal: Callable[[Scope, DatwatError], Response | None] | None = None,
 ) -> FastAPI:
     """Return a party's app: `operations` first (in their order, hot ones first), then the rest.
 
     FastAPI's own documentation pages and telemetry are off. Add pages and other routes to what is
     returned; every route, declared here or there, shares the gate and the problems.
-    `on_unknown_key` is called after a message signed by a key that is in no list held here.
+    `on_unknown_key` is called after a message signed by a key that is in no list held here;
+    `build_refusal` returns the page for what the gate refuses to people.
     """
     app = FastAPI(
         title=info.title,
@@ -142,7 +146,12 @@ def build_app(
     add_problem_handlers(app)
     paths = frozenset({OPENAPI_PATH, *(operation.path for operation in operations)})
     app.add_middleware(
-        Gate, version=info.version, limits=limits, paths=paths, on_unknown_key=on_unknown_key
+        Gate,
+        version=info.version,
+        limits=limits,
+        paths=paths,
+        on_unknown_key=on_unknown_key,
+        build_refusal=build_refusal,
     )
     return app
 

@@ -2,7 +2,8 @@
 
 Rules: no redirects and no proxies from the environment (a message goes where the trust list says,
 nowhere else), one time-out for the whole exchange, at most so many bytes read, and a typed error
-for each way in which a peer can fail. Nothing of an answer is repeated in an error.
+for each way in which a peer can fail. An error names where the peer was looked for (scheme, host
+and port: a path may name more), and repeats nothing of an answer.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -24,6 +26,8 @@ _OK = 200
 _NO_CONTENT = 204
 _ERRORS_FROM = 400
 _LONGEST_CODE = 64
+# The broker's own code: whoever hears it has done nothing wrong.
+_RESTORED = "signed_before_restore"
 
 
 class PeerError(PartyError):
@@ -37,21 +41,25 @@ class PeerUnreachableError(PeerError):
     """No connection, or it broke."""
 
     code = "peer_unreachable"
-    default_detail = "Another party cannot be reached: try again later."
+    default_detail = "Another party cannot be reached: check its address, or try again later."
 
 
 class PeerTooSlowError(PeerError):
     """No whole answer within the time."""
 
     code = "peer_too_slow"
-    default_detail = "Another party did not answer in time."
+    default_detail = "Another party did not answer in time: try again later."
 
 
 class PeerAnswerInvalidError(PeerError):
     """Not JSON, too long, or a redirect."""
 
     code = "peer_answer_invalid"
-    default_detail = "Another party gave an answer that cannot be used."
+    default_detail = "Another party gave an answer that cannot be used: check its address."
+
+
+class PeerAnswerTooLongError(PeerAnswerInvalidError):
+    """More bytes than are read; told apart from other unusable answers only inside a process."""
 
 
 class PeerRefusedError(PeerError):
@@ -68,6 +76,23 @@ class PeerRefusedError(PeerError):
         self.status = status
         self.answer = answer
         super().__init__(f"Another party refused: {peer_code}.")
+
+
+class PeerRestoredError(PeerRefusedError):
+    """The broker was restored, and takes what is signed from half a minute after it.
+
+    Nothing was written down, and the same message is never taken: it is signed anew.
+    """
+
+    code = "peer_restored"
+    default_detail = (
+        "The broker was just restored from a backup: try again in half a minute. "
+        "Nothing was written down."
+    )
+
+    def __init__(self, peer_code: str, status: int, answer: bytes = b"") -> None:
+        super().__init__(peer_code, status, answer)
+        self.detail = self.default_detail
 
 
 class HttpOut:
@@ -132,7 +157,7 @@ class HttpOut:
         """
         headers = {"Content-Type": content_type, "Accept": _ANY}
         limits = aiohttp.ClientTimeout(total=seconds)
-        with _typed_errors():
+        with _typed_errors(url):
             async with self._session.post(
                 url, data=body, headers=headers, timeout=limits, allow_redirects=False
             ) as response:
@@ -153,7 +178,7 @@ class HttpOut:
         if accept is not None:
             headers["Accept"] = accept
         limits = aiohttp.ClientTimeout(total=seconds)
-        with _typed_errors():
+        with _typed_errors(url):
             async with self._session.request(
                 method, url, data=body, headers=headers, timeout=limits, allow_redirects=False
             ) as response:
@@ -164,16 +189,39 @@ class HttpOut:
 
 
 @contextmanager
-def _typed_errors() -> Iterator[None]:
-    """Turn what can go wrong on the way into one of the errors of this module."""
+def _typed_errors(url: str) -> Iterator[None]:
+    """Turn what can go wrong on the way into one of the errors of this module, with the address."""
+    where = _find_origin(url)
     try:
         yield
     except TimeoutError:
-        raise PeerTooSlowError from None
+        raise PeerTooSlowError(
+            f"{where} did not answer in time: try again later, or check that it is well."
+        ) from None
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError):
-        raise PeerUnreachableError from None
-    except (aiohttp.ClientError, ValueError):
-        raise PeerAnswerInvalidError from None
+        raise PeerUnreachableError(
+            f"{where} cannot be reached: check the address and that something is served there, "
+            "or try again later."
+        ) from None
+    except PeerAnswerTooLongError:
+        raise PeerAnswerTooLongError(
+            f"{where} gave an answer that is too long: check that the address is the right one."
+        ) from None
+    except (aiohttp.ClientError, ValueError, PeerAnswerInvalidError):
+        raise PeerAnswerInvalidError(
+            f"{where} gave an answer that cannot be used: check that the address is the right one."
+        ) from None
+
+
+def _find_origin(url: str) -> str:
+    """Return scheme, host and port of a URL: never a path, nor a password in it."""
+    try:
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        where = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return "Another party"
+    return where if host and url.isprintable() else "Another party"
 
 
 async def _read_bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
@@ -182,7 +230,7 @@ async def _read_bounded(response: aiohttp.ClientResponse, max_bytes: int) -> byt
     async for part in response.content.iter_any():
         left -= len(part)
         if left < 0:
-            raise PeerAnswerInvalidError
+            raise PeerAnswerTooLongError
         parts.append(part)
     return b"".join(parts)
 
@@ -194,7 +242,9 @@ def _require_answer(status: int, media_type: str, answer: bytes) -> bytes:
         return b""
     if status >= _ERRORS_FROM:
         plain = answer if media_type == _JSON else b""
-        raise PeerRefusedError(_find_code(media_type, answer), status, plain)
+        code = _find_code(media_type, answer)
+        kind = PeerRestoredError if code == _RESTORED else PeerRefusedError
+        raise kind(code, status, plain)
     raise PeerAnswerInvalidError
 
 

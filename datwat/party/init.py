@@ -1,13 +1,14 @@
 """What the `init` and `serve` of every party have in common: options, the home, the card.
 
 Rule: `init` asks for nothing that another party must keep secret, and replaces nothing: a home, a
-secret or a card that stands there already is refused.
+secret or a card that stands there already is refused; what fails halfway leaves nothing behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,7 @@ from datwat.party.console import print_result
 from datwat.party.serve import Listener
 from datwat.party.serve import serve as run_party
 from datwat.party.settings import (
-    SETTINGS_FILE,
     Plain,
-    SettingsError,
     SettingsT,
     load_settings,
     require_home,
@@ -48,22 +47,39 @@ WithParentOption = Annotated[
 ]
 
 
-def create_home(
+@contextmanager
+def making_home(
     home: Path, party: str, kind: type[SettingsT], values: Mapping[str, Plain]
-) -> SettingsT:
+) -> Iterator[SettingsT]:
     """Make the home of a `party` (its command) with these settings and an admin token.
 
-    Settings that do not hold leave no home behind. Raises HomeExistsError, SettingsError,
-    SecretError.
+    What the block inside raises leaves nothing of the home behind, and whatever lay in the folder
+    before: so that `init` can be done again. Raises HomeExistsError, SettingsError, SecretError.
     """
+    before = set(home.iterdir()) if home.is_dir() else None
     write_settings(home, {"party": party, **values})
     try:
-        settings = load_settings(kind, home)
-    except SettingsError:
-        (home / SETTINGS_FILE).unlink()
+        settings = load_settings(kind, home, cure="Correct the option, or the environment.")
+        create_admin_token(home)
+        yield settings
+    except BaseException:
+        _remove_new(home, before)
         raise
-    create_admin_token(home)
-    return settings
+
+
+def _remove_new(home: Path, before: set[Path] | None) -> None:
+    """Remove what lies in a home that did not lie there before; all of it where it was no folder.
+
+    Nobody has seen its card: no key that is removed here is in use.
+    """
+    if before is None:
+        shutil.rmtree(home)
+        return
+    for path in set(home.iterdir()) - before:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def write_card(home: Path, card: Card, *, as_json: bool) -> None:

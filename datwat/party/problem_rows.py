@@ -40,6 +40,7 @@ _CODES: dict[tuple[int, str], str] = {
         "completeness_refused completeness_form completeness_other_log completeness_rolls "
         "completeness_tag_root completeness_tail completeness_gap completeness_end "
         "completeness_place completeness_entry completeness_opened completeness_opening "
+        "completeness_term completeness_ended "
         "completeness_other_roll completeness_older held_entries_form held_entries_log"
     ),
     (400, "The envelope does not hold"): (
@@ -94,6 +95,7 @@ _CODES: dict[tuple[int, str], str] = {
         "peer_failed peer_unreachable peer_answer_invalid peer_refused"
     ),
     (503, "Too busy"): "too_busy",
+    (503, "The broker was just restored"): "peer_restored",
     (503, "The trust list has expired"): "trust_list_expired",
     (504, "Another party did not answer in time"): "peer_too_slow",
 }

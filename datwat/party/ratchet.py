@@ -1,104 +1,74 @@
 """The ratchet: what may never go back, kept outside the database and outside its backups.
 
-Rule: a named number only rises, and at one number there is one digest; what was ended stays listed.
-Lower is refused; equal with another digest is an alarm. An error while writing or syncing is final:
-after it nothing is known about the disk, so the process must stop (retrying an fsync lies).
+Rule: a named number only rises, and at one number there is one digest; what was ended stays listed
+until whoever listed it says that nothing can bring it back (`forget`). Lower is refused; equal with
+another digest is an alarm. An error while writing or syncing is final: after it nothing is known
+about the disk, so the process must stop (retrying an fsync lies).
 
-One file, locked by the process that uses it:
-    slots at 0 and 8,192    sha256(32) | length(4) | JSON {seq, values, journal: [end, chain]}
-    journal from 16,384     length(4) | JSON [kind, id] | chain(32)
-The slots are written in turn, so a write that a crash tore leaves the other one. `chain` is
-SHA-256 over the chain before and the record: one that was changed or taken out is noticed. A slot
-holds how far the journal reached when it was written: a journal cut back below that is noticed.
+One file, locked by the process that uses it (its bytes: `ratchet_form`). The slots are written in
+turn, so a write that a crash tore leaves the other one. Each record is chained to the one before:
+one that was changed or taken out is noticed. A slot holds how far the journal reached when it was
+written: a journal cut back below that is noticed.
+
+The journal is only appended to. To forget, the whole file is written anew beside the old one,
+locked, synced, put in its place by one rename, and the folder synced, before anything else is
+written: a crash leaves the old file or the new one, and what was recorded after is in whichever
+there is. So it is too where somebody took the file away, or put an older copy in its place, while
+it was in use: what is held here is what counts.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import hmac
-import json
 import os
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from datwat.protocol.errors import DatwatError
+from datwat.party import ratchet_file as file
+from datwat.party import ratchet_form as form
+from datwat.party.files import sync_folder
+from datwat.party.ratchet_errors import (
+    RatchetAlarmError,
+    RatchetBrokenError,
+    RatchetDamagedError,
+    RatchetError,
+    RatchetLockedError,
+    RatchetRefusedError,
+)
+from datwat.party.ratchet_form import Mark, Record, Slot
 
-_SLOT_LENGTH = 8_192
-_SLOTS = (0, _SLOT_LENGTH)
-_JOURNAL_START = 2 * _SLOT_LENGTH
-_CHECK_LENGTH = 32
-_LENGTH_BYTES = 4
-_MAX_RECORD = 1_024
-_EMPTY_CHAIN = bytes(_CHECK_LENGTH)
-
-
-class RatchetError(DatwatError):
-    """The ratchet cannot be used."""
-
-    code = "ratchet_unusable"
-    default_detail = "The ratchet cannot be used."
-
-
-class RatchetLockedError(RatchetError):
-    """Another process holds it."""
-
-    code = "ratchet_locked"
-    default_detail = "Another process uses this ratchet; stop it first."
-
-
-class RatchetDamagedError(RatchetError):
-    """The file is not what this module wrote."""
-
-    code = "ratchet_damaged"
-    default_detail = "The ratchet's file is damaged or was cut back; do not serve from it."
-
-
-class RatchetBrokenError(RatchetError):
-    """Writing failed once; nothing after that can be trusted."""
-
-    code = "ratchet_broken"
-    default_detail = "The ratchet could not be written; the process must stop."
-
-
-class RatchetRefusedError(RatchetError):
-    """Something would go back."""
-
-    code = "ratchet_refused"
-    default_detail = "This is older than what was accepted before."
-
-
-class RatchetAlarmError(RatchetError):
-    """Two different things claim the same place: a fork."""
-
-    code = "ratchet_alarm"
-    default_detail = "Something else was accepted at this place before: raise the alarm."
-
-
-@dataclass(frozen=True)
-class Mark:
-    """How far something got: a size or sequence number, and the digest of what was there."""
-
-    number: int
-    digest: bytes
+__all__ = [
+    "Mark",
+    "Ratchet",
+    "RatchetAlarmError",
+    "RatchetBrokenError",
+    "RatchetDamagedError",
+    "RatchetError",
+    "RatchetLockedError",
+    "RatchetRefusedError",
+    "require_apart",
+]
 
 
 class Ratchet:
     """A party's ratchet; every method is safe to call from several threads."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor = descriptor
+        self._path = path
         self._lock = threading.Lock()
         self._broken = False
         self._sequence = 0
         self._values: dict[str, Mark] = {}
-        self._records: dict[str, dict[str, None]] = {}
-        self._journal_end = _JOURNAL_START
-        self._chain = _EMPTY_CHAIN
+        # By kind and identifier, with the place among all records.
+        self._records: dict[str, dict[str, int]] = {}
+        self._count = 0
+        self._journal_end = form.JOURNAL_START
+        self._chain = form.EMPTY_CHAIN
 
     @classmethod
     def open(cls, path: Path) -> Ratchet:
@@ -109,19 +79,17 @@ class Ratchet:
             RatchetDamagedError: the file was changed, or cut back.
         """
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise RatchetError("The ratchet's file cannot be opened.") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            raise RatchetLockedError from error
-        ratchet = cls(descriptor)
-        try:
+            file.lock(descriptor)
+            file.require_in_place(descriptor, path)
+            with suppress(OSError):  # left by a crash while it was written: never the ratchet
+                file.name_new(path).unlink()
+            ratchet = cls(descriptor, path)
             if os.fstat(descriptor).st_size == 0:
-                ratchet._create(path)
+                ratchet._create()
             else:
                 ratchet._read()
         except BaseException:
@@ -179,7 +147,7 @@ class Ratchet:
         """
         self.record_all([(kind, identifier)])
 
-    def record_all(self, ended: Iterable[tuple[str, str]]) -> None:
+    def record_all(self, ended: Iterable[Record]) -> None:
         """Note durably, with one sync, kind and identifier of what ended; those known are left out.
 
         Raises:
@@ -193,98 +161,115 @@ class Ratchet:
                 for each in dict.fromkeys(ended)
                 if each[1] not in self._records.get(each[0], {})
             ]
-            data, chain = bytearray(), self._chain
-            for each in new:
-                body = json.dumps(each, separators=(",", ":")).encode()
-                if len(body) > _MAX_RECORD:
-                    raise RatchetError("What is to be recorded is too long.")
-                chain = _derive_chain(chain, body)
-                data += len(body).to_bytes(_LENGTH_BYTES, "big") + body + chain
+            data, chain = _build_records(new, self._chain)
             if not data:
                 return
-            self._write(bytes(data), self._journal_end)
+            self._write(data, self._journal_end)
             self._journal_end += len(data)
             self._chain = chain
-            for kind, identifier in new:
-                self._records.setdefault(kind, {})[identifier] = None
+            for each in new:
+                self._remember(each)
 
     def records(self, kind: str) -> tuple[str, ...]:
         """Return everything recorded of a kind, oldest first."""
         with self._lock:
             return tuple(self._records.get(kind, {}))
 
-    def _create(self, path: Path) -> None:
+    def forget(self, kinds: Collection[str], mark: Record) -> int:
+        """Take what was recorded of these kinds before `mark` out of the file; return how much.
+
+        Only for what nothing can bring back any more: the caller answers for that. What cannot be
+        written (a full disk) leaves all as it is.
+
+        Raises:
+            RatchetError: the new file could not be written; nothing changed.
+            RatchetBrokenError: whether it took the old one's place is not known; stop.
+        """
+        with self._lock:
+            self._require_usable()
+            place = self._records.get(mark[0], {}).get(mark[1], 0)
+            held = self._list_placed()
+            kept = [one for at, one in held if at >= place or one[0] not in kinds]
+            if len(kept) < len(held):
+                self._replace(kept)
+            return len(held) - len(kept)
+
+    def _list_placed(self) -> list[tuple[int, Record]]:
+        """Return all records with their places, oldest first."""
+        return sorted(
+            (at, (kind, identifier))
+            for kind, held in self._records.items()
+            for identifier, at in held.items()
+        )
+
+    def _replace(self, records: list[Record]) -> None:
+        """Put a new file with these records in the place of the old one."""
+        journal, chain = _build_records(records, form.EMPTY_CHAIN)
+        end = form.JOURNAL_START + len(journal)
+        sequence = self._sequence + 1
+        slot = form.build_slot(Slot(sequence, self._values, end, chain))
+        # In its own place of the two, so that the next one does not overwrite the only one.
+        head = (b"\0" * form.SLOTS[sequence % 2] + slot).ljust(form.JOURNAL_START, b"\0")
+        new = file.name_new(self._path)
+        try:
+            descriptor = file.write_new(new, head + journal)
+        except OSError as error:
+            raise RatchetError("The ratchet's file could not be written anew.") from error
+        try:
+            os.rename(new, self._path)  # noqa: PTH104 - counted by a test
+            sync_folder(self._path.parent)
+        except OSError as error:
+            self._broken = True
+            os.close(descriptor)
+            raise RatchetBrokenError from error
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._sequence, self._journal_end, self._chain = sequence, end, chain
+        self._records, self._count = {}, 0
+        for each in records:
+            self._remember(each)
+
+    def _create(self) -> None:
         """Write the first slot, and make the file's name durable too."""
         self._write_slot({})
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_folder(self._path.parent)
 
     def _read(self) -> None:
-        found = [slot for slot in map(self._read_slot, _SLOTS) if slot is not None]
+        slots = [
+            form.read_slot(os.pread(self._descriptor, form.SLOT_LENGTH, at)) for at in form.SLOTS
+        ]
+        found = [slot for slot in slots if slot is not None]
         if not found:
             raise RatchetDamagedError
-        newest = max(found, key=lambda slot: int(slot["seq"]))
-        self._sequence = int(newest["seq"])
-        self._values = {
-            name: Mark(number, bytes.fromhex(digest))
-            for name, (number, digest) in newest["values"].items()
-        }
-        end, chain = newest["journal"]
-        self._read_journal(int(end), bytes.fromhex(chain))
-
-    def _read_slot(self, offset: int) -> dict[str, Any] | None:
-        """Return the content of a slot, or None if it is empty or was torn."""
-        data = os.pread(self._descriptor, _SLOT_LENGTH, offset)
-        start = _CHECK_LENGTH + _LENGTH_BYTES
-        length = int.from_bytes(data[_CHECK_LENGTH:start], "big")
-        body = data[start : start + length]
-        if len(body) != length or not length:
-            return None
-        if not hmac.compare_digest(hashlib.sha256(body).digest(), data[:_CHECK_LENGTH]):
-            return None
-        content: dict[str, Any] = json.loads(body)
-        return content
+        newest = max(found, key=lambda slot: slot.sequence)
+        self._sequence, self._values = newest.sequence, dict(newest.values)
+        self._read_journal(newest.journal_end, newest.chain)
 
     def _read_journal(self, least_end: int, chain_there: bytes) -> None:
         """Read records until the end or a torn one, which no caller was ever told of."""
         size = os.fstat(self._descriptor).st_size
-        data = os.pread(self._descriptor, max(0, size - _JOURNAL_START), _JOURNAL_START)
-        position = 0
-        reached = least_end == _JOURNAL_START
-        while True:
-            start = position + _LENGTH_BYTES
-            length = int.from_bytes(data[position:start], "big")
-            body = data[start : start + length]
-            chain = data[start + length : start + length + _CHECK_LENGTH]
-            if not length or len(chain) != _CHECK_LENGTH:
-                break
-            if not hmac.compare_digest(_derive_chain(self._chain, body), chain):
-                break
-            kind, identifier = json.loads(body)
-            self._records.setdefault(kind, {})[identifier] = None
-            self._chain = chain
-            position = start + length + _CHECK_LENGTH
-            if _JOURNAL_START + position == least_end:
-                reached = hmac.compare_digest(chain, chain_there)
-        self._journal_end = _JOURNAL_START + position
+        data = os.pread(self._descriptor, max(0, size - form.JOURNAL_START), form.JOURNAL_START)
+        reached = least_end == form.JOURNAL_START
+        for read in form.read_records(data):
+            self._remember(read.record)
+            self._journal_end, self._chain = form.JOURNAL_START + read.end, read.chain
+            if self._journal_end == least_end:
+                reached = hmac.compare_digest(read.chain, chain_there)
         if not reached:
             raise RatchetDamagedError
 
+    def _remember(self, record: Record) -> None:
+        kind, identifier = record
+        self._count += 1
+        self._records.setdefault(kind, {})[identifier] = self._count
+
     def _write_slot(self, values: dict[str, Mark]) -> None:
         """Write the slot that is not the newest, then believe it."""
-        content = {
-            "seq": self._sequence + 1,
-            "values": {name: [mark.number, mark.digest.hex()] for name, mark in values.items()},
-            "journal": [self._journal_end, self._chain.hex()],
-        }
-        body = json.dumps(content, separators=(",", ":")).encode()
-        data = hashlib.sha256(body).digest() + len(body).to_bytes(_LENGTH_BYTES, "big") + body
-        if len(data) > _SLOT_LENGTH:
+        sequence = self._sequence + 1
+        data = form.build_slot(Slot(sequence, values, self._journal_end, self._chain))
+        if len(data) > form.SLOT_LENGTH:
             raise RatchetError("The ratchet has no room for another name.")
-        self._write(data, _SLOTS[(self._sequence + 1) % 2])
+        self._write(data, form.SLOTS[sequence % 2])
         self._sequence += 1
         self._values = values
 
@@ -302,6 +287,8 @@ class Ratchet:
     def _require_usable(self) -> None:
         if self._broken or self._descriptor < 0:
             raise RatchetBrokenError
+        if os.fstat(self._descriptor).st_nlink == 0:
+            self._replace([record for _, record in self._list_placed()])
 
 
 def require_apart(ratchet: Path, database: Path) -> None:
@@ -314,5 +301,8 @@ def require_apart(ratchet: Path, database: Path) -> None:
         raise RatchetError("Keep the ratchet in another directory than the database.")
 
 
-def _derive_chain(before: bytes, body: bytes) -> bytes:
-    return hashlib.sha256(before + body).digest()
+def _build_records(records: Iterable[Record], chain: bytes) -> tuple[bytes, bytes]:
+    try:
+        return form.build_records(records, chain)
+    except ValueError:
+        raise RatchetError("What is to be recorded is too long.") from None

@@ -27,6 +27,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from datwat.party.connections import HttpConnection, allow_connections, drop_untaken
 from datwat.party.errors import PartyError
 from datwat.party.files import replace_file
 from datwat.party.settings import make_private_folder
@@ -44,6 +45,7 @@ _LISTENERS = {
     "api": "API, for everybody who may reach this party",
     "gateway": "gateway, for the broker",
     "local": "local API, for your own software, with a token",
+    "pages": "pages of your own staff, with their login",
     "admin": "admin listener, for `datwat` commands on this machine",
 }
 
@@ -105,6 +107,7 @@ def serve(open_party: OpenParty, *, home: Path, with_parent: bool = False) -> No
     """
     if with_parent:
         die_with_parent()
+    allow_connections()
     with _hold_home(home), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(open_party, home))
 
@@ -236,7 +239,7 @@ def _say_where(addresses: Mapping[str, str]) -> None:
 def _build_config(listener: Listener) -> uvicorn.Config:
     return uvicorn.Config(
         listener.app,
-        http="httptools",
+        http=HttpConnection,
         ws="none",
         log_config=None,
         access_log=False,
@@ -250,9 +253,11 @@ def _build_config(listener: Listener) -> uvicorn.Config:
 def _open_socket(listener: Listener) -> socket.socket:
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
     try:
-        return socket.create_server((listener.host, listener.port), family=family, backlog=_BACKLOG)
+        sock = socket.create_server((listener.host, listener.port), family=family, backlog=_BACKLOG)
     except OSError:
         raise PortTakenError from None
+    drop_untaken(sock)
+    return sock
 
 
 def _write_run_file(home: Path, ports: dict[str, int]) -> None:

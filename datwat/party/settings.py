@@ -26,7 +26,8 @@ from pydantic_settings import (
 )
 
 from datwat.party.errors import PartyError
-from datwat.party.faults import describe_first_fault
+from datwat.party.faults import describe_first_fault, format_steps
+from datwat.party.files import describe_obstacle
 from datwat.protocol.values import PartyId, ShortText
 
 SETTINGS_FILE = "settings.toml"
@@ -116,16 +117,24 @@ class PartySettings(BaseSettings):
 SettingsT = TypeVar("SettingsT", bound=PartySettings)
 
 
-def load_settings(kind: type[SettingsT], home: Path) -> SettingsT:
-    """Return the settings of the party that lives in `home`; raise SettingsError."""
+def load_settings(
+    kind: type[SettingsT],
+    home: Path,
+    *,
+    cure: str = "Correct settings.toml or the environment.",
+) -> SettingsT:
+    """Return the settings of the party that lives in `home`; raise SettingsError.
+
+    `cure` is what to do about a setting that does not hold.
+    """
     if not (home / SETTINGS_FILE).is_file():
         raise SettingsError(_describe_absence(home))
     try:
         return kind(home=home.resolve())
     except tomllib.TOMLDecodeError:
-        raise SettingsError("settings.toml is not TOML: correct it.") from None
+        raise SettingsError(f"{home / SETTINGS_FILE} is not TOML: correct it.") from None
     except ValidationError as error:
-        raise SettingsError(_describe(error)) from None
+        raise SettingsError(f"{_describe(error)} {cure}") from None
 
 
 def require_home(home: Path, party: str) -> None:
@@ -137,10 +146,8 @@ def require_home(home: Path, party: str) -> None:
         held = tomllib.loads((home / SETTINGS_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise SettingsError(_describe_absence(home, party)) from None
-    except OSError:
-        raise SettingsError(
-            f"{home / SETTINGS_FILE} cannot be read: run this as its owner."
-        ) from None
+    except OSError as error:
+        raise SettingsError(describe_obstacle(error, home / SETTINGS_FILE)) from None
     except ValueError:  # TOML and UTF-8
         raise SettingsError(f"{home / SETTINGS_FILE} is not TOML: correct it.") from None
     found = held.get("party", "")
@@ -178,11 +185,9 @@ def change_settings(home: Path, values: Mapping[str, Plain]) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise SettingsError(_describe_absence(home)) from None
     except tomllib.TOMLDecodeError:
-        raise SettingsError("settings.toml is not TOML: correct it.") from None
-    except OSError:
-        raise SettingsError(
-            "settings.toml cannot be read or written: run this as the owner of the home folder."
-        ) from None
+        raise SettingsError(f"{path} is not TOML: correct it.") from None
+    except OSError as error:
+        raise SettingsError(describe_obstacle(error, path)) from None
 
 
 @contextmanager
@@ -256,5 +261,5 @@ def _describe_absence(home: Path, party: str = "…") -> str:
 
 def _describe(error: ValidationError) -> str:
     sentence, place = describe_first_fault(error)
-    name = ".".join(str(step) for step in place) or "settings"
-    return f"Setting {name}: {sentence} Correct settings.toml or the environment."
+    name = format_steps(place) or "settings"
+    return f"Setting {name}: {sentence}"

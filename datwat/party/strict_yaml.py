@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from datwat.party.faults import describe_first_fault, format_steps
+from datwat.party.files import describe_obstacle
 from datwat.protocol.errors import DatwatError
 
 MAX_BYTES = 262_144
@@ -24,6 +26,10 @@ _SCALARS = (
     ("tag:yaml.org,2002:int", r"^(0|-?[1-9][0-9]{0,14})$", "-0123456789"),
     ("tag:yaml.org,2002:null", r"^(~|null|)$", "~n\0"),
 )
+# PyYAML's own words can repeat what stands there.
+_ALIAS = "an alias is not accepted: write it out"
+_TWICE = "a key stands there twice: take one out"
+_OTHER = "this is not YAML: check quotes, colons and indentation, here and in the line before"
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -35,7 +41,7 @@ class _StrictLoader(yaml.SafeLoader):
         """Return the next node; raise on an alias."""
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "an alias is not accepted", mark)
+            raise yaml.composer.ComposerError(None, None, _ALIAS, mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
@@ -43,7 +49,7 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if str(key.value) in seen:
-                problem = "a key stands there twice"
+                problem = _TWICE
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
@@ -63,13 +69,14 @@ def read_yaml(path: Path, refused: type[DatwatError]) -> Any:  # noqa: ANN401 - 
         if len(data) > MAX_BYTES:
             raise refused(f"{name}: is larger than {MAX_BYTES} bytes.")
         return yaml.load(data.decode("utf-8"), Loader=_StrictLoader)  # noqa: S506 - made stricter
-    except OSError:
-        raise refused(f"{name}: cannot be read.") from None
+    except OSError as error:
+        raise refused(describe_obstacle(error, Path(name))) from None
     except UnicodeDecodeError:
         raise refused(f"{name}: is not UTF-8.") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise refused(f"{name}, line {line}: {error.problem}.", place=f"line {line}") from None
+        problem = error.problem if error.problem in (_ALIAS, _TWICE) else _OTHER
+        raise refused(f"{name}, line {line}: {problem}.", place=f"line {line}") from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise refused(f"{name}: is not YAML.") from None
 
@@ -81,9 +88,9 @@ def validate_yaml(raw: Any, kind: Any, path: Path, refused: type[DatwatError]) -
         text = json.dumps(raw, allow_nan=False)
         return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        place = ".".join(str(step) for step in first["loc"]) or "the whole file"
-        raise refused(f"{name}, {place}: {first['msg']}.", place=place) from None
+        sentence, steps = describe_first_fault(error)
+        place = format_steps(steps) or "the whole file"
+        raise refused(f"{name}, {place}: {sentence}", place=place) from None
     except (TypeError, ValueError):
         raise refused(f"{name}: only text, numbers, lists and mappings.") from None
 

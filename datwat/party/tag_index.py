@@ -1,12 +1,12 @@
 """The tree over all tags, kept so that a new root costs what is new and a proof one page.
 
 Rule: the tags lie in a table of the party's own database; in memory are only the hashes of the
-first 18 levels, which a start recomputes. What is added is kept apart until `commit`: proofs hold
+first 19 levels, which a start recomputes. What is added is kept apart until `commit`: proofs hold
 for the last root committed. Rows that a crash left beyond the size loaded are not seen, and writing
 them again changes nothing. Source: docs/decisions/0014; `datwat/protocol/tag_tree.py`.
 
-    pages = tags by their first 18 bits (four to a page at a million), a page is read whole
-    nodes by number: 1 is the root, 2n and 2n+1 are the halves of n, the pages lie at depth 18
+    pages = tags by their first 19 bits (two to a page at a million), a page is read whole
+    nodes by number: 1 is the root, 2n and 2n+1 are the halves of n, the pages lie at depth 19
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from datwat.protocol.tag_tree import (
     tag_bit,
 )
 
-PAGE_BITS = 18
-"""17 MB once it is full; a page grows with the log: 40 tags at ten million."""
+PAGE_BITS = 19
+"""34 MB once it is full; a page grows with the log: 20 tags at ten million."""
 
 _ROWS_AT_ONCE = 4_096
 _LAYERS_KEPT = 2

@@ -6,13 +6,16 @@ lie below it, as none, one or many: a tag that is alone stands for itself, howev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from mmap import mmap
 
-from datwat.protocol.merkle import hash_node
 from datwat.protocol.tag_tree import TAG_LENGTH
 
 NONE, ONE, MANY = 0, 1, 2
+
+Node = tuple[bytes, int]
+"""Hash and kind of a node."""
 
 
 class Top:
@@ -30,10 +33,21 @@ class Top:
         """Return NONE, ONE or MANY."""
         return self._kinds[node]
 
+    def read(self, node: int) -> Node:
+        """Return hash and kind of a node."""
+        return self._hashes[node * TAG_LENGTH : (node + 1) * TAG_LENGTH], self._kinds[node]
+
     def put(self, node: int, digest: bytes, kind: int) -> None:
         """Set a node."""
         self._hashes[node * TAG_LENGTH : (node + 1) * TAG_LENGTH] = digest
         self._kinds[node] = kind
+
+    def put_all(self, nodes: Mapping[int, Node]) -> None:
+        """Set these nodes."""
+        hashes, kinds = self._hashes, self._kinds
+        for node, (digest, kind) in nodes.items():
+            hashes[node * TAG_LENGTH : (node + 1) * TAG_LENGTH] = digest
+            kinds[node] = kind
 
 
 class Layer:
@@ -43,7 +57,7 @@ class Layer:
         self.size = size
         self.base = base
         self.is_marked = False
-        self._changed: dict[int, tuple[bytes, int]] = {}
+        self._changed: dict[int, Node] = {}
 
     def hash(self, node: int) -> bytes:
         """Return the hash of a node."""
@@ -55,9 +69,17 @@ class Layer:
         found = self._changed.get(node)
         return self.base.kind(node) if found is None else found[1]
 
+    def read(self, node: int) -> Node:
+        """Return hash and kind of a node."""
+        return self._changed.get(node) or self.base.read(node)
+
     def put(self, node: int, digest: bytes, kind: int) -> None:
         """Set a node."""
         self._changed[node] = (digest, kind)
+
+    def put_all(self, nodes: Mapping[int, Node]) -> None:
+        """Set these nodes."""
+        self._changed.update(nodes)
 
     def take_in(self, above: Layer) -> None:
         """Become this layer and the one above it in one."""
@@ -66,18 +88,22 @@ class Layer:
 
     def apply(self, top: Top) -> None:
         """Make the difference there."""
-        for node, (digest, kind) in self._changed.items():
-            top.put(node, digest, kind)
+        top.put_all(self._changed)
 
 
 def raise_nodes(top: Top | Layer, nodes: Sequence[int]) -> None:
     """Hash what lies above nodes of one depth (in order) anew, up to the root."""
+    read, sha256 = top.read, hashlib.sha256
+    fresh = {node: read(node) for node in nodes}
     while nodes and nodes[0] > 1:
-        nodes = list(dict.fromkeys(node >> 1 for node in nodes))
+        below, fresh = fresh, {}
+        nodes = list(dict.fromkeys([node >> 1 for node in nodes]))
         for node in nodes:
-            left, right = 2 * node, 2 * node + 1
-            count = top.kind(left) + top.kind(right)
-            if count > ONE:
-                top.put(node, hash_node(top.hash(left), top.hash(right)), MANY)
+            # One of the halves was hashed just now, the other one perhaps too.
+            left, left_kind = below.get(2 * node) or read(2 * node)
+            right, right_kind = below.get(2 * node + 1) or read(2 * node + 1)
+            if left_kind + right_kind > ONE:  # by hand: it is the loop of a new root
+                fresh[node] = sha256(b"\x01" + left + right).digest(), MANY
             else:  # a tag that is alone stands for itself, however high
-                top.put(node, top.hash(left if top.kind(left) else right), count)
+                fresh[node] = left if left_kind else right, left_kind + right_kind
+        top.put_all(fresh)

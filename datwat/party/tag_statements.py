@@ -12,7 +12,7 @@ from datwat.party.hot import HotStatement
 from datwat.protocol.tag_tree import TAG_LENGTH
 
 TAG_BITS = 8 * TAG_LENGTH
-PAGES_AT_ONCE = 128
+PAGES_AT_ONCE = 64
 
 
 def build_range(node: int, depth: int) -> tuple[bytes, bytes]:

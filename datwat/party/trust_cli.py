@@ -169,13 +169,8 @@ def pin(
 
 
 def _read_list(path: Path) -> tuple[AcceptedList, int]:
-    try:
-        document = path.read_bytes()[: MAX_LIST_BYTES + 1]
-    except OSError as error:
-        raise TrustListError(
-            f"{path} cannot be read ({error.strerror}): "
-            "name the file that `datwat trust sign` wrote."
-        ) from None
+    advice = "name the file that `datwat trust sign` wrote"
+    document = trust_draft.read_file(path, TrustListError, advice)[: MAX_LIST_BYTES + 1]
     try:
         parsed, signed, keys = parse_list(document)
     except DatwatError as error:
@@ -197,7 +192,9 @@ def _describe(accepted: AcceptedList, signatures: int) -> dict[str, Any]:
         "key_holder": trust.key_holder.id,
         "epochs": [epoch.epoch for epoch in trust.key_holder.epochs],
         "log": trust.log.origin,
+        "log_keys": list(trust.log.vkeys),
         "witnesses": [witness.name for witness in trust.witnesses],
+        "witness_keys": [witness.vkey for witness in trust.witnesses],
         "witness_threshold": trust.witness_threshold,
         "policy_keys": len(trust.policy.keys),
         "partners": [

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from datwat.party.errors import PartyError
-from datwat.party.files import replace_file
+from datwat.party.files import describe_obstacle, replace_file
 from datwat.party.settings import make_private_folder
 from datwat.protocol.errors import ProtocolError
 from datwat.protocol.keys import SigningKey
@@ -75,7 +75,7 @@ class Draft(Value):
 def create_draft(folder: Path, *, keys: int, threshold: int, policy_threshold: int) -> Draft:
     """Write `keys` fresh covenant keys and an empty draft into a folder without one."""
     if (folder / DRAFT_FILE).exists():
-        raise DraftError("This folder already holds a draft: choose another one.")
+        raise DraftError(f"{folder} already holds a draft: choose another folder.")
     if threshold > keys:
         raise DraftError("The threshold is higher than the number of keys.")
     make_private_folder(folder)
@@ -187,7 +187,8 @@ def read_file(path: Path, refused: type[PartyError], advice: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise refused(f"{path} cannot be read ({error.strerror}): {advice}.") from None
+        obstacle = describe_obstacle(error, path).removesuffix(".")
+        raise refused(f"{obstacle}; {advice}.") from None
 
 
 def _add_witness(draft: Draft, witness: Witness) -> Draft:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from datwat.party.database import find_sqlite_file
-from datwat.party.files import replace_file
+from datwat.party.files import describe_obstacle, replace_file
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet, RatchetBrokenError, require_apart
 from datwat.party.settings import PartySettings, make_private_folder
@@ -174,8 +174,8 @@ def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             document = file.read(MAX_LIST_BYTES + 1)
-    except OSError:
-        raise TrustListError("The file of the trust list cannot be read.") from None
+    except OSError as error:
+        raise TrustListError(describe_obstacle(error, path)) from None
     if len(document) > MAX_LIST_BYTES:
-        raise TrustListError("The file of the trust list is too large.")
+        raise TrustListError(f"{path} is too large for a trust list: name the signed list.")
     return document

@@ -106,13 +106,17 @@ class AccessCard(Value):
 
 
 class AccessLog(Value):
-    """A page of cards, newest first, under one checkpoint; `next` is the cursor of the rest."""
+    """A page of cards, newest first, under one checkpoint; `next` is the cursor of the rest.
+
+    `erased` answers a `number` alone: an entry of the person's own whose contents are gone.
+    """
 
     v: Literal[1]
     rid: Bytes16
     checkpoint: str = Field(max_length=8_192)
     cards: tuple[AccessCard, ...] = Field(max_length=100)
     next: str | None = Field(default=None, max_length=256)
+    erased: bool = False
 
 
 class AccessLogProof(Value):

@@ -217,6 +217,7 @@ class PersonPart(Value):
     authority: Authority | None = None
     contact_state: Literal["seen", "answered"] | None = None
     wish: Wish | None = None
+    desk: DeskVisit | None = None
     page: Page | None = None
     proof: ProofRequest | None = None
 
@@ -231,22 +232,58 @@ class Registration(Value):
     confidential: bool = False
 
 
-class Wish(Value):
-    """What a resident asks at the portal: consent, its withdrawal, or an objection.
+class Question(Value):
+    """What a resident asks an organisation, or the officer where `to` is None.
 
-    `withdraws` is the number of the consent (the index of its entry in the log).
+    `about` is the number of the card in their log that it is about.
+    """
+
+    to: PartyId | None = None
+    text: PlainText = Field(min_length=1, repr=False)
+    about: int | None = Field(default=None, ge=0)
+
+
+class Wish(Value):
+    """What a resident asks at the portal; everything but a question has its effect at once.
+
+    `withdraws` is the number of the consent (the index of its entry in the log), `erases` that of
+    the card whose contents are to be destroyed (AVG 17): an officer answers it. `blocks` names the
+    organisation that may not look (AVG 21); `shields` asks for a shielded address (AVG 18, 25);
+    `lifts` is the number of the objection, block or shield that is taken back.
     """
 
     consent: Consent | None = None
     withdraws: int | None = Field(default=None, ge=0)
+    erases: int | None = Field(default=None, ge=0)
     objection: Objection | None = None
+    asks: Question | None = None
+    blocks: PartyId | None = None
+    shields: Literal[True] | None = None
+    lifts: int | None = Field(default=None, ge=0)
+
+
+class DeskVisit(Value):
+    """That the person stood at a counter of the portal's organisation, without a login.
+
+    Two employees saw to it, each in a role; the resident reads both roles and the reason. No
+    resident can state this: it is no member of a `Wish`. `copy_given`: a print of their log.
+    """
+
+    role: ShortText
+    second_role: ShortText
+    reason: PlainText = Field(min_length=10, repr=False)
+    copy_given: bool = False
 
 
 class Page(Value):
-    """Which page of a list: `before` is the opaque, authenticated cursor of the previous page."""
+    """Which page of a list: `before` is the opaque, authenticated cursor of the previous page.
+
+    With `number` the page is the one card on which that entry stands, and nothing else is read.
+    """
 
     limit: int = Field(default=25, ge=1, le=100)
     before: str | None = Field(default=None, max_length=256)
+    number: int | None = Field(default=None, ge=0, lt=2**53)
 
 
 class ProofRequest(Value):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from datwat.protocol.access_log import AccessCard, EntryProof
 from datwat.protocol.entry import derive_commit, derive_payload_hash
@@ -21,7 +22,9 @@ from datwat.protocol.values import decode_bytes
 
 _Json = dict[str, Any]
 # An entry says these of a consent to the broker, and of an objection in a member of its own.
-_NO_DETAIL = frozenset({"consent_id", "objection_reason"})
+_NO_DETAIL = frozenset(
+    {"consent_id", "objection_id", "block_id", "question_id", "objection_reason"}
+)
 _SENTENCES: dict[str, Any] = {
     "proofs": True,
     "summary": True,
@@ -48,24 +51,30 @@ class Told:
     told: _Json = field(repr=False)
 
 
-def read_told(proof: EntryProof) -> Told:
-    """Return what a proved entry tells; the half that it opens is the very one committed to.
+def read_told(index: int, core: bytes, payload: bytes) -> Told:
+    """Return what an entry tells; the half that it opens is the very one committed to.
 
     Raises:
         CardDataError.
     """
     try:
-        payload = _load(proof.payload)
-        reopened = payload.get("reopened")
+        own = _load(payload)
+        reopened = own.get("reopened")
         if reopened is None:
-            return Told(proof.index, payload, proof.core, payload)
+            return Told(index, own, core, own)
         salt, core, earlier = (decode_bytes(reopened[name]) for name in ("salt", "core", "payload"))
         commit = derive_commit(core, derive_payload_hash(salt, earlier))
         if not hmac.compare_digest(commit, decode_bytes(reopened["commit"])):
             raise CardDataError
-        return Told(proof.index, payload, core, _load(earlier))
+        return Told(index, own, core, _load(earlier))
     except (ValueError, KeyError, TypeError):
         raise CardDataError from None
+
+
+def read_all_told(proofs: Sequence[EntryProof]) -> list[Told]:
+    """Return what the entries of one card tell, in the order of the log; raise CardDataError."""
+    told = [read_told(proof.index, proof.core, proof.payload) for proof in proofs]
+    return sorted(told, key=lambda one: one.index)
 
 
 def build_card_data(proofs: Sequence[EntryProof]) -> _Json:
@@ -76,8 +85,13 @@ def build_card_data(proofs: Sequence[EntryProof]) -> _Json:
     Raises:
         CardDataError: they do not form one card: another number of them, or another's outcome.
     """
+    return build_told_data(read_all_told(proofs))
+
+
+def build_told_data(told: Sequence[Told]) -> _Json:
+    """Return what `build_card_data` returns, from entries read already, in the log's order."""
     try:
-        first, *later = sorted(map(read_told, proofs), key=lambda one: one.index)
+        first, *later = told
         for outcome in later:
             _require_outcome(outcome, first)
         return _build(first, [outcome.told for outcome in later[::-1]])
@@ -92,14 +106,14 @@ def read_card_data(card: AccessCard) -> _Json:
 
 
 def _load(raw: bytes) -> _Json:
-    payload = json.loads(raw)
+    payload = orjson.loads(raw)
     if not isinstance(payload, dict):
         raise CardDataError
     return payload
 
 
 def _require_outcome(outcome: Told, question: Told) -> None:
-    core_hash = decode_bytes(json.loads(outcome.core)["core_hash"])
+    core_hash = decode_bytes(orjson.loads(outcome.core)["core_hash"])
     fits = hmac.compare_digest(core_hash, hashlib.sha256(question.core).digest())
     if outcome.told["event"] != "outcome" or not fits:
         raise CardDataError

@@ -9,134 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from datwat.protocol.access_log import AccessCard, EntryProof, Sentence
-from datwat.protocol.card_data import CardDataError, read_told
+from datwat.protocol.card_data import CardDataError, Told, read_all_told
+from datwat.protocol.card_events import EVENTS, ON_REQUEST, ON_REQUEST_TOLD, say_lines
+from datwat.protocol.card_wishes import build_given, find_answer, find_wish
 from datwat.protocol.catalogue import CatalogueView
 from datwat.protocol.texts import Param, Texts
 
 _Json = dict[str, Any]
-_EVENTS: dict[str, tuple[str, str]] = {
-    "register": (
-        "{who} heeft vastgelegd dat deze organisatie bij u betrokken is.",
-        "{who} recorded that this organisation is involved with you.",
-    ),
-    "end": (
-        "{who} heeft vastgelegd dat de betrokkenheid is beëindigd.",
-        "{who} recorded that the involvement has ended.",
-    ),
-    "open_occasion": (
-        "{who} heeft u genoemd in een nieuwe aanleiding.",
-        "{who} named you in a new occasion.",
-    ),
-    "hand_over": (
-        "{who} heeft de aanleiding overgedragen aan andere medewerkers.",
-        "{who} handed the occasion over to other professionals.",
-    ),
-    "close_occasion": ("{who} heeft de aanleiding gesloten.", "{who} closed the occasion."),
-    "record_conversation": (
-        "{who} heeft vastgelegd wat u is verteld.",
-        "{who} recorded what you were told.",
-    ),
-    "record_consent": (
-        "{who} heeft uw toestemming of verklaring van geen bezwaar vastgelegd.",
-        "{who} recorded your consent or statement of no objection.",
-    ),
-    "record_objection": ("{who} heeft uw bezwaar vastgelegd.", "{who} recorded your objection."),
-    "record_authority": (
-        "{who} heeft vastgelegd wie het gezag heeft.",
-        "{who} recorded who has authority.",
-    ),
-    "declare_special_situation": (
-        "{who} heeft vastgelegd dat u later wordt geïnformeerd.",
-        "{who} recorded that you are told later.",
-    ),
-    "introduce": (
-        "{who} heeft u voorgesteld aan {other}.",
-        "{who} introduced you to {other}.",
-    ),
-    "inquire": (
-        "{who} vroeg wie er bij u betrokken is. Doel: {purpose}.",
-        "{who} asked who is involved with you. Purpose: {purpose}.",
-    ),
-    "request_contact": (
-        "{who} vroeg {source} om contact op te nemen. Doel: {purpose}.",
-        "{who} asked {source} to get in touch. Purpose: {purpose}.",
-    ),
-    "answer_contact": (
-        "{who} heeft gereageerd op een contactverzoek van {other}.",
-        "{who} responded to a contact request of {other}.",
-    ),
-    "release": (
-        "{who} vroeg {source} om gegevens over u. Doel: {purpose}.",
-        "{who} asked {source} for data about you. Purpose: {purpose}.",
-    ),
-    "report_wrong_person": (
-        "{who} meldde dat gegevens bij de verkeerde persoon stonden.",
-        "{who} reported that data stood with the wrong person.",
-    ),
-    "wish": (
-        "U heeft via {who} uw wens vastgelegd.",
-        "You recorded your wish through {who}.",
-    ),
-    "outcome": (
-        "Afloop van een vraag van {who}.",
-        "The outcome of a question by {who}.",
-    ),
-    "renewed": (
-        "De termijn waarin u later wordt geïnformeerd is verlengd.",
-        "The term in which you are told later was extended.",
-    ),
-    "looked": (
-        (
-            "{who} heeft nagegaan of wat u later te horen krijgt op tijd wordt geopend. "
-            "Twee mensen deden dat samen. De inhoud is daarbij niet gelezen."
-        ),
-        (
-            "{who} checked that what you are told later is opened in time. "
-            "Two people did so together. The contents were not read."
-        ),
-    ),
-    "expired": (
-        "Een vastgelegde betrokkenheid van {who} is verlopen.",
-        "A recorded involvement of {who} has expired.",
-    ),
-    "erased": (
-        (
-            "De inhoud van {count} eerdere regels in dit overzicht is vernietigd: "
-            "de bewaartermijn is voorbij. Dat ze er stonden blijft te bewijzen."
-        ),
-        (
-            "The contents of {count} earlier entries of this log were destroyed: "
-            "their retention is over. That they stood here can still be proved."
-        ),
-    ),
-    "lost": (
-        (
-            "De inhoud van {count} eerdere regels in dit overzicht is verloren gegaan bij een "
-            "storing en kan niet worden teruggehaald. Dat ze er stonden blijft te bewijzen."
-        ),
-        (
-            "The contents of {count} earlier entries of this log were lost in a failure and "
-            "cannot be brought back. That they stood here can still be proved."
-        ),
-    ),
-    "new_generation": (
-        (
-            "Dit overzicht is na een storing opnieuw begonnen. Wat kort daarvoor is vastgelegd "
-            "kan ontbreken; wat er nog was staat er weer in."
-        ),
-        (
-            "This log was begun anew after a failure. What was recorded shortly before may be "
-            "missing; what was still there is in it again."
-        ),
-    ),
-    "opened": (
-        "Een eerdere vraag van {who} kunt u nu zien.",
-        "An earlier question by {who} can now be seen.",
-    ),
-}
 _LATER = (
     " U ziet dit nu pas: {ground}.",
     " You see this only now: {ground}.",
@@ -152,6 +35,8 @@ SUPPORT = Sentence(
     ),
 )
 _NOTHING = "-"
+_DATE = len("2026-11-05")
+_FIXED_KEPT = 2_048
 # For an event that whoever shows it does not know yet.
 _UNKNOWN = ("{who}: {event}.", "{who}: {event}.")
 
@@ -184,8 +69,15 @@ def build_card_sentences(
     Raises:
         CardDataError: the entries do not tell what a card can say.
     """
+    return build_told_sentences(read_all_told(proofs), texts, titles)
+
+
+def build_told_sentences(
+    told_by: Sequence[Told], texts: Texts, titles: Mapping[str, Sentence]
+) -> CardSentences:
+    """Return what `build_card_sentences` returns, from entries read already, in order."""
     try:
-        first = min(map(read_told, proofs), key=lambda one: one.index)
+        first, *_ = told_by
         told = first.told
         said = told.get("said") or {}
         return CardSentences(
@@ -225,7 +117,15 @@ def replace_sentences(card: AccessCard, sentences: CardSentences) -> AccessCard:
 
 def build_text(texts: Texts, code: str, params: Mapping[str, Param]) -> Sentence:
     """Return the text of a code in both languages."""
+    if texts.is_fixed(code):
+        return _build_fixed_text(texts, code)
     return Sentence(nl=texts.render(code, "nl", params), en=texts.render(code, "en", params))
+
+
+@lru_cache(_FIXED_KEPT)
+def _build_fixed_text(texts: Texts, code: str) -> Sentence:
+    """Return a text that asks for no parameter: a page of cards has each of them many times."""
+    return Sentence(nl=texts.render(code, "nl"), en=texts.render(code, "en"))
 
 
 def _build_summary(
@@ -235,19 +135,29 @@ def _build_summary(
     asked, detail = told.get("asked") or {}, told.get("detail") or {}
     purpose = asked.get("purpose") or _NOTHING
     title = titles.get(purpose, Sentence(nl=purpose, en=purpose))
-    ground, count = detail.get("ground"), detail.get("count")
+    ground, lines = detail.get("ground"), say_lines(detail.get("count"))
     given = {
         "who": told["requester"]["name"],
         "source": (asked.get("source") or {}).get("name", _NOTHING),
         "other": (detail.get("other_party") or {}).get("name", _NOTHING),
-        "count": _NOTHING if count is None else str(count),
         "event": told["event"],
+        "number": _NOTHING if detail.get("erases") is None else str(detail["erases"]),
+        "law": detail.get("law") or _NOTHING,
+        "until": (detail.get("until_at") or _NOTHING)[:_DATE],
     }
-    nl, en = _EVENTS.get(told["event"], _UNKNOWN)
+    nl, en = EVENTS.get(told["event"], _UNKNOWN)
+    if told["event"] == "wish":
+        given |= build_given(detail)
+        nl, en = find_wish(detail) or (nl, en)
+    if told["event"] == "answered":
+        given |= build_given(detail)
+        nl, en = find_answer(detail)
+    if told["event"] == "erased" and detail.get("reason") == "on_request":
+        nl, en = ON_REQUEST if "erases" in detail else ON_REQUEST_TOLD
     reason = build_text(texts, ground, {}) if later and ground else None
     return Sentence(
-        nl=nl.format_map({**given, "purpose": title.nl})
+        nl=nl.format_map({**given, "purpose": title.nl, "lines": lines[0]})
         + (_LATER[0].format(ground=reason.nl) if reason else ""),
-        en=en.format_map({**given, "purpose": title.en})
+        en=en.format_map({**given, "purpose": title.en, "lines": lines[1]})
         + (_LATER[1].format(ground=reason.en) if reason else ""),
     )

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from datwat.protocol.errors import ProtocolError
-from datwat.protocol.messages import Digest, FieldPath
+from datwat.protocol.messages import Digest, FieldPath, Rung
 from datwat.protocol.values import Moment, PlainText, ShortText, Slug, Value
 
 DEFAULT_SIZE_CLASS = 1_024
@@ -92,12 +92,20 @@ class EdgeView(_View):
     giver_article: ShortText
     taker_article: ShortText
     mode: Literal["duty", "may", "explicit_consent", "no_objection"]
+    consent_by: Literal["youth_disclosure", "youth_receiving", "avg"] | None = None
     fields: tuple[EdgeFieldView, ...]
 
     @property
     def paths(self) -> frozenset[str]:
         """The fields that may pass over this edge."""
         return frozenset(field.field for field in self.fields)
+
+
+class PurposeRequesterView(_View):
+    """A function that may ask for a purpose, and how far it may ask who is involved."""
+
+    function: str
+    inquire: Rung
 
 
 class PurposeView(_View):
@@ -111,6 +119,8 @@ class PurposeView(_View):
     valid_from: Moment
     valid_until: Moment | None = None
     legal_check: Literal["open", "confirmed"]
+    objection: Literal["none", "suspend", "suspend_unless_danger"] = "none"
+    requesters: tuple[PurposeRequesterView, ...] = ()
     edges: tuple[EdgeView, ...]
 
     def find_edge(self, *, source: str, requester: str, product: str) -> EdgeView | None:

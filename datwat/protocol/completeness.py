@@ -28,6 +28,7 @@ from datwat.protocol.entry import (
     ENTRY_LENGTH,
     Audience,
     derive_commit,
+    derive_commit_of,
     derive_payload_hash,
     derive_tag,
 )
@@ -36,6 +37,7 @@ from datwat.protocol.values import Bytes32, BytesUpTo16M, BytesUpTo64K, Quarter,
 
 MAX_BUNDLE_BYTES = 32 * 1_048_576
 MAX_QUARTERS = 40
+MAX_TERMS = 1_000
 _MAX_ENTRIES = 100_000
 
 View = Literal["self", "representative", "auditor", "somebody_else"]
@@ -59,8 +61,8 @@ class EarlierEntry(Value):
     path: _Path
 
 
-class OpeningEntry(Value):
-    """The entry by which a delayed one was opened, without the person's half."""
+class StatedEntry(Value):
+    """An entry that states something of a delayed one, without the person's half of it."""
 
     index: _Index
     tag: Bytes32
@@ -72,11 +74,13 @@ class OpeningEntry(Value):
 class RollEntry(Value):
     """Place `n` of a roll: both halves of its entry, and where it lies.
 
-    The halves are `core`, `salt` and `payload`; for the auditor `core` and `payload_hash`; `commit`
-    alone where the contents were erased. `path` leads to the checkpoint's root, `place` to the tag
-    root (where the entry lies in the tail: that its stub lies nowhere else). `tag` is there, and
-    `place` is not, where the roll has no key. `earlier` belongs to an entry that opens a delayed
-    one, `opening` to a delayed one that was opened.
+    The halves are `core`, `salt` and `payload`; for the auditor the hashes of both (`core_hash`,
+    `payload_hash`); `commit` alone where the contents are gone. `path` leads to the checkpoint's
+    root, `place` to the tag root (where the entry lies in the tail: that its stub lies nowhere
+    else). `tag` is there, and `place` is not, where the roll has no key. `earlier` belongs to an
+    entry that opens a delayed one. To a delayed one belong `terms`, the entries by which its term
+    was declared and moved, `opening`, that which opened it, and `ended`, that which told its person
+    that its contents ended.
     """
 
     n: _Index
@@ -84,28 +88,37 @@ class RollEntry(Value):
     core: BytesUpTo64K | None = None
     salt: Bytes32 | None = None
     payload: BytesUpTo64K | None = Field(default=None, repr=False)
+    core_hash: Bytes32 | None = None
     payload_hash: Bytes32 | None = None
     commit: Bytes32 | None = None
     path: _Path
     place: TagProof | None = None
     tag: Bytes32 | None = None
     earlier: EarlierEntry | None = None
-    opening: OpeningEntry | None = None
+    terms: tuple[StatedEntry, ...] = Field(default=(), max_length=MAX_TERMS)
+    opening: StatedEntry | None = None
+    ended: StatedEntry | None = None
 
     @property
     def is_erased(self) -> bool:
         """Whether its contents are gone: what it said can no longer be told."""
-        return self.core is None
+        return self.commit is not None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it has what only a delayed entry may have."""
+        return bool(self.terms) or self.opening is not None or self.ended is not None
 
     def find_commit(self) -> bytes | None:
         """Return what the entry commits to; None where it says that in no way, or in two."""
-        match (self.core, self.salt, self.payload, self.payload_hash, self.commit):
-            case (None, None, None, None, bytes() as commit):
+        halves = (self.core, self.salt, self.payload)
+        match (*halves, self.core_hash, self.payload_hash, self.commit):
+            case (None, None, None, None, None, bytes() as commit):
                 return commit
-            case (bytes() as core, bytes() as salt, bytes() as payload, None, None):
+            case (bytes() as core, bytes() as salt, bytes() as payload, None, None, None):
                 return derive_commit(core, derive_payload_hash(salt, payload))
-            case (bytes() as core, None, None, bytes() as payload_hash, None):
-                return derive_commit(core, payload_hash)
+            case (None, None, None, bytes() as core_hash, bytes() as payload_hash, None):
+                return derive_commit_of(core_hash, payload_hash)
         return None
 
 

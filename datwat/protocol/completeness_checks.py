@@ -8,7 +8,7 @@ docs/reference/protocol.md section 12; the page of `datwat/party/check_page.py` 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -20,8 +20,11 @@ from datwat.protocol.checkpoint import (
     verify_cosignatures,
 )
 from datwat.protocol.completeness import VIEWS, CompletenessBundle, Roll, View, read_bundle
+from datwat.protocol.completeness_delayed import DelayedCounts, count_delayed
+from datwat.protocol.completeness_ended import count_unannounced
 from datwat.protocol.completeness_entries import Base, build_base, check_entry
 from datwat.protocol.completeness_errors import (
+    EntryChangedError,
     GapError,
     OlderBundleError,
     OtherLogError,
@@ -36,6 +39,7 @@ from datwat.protocol.trust import TrustList
 from datwat.protocol.values import Bytes32, Moment, Value
 
 Status = Literal["proved", "proved_until", "not_witnessed", "entries_only"]
+Finding = Literal["overdue", "late", "unjudged", "undated", "unannounced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,19 @@ class LogTrust:
 
 
 class RollVerdict(Value):
-    """What was found in one roll: entries, those without contents, and (auditor) not opened."""
+    """What was found in one roll: entries, and those without contents.
+
+    `unannounced`: of these, for how many nothing in the bundle says that their contents ended.
+    `delayed` (the auditor's roll only, which shows nobody's contents): what each entry is found to
+    be.
+    """
 
     audience: str
     quarter: str
     entries: int
     erased: int
-    unopened: int
+    unannounced: int
+    delayed: DelayedCounts | None = None
 
 
 class Verdict(Value):
@@ -71,6 +81,7 @@ class Verdict(Value):
     minutes ago. `not_witnessed`: nothing is missing from what the log shows, but fewer witnesses
     than needed saw that it shows everybody the same. `entries_only`: the entries stand in the log;
     nothing is said about others.
+    `findings`: what else was found in the rolls, gravest first, that somebody should look at.
     `left_out`: stretches of quarters between the first of the bundle and `until` (else: now) about
     which it says nothing, such as 2026Q2 or 2026Q2-2026Q4.
     """
@@ -84,6 +95,7 @@ class Verdict(Value):
     cosigned: int
     threshold: int
     rolls: tuple[RollVerdict, ...]
+    findings: tuple[Finding, ...]
     left_out: tuple[str, ...]
 
 
@@ -110,8 +122,10 @@ def check_parsed(bundle: CompletenessBundle, trust: LogTrust, now: datetime) -> 
     _require_rolls(bundle)  # step 3
     shared = bundle.view == "somebody_else"
     base = None if shared else build_base(bundle, checkpoint)  # steps 4 and 5
-    rolls = tuple(_check_roll(roll, base, checkpoint) for roll in bundle.rolls)  # steps 6 to 8
     until = _find_moment(moments, trust.threshold)
+    for roll in bundle.rolls:
+        _check_roll(roll, base, checkpoint)  # steps 6 to 8
+    rolls = tuple(_judge_roll(roll, bundle, checkpoint, until or now) for roll in bundle.rolls)
     return Verdict(
         status="entries_only" if shared else _find_status(until, now),
         view=bundle.view,
@@ -122,6 +136,7 @@ def check_parsed(bundle: CompletenessBundle, trust: LogTrust, now: datetime) -> 
         cosigned=len(moments),
         threshold=trust.threshold,
         rolls=rolls,
+        findings=tuple(_list_findings(rolls)),
         left_out=() if shared else list_left_out(bundle.quarters, until or now),
     )
 
@@ -187,29 +202,50 @@ def _require_rolls(bundle: CompletenessBundle) -> None:
         raise RollsError
 
 
-def _check_roll(roll: Roll, base: Base | None, checkpoint: Checkpoint) -> RollVerdict:
+def _check_roll(roll: Roll, base: Base | None, checkpoint: Checkpoint) -> None:
     """Steps 6 to 8 for one roll."""
     for place, entry in enumerate(roll.entries):
         if entry.n != place:
             raise GapError
         if (entry.tag is None) != (roll.tag_key is not None):
             raise RollsError
-        if entry.opening is not None and roll.audience != "delayed":
+        if entry.is_judged and roll.audience != "delayed":
             raise RollsError
+        if roll.audience == "delayed" and entry.core is not None:
+            raise EntryChangedError  # the auditor sees hashes only
         tag = entry.tag or derive_tag(roll.tag_key or b"", place)
         check_entry(entry, tag, base, checkpoint)
     if base is not None and roll.tag_key is not None and roll.end is not None:
         base.require_empty(derive_tag(roll.tag_key, len(roll.entries)), roll.end)
+
+
+def _judge_roll(
+    roll: Roll, bundle: CompletenessBundle, checkpoint: Checkpoint, moment: datetime
+) -> RollVerdict:
+    """Steps 9 to 12 for one roll."""
     delayed = roll.audience == "delayed"
     return RollVerdict(
         audience=roll.audience,
         quarter=roll.quarter,
         entries=len(roll.entries),
         erased=sum(entry.is_erased for entry in roll.entries),
-        unopened=sum(
-            delayed and entry.opening is None and not entry.is_erased for entry in roll.entries
-        ),
+        unannounced=0 if delayed else count_unannounced(roll, bundle.rolls),
+        delayed=count_delayed(roll.entries, checkpoint, moment) if delayed else None,
     )
+
+
+def _list_findings(rolls: Sequence[RollVerdict]) -> Iterator[Finding]:
+    counts = [roll.delayed for roll in rolls if roll.delayed is not None]
+    if any(one.overdue for one in counts):
+        yield "overdue"
+    if any(one.late for one in counts):
+        yield "late"
+    if any(one.unjudged for one in counts):
+        yield "unjudged"
+    if any(one.waiting_undated or one.opened_undated for one in counts):
+        yield "undated"
+    if any(roll.unannounced for roll in rolls):
+        yield "unannounced"
 
 
 def _find_moment(moments: Sequence[int], threshold: int) -> datetime | None:

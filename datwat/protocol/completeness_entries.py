@@ -8,20 +8,18 @@ docs/reference/protocol.md section 12.
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
+from datwat.protocol.canonical import CanonicalError, decode_strict
 from datwat.protocol.checkpoint import Checkpoint
 from datwat.protocol.completeness import CompletenessBundle, RollEntry
 from datwat.protocol.completeness_errors import (
+    CompletenessError,
     EndError,
     EntryChangedError,
     OpenedError,
-    OpeningError,
     PlaceError,
     TagRootError,
     TailError,
@@ -38,6 +36,7 @@ from datwat.protocol.entry import (
     derive_payload_hash,
     parse_entry,
 )
+from datwat.protocol.log_cores import find_stated
 from datwat.protocol.merkle import InclusionError, derive_peaks, derive_root, verify_inclusion
 from datwat.protocol.tag_tree import (
     EMPTY,
@@ -131,12 +130,12 @@ def build_base(bundle: CompletenessBundle, checkpoint: Checkpoint) -> Base:
 
 
 def check_entry(entry: RollEntry, tag: bytes, base: Base | None, checkpoint: Checkpoint) -> None:
-    """Steps 7 and 8: place, contents, and what the entry opens or is opened by.
+    """Steps 7 and 8: place, contents, and what the entry opens.
 
     Without a base (a copy for somebody else) only that the log holds the entry.
 
     Raises:
-        PlaceError, EntryChangedError, OpenedError, OpeningError, TagTwiceError.
+        PlaceError, EntryChangedError, OpenedError, TagTwiceError.
     """
     commit = entry.find_commit()
     if commit is None:
@@ -145,22 +144,14 @@ def check_entry(entry: RollEntry, tag: bytes, base: Base | None, checkpoint: Che
         raise PlaceError
     if base is not None and entry.place is not None:
         base.require_place(tag, entry.index, entry.place)
-    leaf = _build_leaf(tag, commit)
-    _require_logged(leaf, entry.index, entry.path, checkpoint, EntryChangedError)
+    require_logged(tag, commit, entry.index, entry.path, checkpoint, EntryChangedError)
     _check_opened(entry, checkpoint)
-    if entry.opening is not None:
-        opening = entry.opening
-        opened = _find_opened(opening.core)
-        if opened is None or opened.index != entry.index or opened.commit != commit:
-            raise OpeningError
-        leaf = _build_leaf(opening.tag, derive_commit(opening.core, opening.payload_hash))
-        _require_logged(leaf, opening.index, opening.path, checkpoint, OpeningError)
 
 
 def _check_opened(entry: RollEntry, checkpoint: Checkpoint) -> None:
     """Step 8: what is told later is what the log held all the while, at the place named."""
-    opened, earlier = _find_opened(entry.core or b""), entry.earlier
-    told = _find_reopened(entry.payload)
+    opened, earlier = find_opened(entry.core or b""), entry.earlier
+    told = find_member(entry.payload, "reopened")
     if opened is None or earlier is None:
         if (opened, earlier, told) != (None, None, None):
             raise OpenedError
@@ -168,13 +159,12 @@ def _check_opened(entry: RollEntry, checkpoint: Checkpoint) -> None:
     place = opened.index
     if place >= entry.index:
         raise OpenedError
-    leaf = _build_leaf(earlier.tag, opened.commit)
-    _require_logged(leaf, place, earlier.path, checkpoint, OpenedError)
+    require_logged(earlier.tag, opened.commit, place, earlier.path, checkpoint, OpenedError)
     if entry.payload is None:  # not for this reader
         return
     try:
         salt, core, payload = (decode_bytes(told[name]) for name in ("salt", "core", "payload"))
-        fits = told["index"] == opened.index
+        fits = told["index"] is not True and told["index"] == opened.index
     except (KeyError, TypeError, ValueError, AttributeError):
         raise OpenedError from None
     commit = derive_commit(core, derive_payload_hash(salt, payload))
@@ -182,36 +172,34 @@ def _check_opened(entry: RollEntry, checkpoint: Checkpoint) -> None:
         raise OpenedError
 
 
-def _build_leaf(tag: bytes, commit: bytes) -> bytes:
-    return derive_leaf_hash(build_person_entry(tag, commit))
-
-
-def _require_logged(
-    leaf: bytes,
+def require_logged(  # noqa: PLR0917 - what is looked for, and where
+    tag: bytes,
+    commit: bytes,
     index: int,
     path: Sequence[bytes],
     checkpoint: Checkpoint,
-    refusal: type[EntryChangedError | OpenedError | OpeningError],
+    refusal: type[CompletenessError],
 ) -> None:
+    """Raise `refusal` unless the log holds the entry made of tag and commit at an index."""
+    leaf = derive_leaf_hash(build_person_entry(tag, commit))
     try:
         verify_inclusion(leaf, index, checkpoint.size, path, checkpoint.root)
     except InclusionError:
         raise refusal from None
 
 
-def _find_opened(core: bytes) -> OpenedCore | None:
-    try:
-        return OpenedCore.model_validate_json(core)
-    except ValidationError:
-        return None
+def find_opened(core: bytes) -> OpenedCore | None:
+    """Return which delayed entry a core opens; None for any other core."""
+    return find_stated(OpenedCore, core)
 
 
-def _find_reopened(payload: bytes | None) -> Any:  # noqa: ANN401 - JSON of any kind
+def find_member(payload: bytes | None, name: str) -> Any:  # noqa: ANN401 - JSON of any kind
+    """Return a member of the person's half; None where there is none, or no such half."""
     try:
-        members = json.loads(payload or b"null")
-    except (ValueError, RecursionError):
+        members = decode_strict(payload or b"null")
+    except CanonicalError:
         return None
-    return members.get("reopened") if isinstance(members, dict) else None
+    return members.get(name) if isinstance(members, dict) else None
 
 
 def _parse_tail(raw: Sequence[bytes]) -> list[Entry]:

@@ -96,6 +96,20 @@ class OpeningError(CompletenessError):
     default_detail = "The opening of a delayed entry is not proved."
 
 
+class TermError(CompletenessError):
+    """What is said to give a delayed entry its term does not, or is not in the log."""
+
+    code = "completeness_term"
+    default_detail = "The term of a delayed entry is not proved."
+
+
+class EndedError(CompletenessError):
+    """What is said to tell that an entry's contents ended does not."""
+
+    code = "completeness_ended"
+    default_detail = "It is not proved that somebody was told of contents that ended."
+
+
 class OtherRollError(CompletenessError):
     """Another roll than in the earlier bundle: another person's, or a second key was given."""
 

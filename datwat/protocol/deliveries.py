@@ -6,7 +6,7 @@ and `ended` an `EndedNotice`. References are the receiving partner's own. protoc
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,12 +31,16 @@ class ContactDelivery(Value):
 
 
 class OpenedCore(Value):
-    """The public half of the entry by which a delayed entry opens: its place and its commit."""
+    """The public half of the entry by which a delayed entry opens: its place and its commit.
 
-    v: Literal[1]
+    `at` is when it opened; openings of before it was stated have none.
+    """
+
+    v: Annotated[int, Field(ge=1, le=1)]  # a Literal would take `true` for it
     type: Literal["opened"]
     index: int = Field(ge=0)
     commit: Bytes32
+    at: Moment | None = None
 
 
 class OpenedNotice(Value):

@@ -147,7 +147,11 @@ def derive_payload_hash(salt: bytes, payload: bytes) -> bytes:
 
 def derive_commit(core: bytes, payload_hash: bytes) -> bytes:
     """Return what an entry about a person commits to; `core` is empty where no partner acted."""
-    core_hash = hashlib.sha256(core).digest()
+    return derive_commit_of(hashlib.sha256(core).digest(), payload_hash)
+
+
+def derive_commit_of(core_hash: bytes, payload_hash: bytes) -> bytes:
+    """Return what an entry commits to, for whoever sees only the SHA-256 of its core."""
     return hashlib.sha256(b"dw-commit/v1\x00" + core_hash + payload_hash).digest()
 
 
@@ -182,9 +186,10 @@ def open_content(key: bytes, sealed: bytes, commit: bytes) -> Content:
     salt, rest = body[:SALT_LENGTH], body[SALT_LENGTH:]
     core, rest = _take(rest)
     payload, padding = _take(rest)
-    if len(padding) >= PADDED_TO or len(body) % PADDED_TO or any(padding):
+    if len(padding) >= PADDED_TO or len(body) % PADDED_TO or padding.strip(b"\x00"):
         raise ContentError
-    content = Content(salt=salt, core=core, payload=payload)
+    # Cut to these lengths just now, and checked by its hash: a page of a log opens many.
+    content = Content.model_construct(salt=salt, core=core, payload=payload)
     if not hmac.compare_digest(derive_commit(core, content.payload_hash), commit):
         raise ContentError
     return content

@@ -128,7 +128,7 @@ def _list_shown(bundle: CompletenessBundle) -> dict[int, bytes]:
     shown: dict[int, bytes] = {}
     for entry in (entry for roll in bundle.rolls for entry in roll.entries):
         shown[entry.index] = entry.find_commit() or b""
-        if entry.earlier is not None:
+        if entry.earlier is not None:  # its core was checked
             opened = OpenedCore.model_validate_json(entry.core or b"")
             shown[opened.index] = opened.commit
     return shown

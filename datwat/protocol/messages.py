@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from datwat.protocol.log_cores import Term
 from datwat.protocol.values import (
     Bytes16,
     Bytes32,
@@ -81,6 +82,8 @@ class ActObject(MessageObject):
         "end_session",
         "access_log",
         "access_log_proof",
+        "own_involvements",
+        "own_wishes",
         "wish",
     ]
 
@@ -183,6 +186,7 @@ class Core(Value):
 
     `request_hash` = SHA-256 of the object, `person_hash` = SHA-256 of the person part,
     `answer_hash` = SHA-256 of the padded answer part, `revision` = that of the policy bundle.
+    `term` is there where the act states a special situation: until when the resident waits.
     """
 
     v: Literal[1]
@@ -192,6 +196,7 @@ class Core(Value):
     answer_hash: Bytes32
     revision: str = Field(max_length=80)
     notice: Notice
+    term: Term | None = None
 
 
 class LegalBasis(Value):

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field, ValidationError
 
 from datwat.protocol.errors import ProtocolError
-from datwat.protocol.values import Bytes32, Value
+from datwat.protocol.values import KEY_NAME_PATTERN, Bytes32, Value
 
 MAX_NOTE_LENGTH = 65_536
 MAX_SIGNATURES = 64
@@ -26,10 +26,9 @@ SIGNATURE_TYPE: Literal[1] = 1
 COSIGNATURE_TYPE: Literal[4] = 4
 
 _KEY_ID_LENGTH = 4
-_NAME = r"^[^\s+\x00-\x1f]{1,250}$"
 _VKEY = re.compile(r"([^\s+]{1,250})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,64})")
 
-KeyName = Annotated[str, Field(pattern=_NAME)]
+KeyName = Annotated[str, Field(pattern=KEY_NAME_PATTERN)]
 
 
 class NoteError(ProtocolError):

@@ -15,6 +15,7 @@ Source: docs/decisions/0014; hashes as in RFC 9162 section 2.1.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Sequence
 from typing import Annotated
@@ -29,6 +30,7 @@ EMPTY = bytes(32)
 TAG_LENGTH = 32
 MAX_DEPTH = 256
 _LEAF_LABEL = b"dw-tagleaf/v1\x00"
+_LEAF_PREFIX = b"\x00" + _LEAF_LABEL
 
 Leaf = tuple[bytes, int]
 """A tag, and the index of its entry in the log."""
@@ -80,13 +82,43 @@ def derive_tag_root(leaves: Sequence[Leaf], depth: int = 0) -> bytes:
     """
     if not leaves:
         return EMPTY
-    if len(leaves) == 1:
-        return derive_tag_leaf(*leaves[0])
-    if depth >= MAX_DEPTH:
-        raise TagTwiceError
-    split = _find_split(leaves, depth)
-    left = derive_tag_root(leaves[:split], depth + 1)
-    return hash_node(left, derive_tag_root(leaves[split:], depth + 1))
+    # One pass with a stack, and hashes by hand, as every page of a new root goes through here.
+    # Between two subtrees on the stack stands the bit by which they differ, the deepest on top.
+    before, sha256 = 0, hashlib.sha256
+    hashes: list[bytes] = []
+    splits: list[int] = []
+    for tag, index in leaves:
+        current = int.from_bytes(tag, "big")
+        if hashes:
+            split = MAX_DEPTH - (current ^ before).bit_length()
+            if split == MAX_DEPTH:
+                raise TagTwiceError
+            if splits and splits[-1] > split:
+                _join(hashes, splits, before, split + 1)
+            splits.append(split)
+        hashes.append(sha256(_LEAF_PREFIX + tag + index.to_bytes(8, "big")).digest())
+        before = current
+    _join(hashes, splits, before, depth)
+    return hashes[0]
+
+
+def _join(hashes: list[bytes], splits: list[int], tag: int, least: int) -> None:
+    """Make one of the last subtrees: all that differ at bit `least` or deeper.
+
+    It is raised to the depth where it hangs; `tag`, any below it, says on which side of an empty
+    half it lies on the way up.
+    """
+    sha256 = hashlib.sha256
+    current = hashes.pop()
+    while splits and splits[-1] >= least:
+        split = splits.pop()
+        current = sha256(b"\x01" + hashes.pop() + current).digest()
+        top = splits[-1] + 1 if splits and splits[-1] >= least else least
+        for depth in range(split - 1, top - 1, -1):
+            is_right = tag >> (MAX_DEPTH - 1 - depth) & 1
+            halves = EMPTY + current if is_right else current + EMPTY
+            current = sha256(b"\x01" + halves).digest()
+    hashes.append(current)
 
 
 def build_tag_proof(leaves: Sequence[Leaf], tag: bytes, depth: int = 0) -> TagProof:

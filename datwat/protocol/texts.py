@@ -36,6 +36,8 @@ class Texts:
 
     def __init__(self, data: Mapping[str, Mapping[str, str]]) -> None:
         self._data = data
+        asking = {code for texts in data.values() for code, text in texts.items() if "{" in text}
+        self._fixed = frozenset(code for texts in data.values() for code in texts) - asking
 
     def find_text(
         self, code: str, language: Language, params: Mapping[str, Param] | None = None
@@ -44,10 +46,16 @@ class Texts:
         template = self._data.get(language, {}).get(code)
         if template is None:
             return None
-        given = {name: self._write(value, language) for name, value in (params or {}).items()}
-        if set(_PLACE.findall(template)) - set(given):
+        if "{" not in template:  # most of them, and a page of a resident's log has hundreds
+            return template
+        given = params or {}
+        if not set(_PLACE.findall(template)) <= set(given):
             return None
-        return _PLACE.sub(lambda place: given[place[1]], template)
+        return _PLACE.sub(lambda place: self._write(given[place[1]], language), template)
+
+    def is_fixed(self, code: str) -> bool:
+        """Tell whether there are sentences for `code` that ask for no parameter."""
+        return code in self._fixed
 
     def render(
         self, code: str, language: Language, params: Mapping[str, Param] | None = None

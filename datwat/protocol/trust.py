@@ -11,9 +11,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from datwat.protocol.values import Bytes32, Moment, PartyId, PlainText, ShortText, Slug, Value
+from datwat.protocol.values import (
+    URL_PATTERN,
+    Bytes32,
+    Moment,
+    PartyId,
+    PlainText,
+    ShortText,
+    Slug,
+    Value,
+)
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s?#@]{1,240}$")]
+Url = Annotated[str, Field(pattern=URL_PATTERN)]
 VKey = Annotated[str, Field(pattern=r"^[^\s+]{1,200}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{40,100}$")]
 
 

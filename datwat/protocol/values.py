@@ -160,7 +160,11 @@ BytesUpTo16M = Annotated[bytes, _BytesForm(0, 16_777_216)]
 Moment = Annotated[datetime, _MomentForm()]
 PartyId = Annotated[str, Field(pattern=PARTY_ID_PATTERN)]
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
-Quarter = Annotated[str, Field(pattern=r"^[0-9]{4}Q[1-4]$")]
+URL_PATTERN = r"^https?://[^\s?#@]{1,240}$"
+# The name of a key in a signed note (C2SP signed-note).
+KEY_NAME_PATTERN = r"^[^\s+\x00-\x1f]{1,250}$"
+QUARTER_PATTERN = r"^[0-9]{4}Q[1-4]$"
+Quarter = Annotated[str, Field(pattern=QUARTER_PATTERN)]
 # Who somebody is at their partner. One spelling, so that "another than who asks" compares people.
 StaffId = Annotated[str, Field(pattern=STAFF_ID_PATTERN)]
 # Text that people typed: no control characters, line separators or turns of the writing direction

@@ -15,7 +15,15 @@ from sqlalchemy import Connection, Engine
 
 from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING
 from broker.adapters.stores import build_registers
-from broker.consent.models import ConsentRow, ObjectionRow
+from broker.consent.models import (
+    BlockRow,
+    ConsentRow,
+    ErasureRow,
+    ObjectionRow,
+    QuestionRow,
+    Reply,
+    Shield,
+)
 from broker.exchange.registers import Registers
 from broker.involvement.contacts import ContactRequest, derive_contact_ends
 from broker.involvement.involvements import Involvement
@@ -168,6 +176,54 @@ def build_consent(**changes: object) -> ConsentRow:
     )
     row = ConsentRow.build(stated, row_id=draw_id(), subject_id=draw_id(), recorded_by=TEAM)
     return row.model_copy(update=changes)
+
+
+def build_block(**changes: object) -> BlockRow:
+    row = BlockRow(
+        id=draw_id(),
+        subject_id=draw_id(),
+        organisation=TEAM,
+        recorded_by=SCHOOL,
+        since_at=NOW,
+        until_at=NOW + 365 * DAY,
+    )
+    return row.model_copy(update=changes)
+
+
+def build_question(**changes: object) -> QuestionRow:
+    row = QuestionRow(
+        id=draw_id(),
+        subject_id=draw_id(),
+        to=TEAM,
+        text="Waarom stuurboord?",
+        about=3,
+        recorded_by=SCHOOL,
+        asked_at=NOW,
+        until_at=NOW + 365 * DAY,
+    )
+    return row.model_copy(update=changes)
+
+
+def build_erasure(**changes: object) -> ErasureRow:
+    row = ErasureRow(
+        id=draw_id(),
+        subject_id=draw_id(),
+        erases=3,
+        asked_at=NOW,
+        until_at=NOW + 365 * DAY,
+    )
+    return row.model_copy(update=changes)
+
+
+def build_shield(until_at: datetime = NOW + DAY, **changes: object) -> Shield:
+    return Shield(own_at=NOW, open_at=None, until_at=until_at).model_copy(update=changes)
+
+
+REPLY = Reply(
+    by=Professional(id="kanoet", role="Functionaris bakboord"),
+    text="Dat hoort bij de Waterlinie.",
+    remedy="court",
+)
 
 
 def build_objection(**changes: object) -> ObjectionRow:

@@ -23,16 +23,21 @@ from datwat.protocol.acts import Authority, CloseOccasion
 from tests.adapters.registers import (
     DAY,
     NOW,
+    REPLY,
     SCHOOL,
     SPECIAL,
     TEAM,
+    build_block,
     build_consent,
     build_contact_request,
+    build_erasure,
     build_involvement,
     build_member,
     build_notice,
     build_objection,
     build_occasion,
+    build_question,
+    build_shield,
     writing,
 )
 
@@ -41,6 +46,9 @@ WORK_LISTS = {
     "ix_special_situations_term",
     "ix_special_situations_due",
     "ix_contact_requests_outbox",
+    "ix_objections_open",
+    "ix_questions_open",
+    "ix_erasures_asked",
 }
 TABLES = [table_of(model) for model in REGISTER_MODELS]
 P = b"\x07" * 32
@@ -105,7 +113,13 @@ def fill(conn: Connection, registers: Registers) -> None:
     )
     registers.consents.add_consent(conn, build_consent(subject_id=person))
     registers.consents.add_objection(conn, build_objection(subject_id=person))
-    registers.consents.shield(conn, person, NOW + DAY)
+    registers.consents.shield(conn, person, build_shield())
+    registers.wishes.add_block(conn, build_block(subject_id=person))
+    question = build_question(subject_id=person)
+    registers.wishes.add_question(conn, question)
+    registers.wishes.answer_question(conn, question, REPLY, NOW)
+    registers.wishes.add_question(conn, build_question(subject_id=person))
+    registers.wishes.add_erasure(conn, build_erasure(subject_id=person))
     closing = CloseOccasion(reason="moved", goals_reached="no", plan_made=False)
     closed = build_occasion()
     registers.occasions.open_occasion(conn, closed, [])
@@ -151,7 +165,7 @@ def test_everything_has_gone_after_the_longest_end(conn: Connection, registers: 
 
 def test_a_purge_takes_a_batch_at_a_time(conn: Connection, registers: Registers) -> None:
     for _ in range(5):
-        registers.consents.shield(conn, draw_id(), NOW + DAY)
+        registers.consents.shield(conn, draw_id(), build_shield())
     assert [purge_ended(conn, NOW + DAY, limit=2) for _ in range(4)] == [2, 2, 1, 0]
 
 
@@ -206,4 +220,18 @@ def ask(conn: Connection, registers: Registers) -> None:
     registers.consents.list_consents(conn, some, NOW)
     registers.consents.find_consent(conn, some, some, NOW)
     registers.consents.list_objections(conn, some, NOW)
+    registers.consents.find_objection(conn, some, some, NOW)
+    registers.consents.list_open_objections(conn, NOW, 10)
+    registers.consents.count_overdue_objections(conn, NOW)
+    registers.consents.find_shield(conn, some, NOW)
+    registers.wishes.list_blocks(conn, some, NOW)
+    registers.wishes.find_block(conn, some, some, NOW)
+    registers.wishes.list_questions(conn, some, NOW)
+    registers.wishes.find_question(conn, some, some, NOW)
+    registers.wishes.list_open_questions(conn, NOW, 10)
+    registers.wishes.count_overdue_questions(conn, NOW)
+    registers.wishes.list_erasures(conn, NOW, 10)
+    registers.wishes.count_overdue_erasures(conn, NOW)
+    registers.wishes.end_erasure(conn, some, 1, NOW)
+    registers.involvements.list_current(conn, some, NOW)
     purge_ended(conn, NOW)

@@ -1,17 +1,21 @@
 """What every adapter of `KekPort` must do: subclass `KekContract` with fixtures `kek` and `reopen`.
 
-A file today; an adapter to PKCS#11 or a key service runs the same tests against its own device.
+A file today; an adapter to PKCS#11 or a key service runs the same tests against its own device. One
+whose keys can be out of reach subclasses `RemoteKekContract`, with a fixture `cut_off` besides.
+What opens no more is an UnsealError and nothing else is: whoever hears it destroys what lies below.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broker.audit.ports import KekPort
-from datwat.protocol.errors import DatwatError, ProtocolError
+from broker.audit.ports import KekPort, KeyStoreError
+from datwat.protocol.errors import DatwatError
+from datwat.protocol.sealing import UnsealError
 
 _NOW = datetime(2026, 11, 5, 9, 30, tzinfo=UTC)
 _AAD = b"context"
@@ -24,12 +28,12 @@ class KekContract:
         sealed = kek.seal(b"plain", _AAD)
         assert kek.unseal(sealed, _AAD) == b"plain"
         assert b"plain" not in sealed
-        with pytest.raises(ProtocolError):
+        with pytest.raises(UnsealError):
             kek.unseal(sealed, b"another context")
-        with pytest.raises(ProtocolError):
+        with pytest.raises(UnsealError):
             kek.unseal(sealed[:-1] + bytes((sealed[-1] ^ 1,)), _AAD)
         for short in (b"", sealed[:1], sealed[:2], sealed[:20]):
-            with pytest.raises(ProtocolError):
+            with pytest.raises(UnsealError):
                 kek.unseal(short, _AAD)
 
     def test_the_same_twice_is_sealed_otherwise(self, kek: KekPort) -> None:
@@ -56,7 +60,7 @@ class KekContract:
         old = kek.seal(b"old", _AAD)
         kek.start_generation(_NOW)
         new = kek.seal(b"new", _AAD)
-        with pytest.raises(ProtocolError):
+        with pytest.raises(UnsealError):
             kek.unseal(new[:2] + old[2:], _AAD)
 
     def test_a_destroyed_generation_never_opens_again(
@@ -70,7 +74,7 @@ class KekContract:
         kek.destroy_generation(first.number)
         for each in (kek, reopen()):
             assert each.list_generations() == (made,)
-            with pytest.raises(ProtocolError):
+            with pytest.raises(UnsealError):
                 each.unseal(old, _AAD)
             assert each.read_generation(old) == first.number
             assert each.unseal(new, _AAD) == b"new"
@@ -91,3 +95,28 @@ class KekContract:
     def test_it_does_not_show_a_key(self, kek: KekPort) -> None:
         assert "key=" not in repr(kek)
         assert len(repr(kek)) < 80
+
+
+class RemoteKekContract(KekContract):
+    """Besides: `cut_off` gives a context in which the key store does not answer."""
+
+    def test_out_of_reach_is_not_taken_for_destroyed(
+        self, kek: KekPort, cut_off: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        sealed, before = kek.seal(b"plain", _AAD), kek.list_generations()
+        with cut_off():
+            with pytest.raises(KeyStoreError):
+                kek.unseal(sealed, _AAD)
+            with pytest.raises(KeyStoreError):
+                kek.unseal(sealed[:-1], _AAD)
+            with pytest.raises(KeyStoreError):
+                kek.seal(b"plain", _AAD)
+            with pytest.raises(DatwatError):
+                kek.start_generation(_NOW)
+            with pytest.raises(DatwatError):
+                kek.destroy_generation(before[0].number)
+            assert kek.read_generation(sealed) == before[-1].number
+        assert kek.list_generations() == before
+        assert kek.unseal(sealed, _AAD) == b"plain"
+        with pytest.raises(UnsealError):
+            kek.unseal(sealed[:-1], _AAD)

@@ -120,9 +120,53 @@ def test_an_error_of_the_disk_stops_the_log_and_answers_nothing_more(
     engine.dispose()
 
 
+def test_a_disk_that_says_it_is_full_is_refused_until_there_is_room(
+    sqlite_url: str, folder: Path
+) -> None:
+    """Each write to the database's files fails with ENOSPC, 25 times: no file system is needed."""
+    _require("strace")
+    engine = open_engine(sqlite_url)
+    world = LogWorld(engine, folder)
+    database = str(engine.url.database)
+    paths = (Path(database), Path(f"{database}-wal"))
+    lines = _run_without_room(world, sqlite_url, "40..64", *paths)
+    refused = [at for at, line in enumerate(lines) if line == "refused"]
+    assert refused
+    assert any(line.startswith("written") for line in lines[: refused[0]])
+    full = lines[refused[0] : refused[-1] + 1]
+    assert full == ["refused"] * len(full), "nothing is answered while there is no room"
+    assert lines[-1].startswith("done"), "it goes on by itself when there is room again"
+    assert len(_indexes(lines)) == len(set(_indexes(lines))) == 60
+    _require_kept(world, lines)
+    engine.dispose()
+
+
+def test_a_ratchet_without_room_stops_the_log(sqlite_url: str, folder: Path) -> None:
+    """What was committed lies above what was signed: only a start settles that."""
+    _require("strace")
+    engine = open_engine(sqlite_url)
+    world = LogWorld(engine, folder)
+    lines = _run_without_room(world, sqlite_url, "20..24", folder / "ratchet")
+    assert _indexes(lines)
+    assert lines[len(_indexes(lines)) :] == ["stopped"]
+    _require_kept(world, lines)
+    engine.dispose()
+
+
+def _run_without_room(world: LogWorld, url: str, when: str, *paths: Path) -> list[str]:
+    """Return the lines of a child in which these writes to these files find no room."""
+    inject = f"inject=pwrite64:error=ENOSPC:when={when}"
+    only = [word for path in paths for word in ("-P", str(path))]
+    command = ["strace", "-f", "-qq", *only, "-e", "trace=pwrite64", "-e", inject]
+    return _run([*command, "-o", os.devnull, *_command(world, url)], DATWAT_COUNT="60")
+
+
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """Yield a folder on a file system of 12 MiB: the WAL grows to four."""
+    """Yield a folder on a file system of 12 MiB: the WAL grows to four.
+
+    Not every user may mount one; the test above needs none.
+    """
     _require("mount")
     place = Path(tempfile.mkdtemp(prefix="datwat-small-"))
     made = subprocess.run(

@@ -21,10 +21,11 @@ from broker.adapters.log_tables import (
     QuarterKey,
     table_of,
 )
+from broker.adapters.restore_ends import Replay
 from broker.adapters.subject_store import SqlSubjectStore
 from broker.audit.ends import Ends
 from broker.audit.erasing import POSTPONED, Eraser
-from broker.audit.payloads import Organisation, parse_payload
+from broker.audit.payloads import Organisation, Record, parse_payload
 from broker.audit.ports import EntryRow
 from broker.audit.records import (
     DELAYED_CHAIN_ID,
@@ -36,6 +37,7 @@ from broker.audit.records import (
     SubjectKeys,
 )
 from broker.pseudonyms.subjects import Subjects
+from datwat.party.ratchet import Ratchet
 from datwat.protocol.checkpoint import verify_checkpoint
 from datwat.protocol.entry import (
     Audience,
@@ -44,6 +46,7 @@ from datwat.protocol.entry import (
     derive_tag_key,
     parse_entry,
 )
+from datwat.protocol.log_cores import EndedCore, find_ended
 from datwat.protocol.merkle import derive_root, verify_consistency
 from tests.audit.conftest import AT, ORIGIN, LogWorld
 
@@ -115,6 +118,14 @@ class EndsWorld(LogWorld):
             contents = self.sealing.open_contents(conn, subject_id, rows)
         pairs = zip(rows, contents, strict=True)
         return {row.index: content.payload if content else None for row, content in pairs}
+
+    def list_notices(self, subject_id: bytes, audience: Audience) -> list[tuple[EndedCore, Record]]:
+        """Return what each notice in a chain names, and says."""
+        with self.store.reading() as conn:
+            rows = self.store.fetch_entries_of(conn, subject_id, [audience], limit=100, before=None)
+            contents = self.sealing.open_contents(conn, subject_id, rows)
+        held = [(find_ended(one.core), one.payload) for one in contents if one is not None]
+        return [(core, parse_payload(said)) for core, said in held if core is not None]
 
     def fetch_keys(self, subject_id: bytes, at: datetime = AT) -> SubjectKeys:
         with self.store.reading() as conn:
@@ -199,20 +210,43 @@ async def test_the_tree_does_not_move(world: EndsWorld) -> None:
     verify_consistency(old.size, new.size, proof, old.root, new.root)
 
 
-async def test_the_notice_lies_in_the_chain_of_what_ended(world: EndsWorld) -> None:
+async def test_the_notice_lies_in_the_chain_of_what_ended_and_names_it(world: EndsWorld) -> None:
     ends, keys = world.build_ends(), world.sealing.mint_subject(AT)
-    audiences: tuple[Audience, ...] = ("open", "own", "delayed")
     await world.write(keys, _payload("a"), _SOON, "open")
-    for audience in audiences[1:]:
+    await world.write(world.fetch_keys(keys.subject_id), _payload("stays"), _LATER, "open")
+    for audience in ("open", "own"):
         await world.write(world.fetch_keys(keys.subject_id), _payload("b"), _SOON, audience)
     await ends.erase_due(_SOON, 100)
-    for audience in audiences:
-        notices = [
-            parse_payload(one).notice
-            for one in world.read(keys.subject_id, audience).values()
-            if one is not None
+    told: dict[Audience, list[int]] = {"open": [0, 2], "own": [0]}
+    for audience, numbers in told.items():
+        ((core, record),) = world.list_notices(keys.subject_id, audience)
+        assert (record.notice, record.detail and record.detail.count) == ("now", len(numbers))
+        assert core.entries == ()
+        assert [(one.quarter, one.first, one.last) for one in core.places] == [
+            (keys.quarter, number, number) for number in numbers
         ]
-        assert notices == ["later" if audience == "delayed" else "now"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "audience"),
+    [
+        (b'{"audience":"open","situation":"x"}', "open"),
+        (b'{"audience":"own","situation":"x"}', "own"),
+        (b"no JSON", "own"),
+        (None, "own"),
+    ],
+)
+async def test_the_end_of_what_waited_is_told_where_it_opened(
+    world: EndsWorld, mark: bytes | None, audience: Audience
+) -> None:
+    """A notice in the auditor's chain would wait for an opening that never comes."""
+    ends, keys = world.build_ends(), world.sealing.mint_subject(AT)
+    index = await world.write(keys, _payload("waited"), _SOON, "delayed", mark=mark)
+    assert (await ends.erase_due(_SOON, 100)).contents == 1
+    assert world.read(keys.subject_id, "delayed") == {index: None}
+    ((core, record),) = world.list_notices(keys.subject_id, audience)
+    assert (record.event, record.notice) == ("erased", "now")
+    assert (core.entries, core.places) == ((index,), ())
 
 
 async def test_the_end_of_a_notice_is_not_told(world: EndsWorld) -> None:
@@ -364,6 +398,22 @@ async def test_a_person_of_whom_nothing_is_left_goes_whole(world: EndsWorld) -> 
     # The auditor's roll has no gap, and names nobody.
     row = world.find_row(delayed)
     assert (row.subject_id, row.audience, row.number) == (DELAYED_CHAIN_ID, "delayed", 0)
+
+
+async def test_a_person_counts_as_ended_again_only_where_a_backup_had_them(
+    world: EndsWorld, tmp_path: Path
+) -> None:
+    there, gone = world.sealing.mint_subject(AT), world.sealing.mint_subject(AT)
+    assert there.new_chain_key_sealed is not None
+    with world.store.writing() as conn, Ratchet.open(tmp_path / "ratchet") as ratchet:
+        world.store.insert_subject(conn, there.subject_id, there.new_chain_key_sealed, AT)
+        ratchet.record_all([("subject", one.subject_id.hex()) for one in (there, gone)])
+        replay = Replay(
+            conn, kek=world.kek, row_key=bytes(32), is_waiting=lambda _conn, _mark: False, now=AT
+        )
+        replay.run(ratchet)
+        left = conn.execute(select(table_of(DataSubject).c.subject_id)).scalars().all()
+    assert (replay.counts["subject"], left) == (1, [])
 
 
 async def test_persons_are_looked_at_page_by_page(world: EndsWorld) -> None:

@@ -1,7 +1,8 @@
 """Appends, ends, restarts, keys that turn and persons that go, in any order: the log stays true.
 
 What must hold after every step: a content can be read until it ended, the stubs of each chain are
-its own and in order, and the tree begins with every tree that was signed before.
+its own and in order, and the tree begins with every tree that was signed before. On PostgreSQL
+`make test` does a few runs, `make test-long` as many as on SQLite, and longer ones on both.
 """
 
 from __future__ import annotations
@@ -10,13 +11,23 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Engine
 
 from broker.adapters.database import migrate, open_engine
 from broker.adapters.ends_store import SqlEnds
@@ -28,21 +39,35 @@ from datwat.protocol.entry import Audience, derive_tag, derive_tag_key, parse_en
 from datwat.protocol.merkle import derive_root
 from tests.audit.conftest import AT, ORIGIN
 from tests.audit.test_ends import EndsWorld
+from tests.conftest import open_database
 
 _T = TypeVar("_T")
 _LIVES = KeyLives(seals=timedelta(days=7), opens=timedelta(days=30))
+# Examples and steps of each: part (`make test`) and whole.
+_RUNS = {
+    ("sqlite", False): (12, 25),
+    ("sqlite", True): (60, 50),
+    ("postgresql", False): (8, 25),
+    ("postgresql", True): (60, 50),
+}
 _AUDIENCES: tuple[Audience, ...] = ("open", "own", "delayed")
 
 
 class EndsMachine(RuleBasedStateMachine):
     """One log, some persons, and a clock that only goes on."""
 
+    def open_database(self) -> Engine:
+        """Return an engine on a fresh, migrated database."""
+        engine = open_engine(f"sqlite:///{self.folder / 'log.db'}")
+        migrate(engine)
+        return engine
+
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="datwat-ends-"))
         (self.folder / "apart").mkdir()
-        self.engine = open_engine(f"sqlite:///{self.folder / 'log.db'}")
-        migrate(self.engine)
+        self.stack = ExitStack()
+        self.engine = self.open_database()
         self.world = EndsWorld(self.engine, self.folder / "apart")
         self.world.start()
         self.now = AT
@@ -146,18 +171,37 @@ class EndsMachine(RuleBasedStateMachine):
         if hasattr(self, "world"):
             self.world.stop()
             self.engine.dispose()
+            self.stack.close()
             shutil.rmtree(self.folder)
 
 
-TestEnds = EndsMachine.TestCase
-TestEnds.settings = settings(
-    max_examples=12,
-    stateful_step_count=25,
-    deadline=None,
-    phases=(
-        Phase.explicit,
-        Phase.reuse,
-        Phase.generate,
-    ),  # each step syncs: shrinking takes minutes
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+def _build_settings(examples: int, steps: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        phases=(
+            Phase.explicit,
+            Phase.reuse,
+            Phase.generate,
+        ),  # each step syncs: shrinking takes minutes
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+
+
+@pytest.mark.long
+def test_ends_in_any_order(whole: bool) -> None:
+    run_state_machine_as_test(EndsMachine, settings=_build_settings(*_RUNS["sqlite", whole]))
+
+
+@pytest.mark.long
+@pytest.mark.postgres
+def test_ends_in_any_order_on_a_server(
+    postgres_url: str, postgres_template: str, whole: bool
+) -> None:
+    class OnServer(EndsMachine):
+        def open_database(self) -> Engine:
+            url = self.stack.enter_context(open_database(postgres_url, postgres_template))
+            return open_engine(url)
+
+    run_state_machine_as_test(OnServer, settings=_build_settings(*_RUNS["postgresql", whole]))

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, delete, func, select, update
 
 from broker import new_generation
 from broker.adapters.generation_rows import GenerationRows, SqlGenerationNotices
+from broker.adapters.kek_file import FileKek, KekError
 from broker.adapters.log_store import SqlLogStore
 from broker.adapters.log_tables import DataSubject, LogEntry, LogHead, table_of
 from broker.adapters.publication_tables import (
@@ -43,7 +44,7 @@ from broker.settings import BrokerSettings
 from datwat.cli import run
 from datwat.party.admin import create_admin_token
 from datwat.party.ratchet import RatchetLockedError
-from datwat.party.settings import load_settings, write_settings
+from datwat.party.settings import change_settings, load_settings, write_settings
 from datwat.party.trust_keeper import open_ratchet
 from datwat.protocol import trust
 from datwat.protocol.checkpoint import verify_checkpoint
@@ -67,6 +68,7 @@ from tests.party.web import serving
 _ENTRIES, _HEAD = table_of(LogEntry), table_of(LogHead)
 NOW = datetime(2026, 11, 6, 8, tzinfo=UTC)
 OLD, NEW = "broker.test/log/1", "broker.test/log/2"
+_BROKEN = bytes((0, 1)) + bytes(58)
 REASON = "disk failure, no backup of the last hour"
 COMMANDS = [EntryPoint("log.broker", "broker.log_cli:app", "datwat.commands")]
 
@@ -403,6 +405,40 @@ async def test_a_roll_of_which_an_entry_is_gone_has_no_gap_afterwards(
     check_log(home)
 
 
+@pytest.mark.parametrize("whose", ["auditor", "person"])
+async def test_a_chain_key_that_opens_no_more_is_replaced(home: HomeWorld, whose: str) -> None:
+    await home.live()
+    size = home.log.size
+    home.stop()
+    with home.engine.begin() as conn:
+        if whose == "auditor":
+            conn.execute(update(_HEAD).values(delayed_chain_key_sealed=_BROKEN))
+        else:
+            this = table_of(DataSubject).c.subject_id == home.subject_id
+            conn.execute(update(table_of(DataSubject)).where(this).values(chain_key_sealed=_BROKEN))
+    found = home.begin()
+    assert (found["size"], found["entries_lost"]) == (size, 0)
+    home.start()
+    _check_chain(home, [row for row in home.read_rows() if row.subject_id == home.subject_id])
+
+
+async def test_another_kek_is_no_reason_to_begin_anew(home: HomeWorld) -> None:
+    """All would be sealed under it that is sealed anew, and the right one would open nothing."""
+    await home.live()
+    rows = home.read_rows()
+    home.lose(home.log.size - 1)
+    file = home.home / "secrets" / "kek.json"
+    whole = file.read_bytes()
+    file.unlink()
+    FileKek.create(file)
+    with pytest.raises(KekError, match="put back"):
+        home.begin()
+    file.write_bytes(whole)
+    assert home.begin()["origin"] == NEW
+    home.start()
+    assert [row.sealed for row in home.read_rows()[1:]] == [row.sealed for row in rows[1:-1]]
+
+
 def test_the_next_name() -> None:
     assert derive_next_origin("a/log/1") == "a/log/2"
     assert derive_next_origin("a/9/log/99") == "a/9/log/100"
@@ -439,6 +475,12 @@ def test_the_key_is_that_of_the_trust_list(
     assert capsys.readouterr().out == vkey + "\n"
     assert run(["log", "key", "--home", str(home.home), "--json"], COMMANDS) == 0
     assert json.loads(capsys.readouterr().out) == {"origin": OLD, "vkey": vkey}
+    change_settings(home.home, {"log_origin": NEW})
+    earlier = ["log", "key", "--home", str(home.home), "--generation"]
+    assert run([*earlier, "1"], COMMANDS) == 0
+    assert capsys.readouterr().out == vkey + "\n"
+    assert run([*earlier, "3"], COMMANDS) != 0
+    assert f"the log is {NEW}" in capsys.readouterr().err
 
 
 async def test_the_command_writes_the_new_card(

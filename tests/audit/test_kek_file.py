@@ -71,3 +71,35 @@ def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
         kek.start_generation(_NOW)
     assert [one.number for one in kek.list_generations()] == [1]
     assert kek.read_generation(kek.seal(b"plain", b"")) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda path: path.unlink(), "is not there: check the path; the file that belongs to"),
+        (lambda path: path.chmod(0o640), "Others may read"),
+        (lambda path: path.write_text("{}"), "is no key file, or damaged"),
+        (lambda path: path.write_text("x" * 100_000), "is no key file, or damaged"),
+        (lambda path: (path.unlink(), path.mkdir(mode=0o700)), "is a folder: name a file"),
+    ],
+    ids=["gone", "open", "other", "long", "folder"],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(
+    tmp_path: Path, change: Callable[[Path], object], words: str
+) -> None:
+    path = tmp_path / "kek.json"
+    FileKek.create(path)
+    change(path)
+    with pytest.raises(KekError) as caught:
+        FileKek.open(path)
+    assert words in caught.value.detail
+    assert str(path) in caught.value.detail
+
+
+def test_a_key_file_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "kek.json"
+    FileKek.create(path)
+    held = path.read_bytes()
+    with pytest.raises(KekError, match="is there already"):
+        FileKek.create(path)
+    assert path.read_bytes() == held

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select
 from broker.adapters.log_tables import LogEntry, table_of
 from broker.adapters.publication_store import SqlPublication
 from broker.adapters.publication_tables import LOG_TAGS
+from broker.audit.past_log import Generations
 from broker.audit.tag_roots import TagRoots
 from broker.audit.tiles import Tiles
 from broker.publishing import Publishing
@@ -40,7 +41,7 @@ async def test_a_round_that_fails_is_said_and_tried_again(world: LogWorld) -> No
         roots = TagRoots(world.log, store, TagIndex(LOG_TAGS, 8), clock.now)
         tiles = Tiles(world.log, store)
         publishing = Publishing(
-            roots, desk.publication, cosigning, tiles, store, world.log, clock.now
+            roots, desk.publication, cosigning, tiles, Generations(), store, world.log, clock.now
         )
         leaves = await write(world, 4)
         with world.engine.begin() as conn:

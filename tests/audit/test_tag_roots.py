@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Connection, delete, select, text, update
 
 from broker.adapters.log_tables import LogEntry, table_of
 from broker.adapters.publication_store import SqlPublication
 from broker.adapters.publication_tables import LOG_TAG_ROOTS, LOG_TAGS
-from broker.audit.records import Job, LogDamagedError, Statement
+from broker.audit.records import Appendable, Job, LogDamagedError, Statement
 from broker.audit.tag_roots import StatedEntry, TagRootMovedError, TagRoots
 from datwat.party.tag_index import TagIndex, TagIndexDamagedError
 from datwat.protocol.entry import EntryType, parse_entry
@@ -93,6 +95,12 @@ def check_proofs(roots: TagRoots, world: LogWorld, leaves: Sequence[Leaf]) -> St
     return base
 
 
+def await_idle(world: LogWorld) -> None:
+    until = time.monotonic() + 10
+    while world.log.is_busy and time.monotonic() < until:
+        time.sleep(0.001)
+
+
 async def test_each_round_states_what_is_new_and_an_idle_log_nothing(world: LogWorld) -> None:
     roots = build(world)
     assert not await roots.state()
@@ -141,6 +149,40 @@ async def test_proofs_hold_while_the_next_root_is_being_made(world: LogWorld) ->
     assert rounds
     roots.cover(world.log.size)
     assert check_proofs(roots, world, leaves).size == 641
+
+
+async def test_a_round_gives_way_while_the_log_writes_and_goes_on_when_it_is_idle(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, paused = threading.Event(), threading.Event()
+    sleep, slept = time.sleep, list[float]()
+
+    def pause(seconds: float) -> None:
+        if threading.current_thread().name != "log":
+            slept.append(seconds)
+            if len(slept) > 1:
+                paused.set()  # somebody waits for the log: now it may end
+        sleep(seconds)
+
+    def work(_: Connection) -> Sequence[Appendable]:
+        begun.set()
+        assert paused.wait(10)
+        return []
+
+    roots = build(world)
+    monkeypatch.setattr("broker.audit.tag_roots._WRITTEN_AT_ONCE", 4)
+    await write(world, 6)  # two transactions, with one pause between them
+    await asyncio.to_thread(await_idle, world)
+    monkeypatch.setattr(time, "sleep", pause)
+    assert await roots.state()
+    assert len(slept) == 1  # nobody wrote anything meanwhile
+    slept.clear()
+    writing = asyncio.ensure_future(world.log.append(Job(work)))
+    assert await asyncio.to_thread(begun.wait, 10)
+    assert world.log.is_busy
+    await asyncio.to_thread(roots.give_way)
+    await writing
+    assert slept[1] > slept[0]
 
 
 async def test_witnesses_that_stay_away_do_not_pile_up_roots(world: LogWorld) -> None:

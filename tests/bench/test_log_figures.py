@@ -86,7 +86,9 @@ def test_contents_are_due_when_they_arelet_end(tmp_path: Path) -> None:
     engine, now = open_engine(f"sqlite:///{home / 'database' / 'party.sqlite'}"), datetime.now(UTC)
     with engine.connect() as connection:
         assert SqlEnds().count_due(connection, now + timedelta(days=3_650)) == 0
-    let_end(home)
-    with engine.connect() as connection:
-        assert SqlEnds().count_due(connection, now) == 44  # whole persons, with four each
+    counts = []
+    while let_end(home, 16):  # a part at a time, as housekeeping is measured
+        with engine.connect() as connection:
+            counts.append(SqlEnds().count_due(connection, now))
+    assert counts == [16, 32, 44]  # whole persons, with four each
     engine.dispose()

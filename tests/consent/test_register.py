@@ -12,7 +12,14 @@ from broker.consent.register import ConsentRegister
 from broker.exchange.registers import Registers
 from broker.pseudonyms.errors import RaceLost, RowMismatch
 from broker.pseudonyms.subjects import draw_id
-from tests.adapters.registers import DAY, NOW, build_consent, build_objection
+from tests.adapters.registers import (
+    DAY,
+    NOW,
+    REPLY,
+    build_consent,
+    build_objection,
+    build_shield,
+)
 
 C = table_of(ConsentRecord)
 
@@ -82,11 +89,58 @@ def test_an_objection_is_answered_once(conn: Connection, register: ConsentRegist
     row = build_objection()
     register.add_objection(conn, row)
     assert register.list_objections(conn, row.subject_id, NOW) == (row,)
-    register.answer_objection(conn, row.id, "upheld", NOW + DAY)
+    register.answer_objection(conn, row, "upheld", REPLY, NOW + DAY)
     [found] = register.list_objections(conn, row.subject_id, NOW)
-    assert found == row.model_copy(update={"state": "upheld", "answered_at": NOW + DAY})
+    told = {"state": "upheld", "answered_at": NOW + DAY, "reply": REPLY}
+    assert found == row.model_copy(update=told)
     with pytest.raises(RaceLost):
-        register.answer_objection(conn, row.id, "rejected", NOW + DAY)
+        register.answer_objection(conn, row, "rejected", REPLY, NOW + DAY)
+
+
+def test_an_objection_that_is_taken_back_is_gone(
+    conn: Connection, register: ConsentRegister
+) -> None:
+    row, other = build_objection(), build_objection()
+    for one in (row, other):
+        register.add_objection(conn, one)
+    assert register.find_objection(conn, other.subject_id, row.id, NOW) is None
+    assert register.find_objection(conn, row.subject_id, row.id, NOW) == row
+    register.lift_objection(conn, row, NOW, keeps=False)
+    assert register.list_objections(conn, row.subject_id, NOW, with_lifted=True) == ()
+    assert register.list_objections(conn, other.subject_id, NOW) == (other,)
+    with pytest.raises(RaceLost):
+        register.lift_objection(conn, row, NOW, keeps=False)
+    with pytest.raises(RaceLost):
+        register.answer_objection(conn, row, "rejected", REPLY, NOW)
+
+
+def test_an_objection_that_is_kept_counts_no_more_and_waits_for_nobody(
+    conn: Connection, register: ConsentRegister
+) -> None:
+    row = build_objection()
+    register.add_objection(conn, row)
+    register.lift_objection(conn, row, NOW, keeps=True)
+    assert register.list_objections(conn, row.subject_id, NOW) == ()
+    (kept,) = register.list_objections(conn, row.subject_id, NOW, with_lifted=True)
+    assert (kept.lifted_at, kept.state, kept.reply) == (NOW, "open", None)
+    assert register.list_open_objections(conn, NOW, 9) == ()
+    assert register.count_overdue_objections(conn, NOW + 100 * DAY) == 0
+    register.lift_objection(conn, kept, NOW, keeps=False)
+    assert register.list_objections(conn, row.subject_id, NOW, with_lifted=True) == ()
+
+
+def test_what_waits_for_an_officer_is_listed_oldest_first(
+    conn: Connection, register: ConsentRegister
+) -> None:
+    rows = [build_objection(made_at=NOW - days * DAY) for days in (1, 40, 20)]
+    for row in rows:
+        register.add_objection(conn, row)
+    assert register.list_open_objections(conn, NOW, 2) == (rows[1], rows[2])
+    assert register.count_overdue_objections(conn, NOW) == 1
+    register.answer_objection(conn, rows[1], "rejected", REPLY, NOW)
+    assert register.list_open_objections(conn, NOW, 9) == (rows[2], rows[0])
+    assert register.count_overdue_objections(conn, NOW) == 0
+    assert register.count_overdue_objections(conn, NOW + 12 * DAY) == 1
 
 
 def test_an_objection_ends_and_is_the_persons_own(
@@ -101,9 +155,10 @@ def test_an_objection_ends_and_is_the_persons_own(
 def test_a_shield_is_set_moved_and_taken_away(conn: Connection, register: ConsentRegister) -> None:
     person = draw_id()
     assert register.find_shield(conn, person, NOW) is None
-    for days in (10, 20):
-        register.shield(conn, person, NOW + days * DAY)
-        assert register.find_shield(conn, person, NOW) == NOW + days * DAY
+    for days, open_at in ((10, None), (20, NOW)):
+        shield = build_shield(NOW + days * DAY, open_at=open_at)
+        register.shield(conn, person, shield)
+        assert register.find_shield(conn, person, NOW) == shield
     assert register.find_shield(conn, person, NOW + 20 * DAY) is None
-    register.unshield(conn, person)
+    register.shield(conn, person, None)
     assert register.find_shield(conn, person, NOW) is None

@@ -84,6 +84,11 @@ class Run:
             time.sleep(0.1)
 
 
+def read_pid(folder: Path, party: str) -> int:
+    """Return the process of a party, as its run file says."""
+    return int(json.loads((folder / party / "run" / "serve.json").read_text())["pid"])
+
+
 @pytest.fixture
 def temporary() -> Iterator[Path]:
     """A short path that PostgreSQL's own user gets through, unlike pytest's folders."""
@@ -154,8 +159,11 @@ def test_a_party_that_ends_by_itself_is_named_and_its_log_is_kept(temporary: Pat
     _, folder = run.read_until_kept()
     with (folder / "youth-help.log").open("a") as log:
         log.write("the last words\n")
-    held = json.loads((folder / "youth-help" / "run" / "serve.json").read_text())
-    os.kill(held["pid"], signal.SIGKILL)
+    # One that somebody stops is named too, and ends nothing.
+    assert run.process.stdout is not None
+    os.kill(read_pid(folder, "school"), signal.SIGTERM)
+    assert run.process.stdout.readline() == "school was stopped; the others go on.\n"
+    os.kill(read_pid(folder, "youth-help"), signal.SIGKILL)
     _, wrong = run.process.communicate(timeout=60)
     assert run.process.returncode == 1
     (kept,) = run.temporary.iterdir()

@@ -69,7 +69,7 @@ def test_a_login_sets_a_cookie_that_scripts_and_other_sites_cannot_use(
     session = next(one for one in cookies if one.startswith("datwat-session="))
     assert "HttpOnly" in session
     assert "SameSite=lax" in session
-    assert back.headers["location"] == "/v1/me"
+    assert back.headers["location"] == "/"
     assert back.headers["cache-control"] == "no-store"
 
 
@@ -116,6 +116,8 @@ def test_without_a_login_there_is_nothing(world: World, browser: httpx.Client) -
             "/v1/me/access-log",
             "/v1/me/access-log/proof",
             "/v1/me/wishes",
+            "/v1/me/wishes/list",
+            "/v1/me/involvements",
             "/v1/logout",
         ):
             status, problem = post(browser, portal, path, {})
@@ -235,6 +237,44 @@ def test_a_bundle_of_no_quarter_is_refused_without_its_value(
     assert status >= 400
     assert problem["code"] == code
     assert "999990019" not in str(problem)
+
+
+def test_who_may_not_look_is_named_listed_and_taken_back(
+    world: World, browser: httpx.Client
+) -> None:
+    case, portal = world.cases[1], world.covenant.url("portal")
+    log_in(world, browser, build_login(case, "child", "father"))
+    token = get_me(browser, portal)["csrf_token"]
+
+    def ask(path: str, **members: object) -> tuple[int, dict[str, Any]]:
+        return post(browser, portal, path, members, X_CSRF_Token=token)
+
+    known = browser.get(f"{portal}/v1/organisations", headers=JSON).json()["organisations"]
+    assert known == sorted(known, key=lambda one: (one["name"].casefold(), one["id"]))
+    assert not [one for one in known if one["id"].endswith(":portal")]
+    school = next(one for one in known if one["id"].endswith(":school"))
+    wish = {"blocks": school["id"], "asks": {"to": school["id"], "text": "Waarom vroeg u dit?"}}
+    status, made = ask("/v1/me/wishes", wish=wish)
+    assert (status, made["weighing"]["permitted"]) == (200, True)
+    _, own = ask("/v1/me/wishes/list")
+    assert [(one["number"], one["organisation_name"]) for one in own["blocks"]] == [
+        (made["entry"], school["name"])
+    ]
+    assert [(one["number"], one["state"]) for one in own["questions"]] == [(made["entry"], "open")]
+    _, seen = ask("/v1/me/wishes/list", person="represented")
+    assert (seen["blocks"], seen["questions"]) == ([], [])
+    status, involved = ask("/v1/me/involvements")
+    assert (status, set(involved)) == (200, {"v", "rid", "as_of", "now", "past", "is_whole"})
+    status, _ = ask("/v1/me/wishes", wish={"lifts": made["entry"]})
+    assert status == 200
+    assert ask("/v1/me/wishes/list")[1]["blocks"] == []
+    numbered = {"asks": {"text": f"Mijn nummer is {case.people['child'].bsn}."}}
+    status, problem = ask("/v1/me/wishes", wish=numbered)
+    assert (status, problem["code"]) == (422, "number_in_text")
+    assert case.people["child"].bsn not in str(problem)
+    unknown = {"blocks": "00000099000000009999:school"}
+    status, problem = ask("/v1/me/wishes", wish=unknown)
+    assert (status, problem["code"]) == (404, "organisation_unknown")
 
 
 def test_nobody_is_represented_by_asking(browser: httpx.Client, portal: str) -> None:

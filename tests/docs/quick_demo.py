@@ -1,6 +1,7 @@
-"""Starts `datwat` so that the parties of a demo read the trust list every second, not every minute.
+"""Starts `datwat` so that the parties of a demo look each second, or sooner.
 
-For the test of the tutorial only: `python -m tests.docs.quick_demo demo --keep --case 1`.
+They read the trust list every second, not every minute; gateways ask each half second, not each 30,
+whether witnesses vouch. For tests of pages only: `python -m tests.docs.quick_demo demo --keep`.
 """
 
 from __future__ import annotations
@@ -11,5 +12,5 @@ from datwat.cli import main
 from demo import processes
 
 if __name__ == "__main__":
-    processes.DATWAT = (sys.executable, "-m", "tests.faults.quick_refresh")
+    processes.DATWAT = (sys.executable, "-m", "tests.log.quick_look")
     main()

@@ -15,8 +15,10 @@ from broker.api.log_routes import PublicLog
 from broker.api.table import describe_operations
 from connectors.gateway.gateway import build_gateway_operations
 from connectors.portal.api import PortalApi
+from connectors.portal.pages.screens import build_site
 from connectors.portal.settings import PortalSettings
 from datwat.party.gate import OPENAPI_PATH
+from datwat.web.login import Login
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "protocol.md"
 ROW = re.compile(r"^\|([^|]*)\|([^|]*)\|(?!-)", re.MULTILINE)
@@ -45,7 +47,9 @@ def list_routes(tmp_path: Path) -> Routes:
         issuer="https://login.example",
         client_id="portal",
     )
-    portal = PortalApi(settings, NOTHING, NOTHING)
+    site = build_site(settings)
+    portal = PortalApi(site, NOTHING, settings.url)
+    login = Login(site, NOTHING, NOTHING)
     operations = {
         "key holder": keyholder.app.build_operations(NOTHING, NOTHING),
         "broker": describe_operations(),
@@ -59,7 +63,9 @@ def list_routes(tmp_path: Path) -> Routes:
     }
     public = PublicLog(NOTHING, NOTHING).build_routes()
     found["broker"] |= {f"GET {route.path}" for route in public}
-    found["portal"] |= {f"GET {route.path}" for route in portal.build_routes()}
+    # What each page shows is not protocol: the ways in and out, and the static files, are.
+    for route in (*login.build_routes(), *site.pages.assets.build_routes()):
+        found["portal"] |= {f"{one} {route.path}" for one in route.methods or () if one != "HEAD"}
     routes = witness.app.build_witness_routes(NOTHING, NOTHING, NOTHING)
     for route in routes:
         found["witness"] |= {f"{one} {route.path}" for one in route.methods or () if one != "HEAD"}
@@ -71,7 +77,7 @@ def list_commands() -> Routes:
         "key holder": set(keyholder.app.build_commands(NOTHING, NOTHING, NOTHING)),
         "broker": set(broker.app.build_commands(NOTHING, NOTHING)),
         "connector": set(connectors.app.build_commands(NOTHING)),
-        "portal": set(connectors.portal.app.build_commands(NOTHING, NOTHING, NOTHING, NOTHING)),
+        "portal": set(connectors.portal.app.build_commands(*[NOTHING] * 5)),
         "witness": set(witness.app.build_commands(NOTHING, NOTHING, NOTHING, NOTHING)),
     }
 

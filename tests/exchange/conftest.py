@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pyrage import x25519
 
 from tests.conftest import open_database
+from tests.exchange.restoring import Copies
 from tests.exchange.world import Running, World, open_world
 
 
@@ -35,3 +38,16 @@ async def broker(
     async with AsyncExitStack() as stack:
         world = World(tmp_path_factory.mktemp("world"), gateways, database)
         yield await open_world(world, stack)
+
+
+@pytest.fixture
+def copies(tmp_path: Path, database: str) -> Iterator[Copies]:
+    """Return a world of one's own that does not run, with what would be kept of it elsewhere."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    made = Copies(
+        World(tmp_path, database_url=database), database, folder, x25519.Identity.generate()
+    )
+    yield made
+    if database:
+        made.lose_database()

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from broker.consent.models import Shield
 from broker.policy.engine import Decisions
 from broker.policy.evaluation import Evaluation
-from datwat.protocol.acts import Contact, Objection, Professional, SpecialSituation
+from datwat.protocol.acts import Contact, Objection, Professional, SpecialSituation, Wish
 from datwat.protocol.answers import InquiryPart, Pointer, ReleasePart
 from datwat.protocol.entry import parse_entry
 from datwat.protocol.messages import Answer
@@ -142,12 +143,23 @@ async def _objected(running: Running, bsn: str) -> None:
     assert act_part(answer).state == "recorded"
 
 
+async def _blocked(running: Running, bsn: str) -> None:
+    await register(running, "debt-counselling", bsn, "debt_counselling")
+    answer = await running.ask("portal", "open_session", [by_bsn(bsn, identity="document")])
+    handle = act_part(answer).handle
+    assert handle is not None
+    wish = Wish(blocks=running.world.members["social-team"].id)
+    answer = await running.ask("portal", "wish", [by_handle(handle, wish=wish)])
+    assert act_part(answer).state == "recorded"
+
+
 PREPARATIONS: dict[str, Callable[[Running, str], Awaitable[None]]] = {
     "nobody": _nothing,
     "not for you": _not_for_you,
     "shielded away": _shielded_away,
     "special situation": _special_situation,
     "objected": _objected,
+    "not to look": _blocked,
 }
 
 
@@ -247,7 +259,8 @@ def _shield(running: Running, handle: bytes) -> None:
         person = registers.references.find_handle(conn, debts, handle, now())
     assert person is not None
     with running.broker.store.writing() as conn:
-        registers.consents.shield(conn, person.target, now() + timedelta(days=1))
+        shield = Shield(own_at=now(), open_at=None, until_at=now() + timedelta(days=1))
+        registers.consents.shield(conn, person.target, shield)
 
 
 async def test_asking_about_an_unknown_person_costs_what_a_known_one_costs(

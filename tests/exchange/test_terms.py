@@ -26,7 +26,7 @@ from datwat.party.problems import InputInvalidError
 from datwat.party.spent import SpentRequests
 from datwat.protocol.acts import Professional, SpecialSituation
 from datwat.protocol.values import encode_moment
-from tests.adapters.registers import build_contact_request
+from tests.adapters.registers import build_contact_request, build_shield
 from tests.exchange.world import (
     BROKER,
     ON_EACH_DATABASE,
@@ -206,7 +206,7 @@ async def test_a_round_destroys_a_bounded_number_and_the_next_one_the_rest(
     consents = broker.broker.rooms.registers.consents
     with broker.broker.store.writing() as conn:
         for _ in range(501):
-            consents.shield(conn, draw_id(), now())
+            consents.shield(conn, draw_id(), build_shield(now()))
     wanted = select(func.count()).select_from(SHIELDS).where(SHIELDS.c.until_at <= now())
     left = []
     for _ in range(2):
@@ -228,7 +228,7 @@ async def test_what_cannot_be_done_now_holds_up_nothing_else(
 
     monkeypatch.setattr(openings, "open", fail)
     with broker.broker.store.writing() as conn:
-        broker.broker.rooms.registers.consents.shield(conn, draw_id(), now())
+        broker.broker.rooms.registers.consents.shield(conn, draw_id(), build_shield(now()))
     await housekeeper.run_round()
     wanted = select(func.count()).select_from(SHIELDS)
     with broker.broker.store.reading() as conn:

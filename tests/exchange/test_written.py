@@ -75,7 +75,8 @@ async def test_both_halves_are_spelled_as_their_models_spell_them(broker: Runnin
         record = parse_payload(content.payload)
         assert build_payload(record) == content.payload
         core = decode_canonical(content.core)
-        assert Core.model_validate_json(content.core).model_dump(mode="json") == core
+        spelled = Core.model_validate_json(content.core).model_dump(mode="json", exclude_none=True)
+        assert spelled == core  # a core that states no term has no member for it
         events.add(record.event)
         told.append(record)
     assert events == {"register", "open_occasion", "inquire", "release"}

@@ -11,6 +11,7 @@ import pytest
 
 from connectors.client import requests as rq
 from connectors.client.http import ConnectorClient, ConnectorProblem
+from datwat.cli import run as run_datwat
 from datwat.protocol.acts import (
     Authority,
     Consent,
@@ -30,6 +31,7 @@ from tests.faults.world import (
     local_opening,
     unmet,
 )
+from tests.parties import run_command
 from tests.party.covenant import now
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-asked")]
@@ -48,6 +50,19 @@ def team(asked: FaultCovenant) -> Iterator[ConnectorClient]:
 def source(asked: FaultCovenant) -> Iterator[ConnectorClient]:
     with asked.connect("youth-help") as client:
         yield client
+
+
+def test_an_unknown_client_is_told_from_one_without_entries(
+    asked: FaultCovenant, team: ConnectorClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    team.open_occasion(local_opening("E", local_member("E-1", 4)))
+    home = str(asked.partners["social-team"].home)
+    held = run_command("connector", "entries", "--home", home, "--person", "E-1")
+    assert [entry["act"] for entry in held["entries"]] == ["open_occasion"]
+    for nobody in ("E-2", "", "e-1"):
+        command = ["connector", "entries", "--home", home, "--person", nobody]
+        assert run_datwat(command) == 1
+        assert "No client is known here by this number" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ from tests.adapters.registers import (
     TEAM,
     at_once,
     build_involvement,
+    build_shield,
     writing,
 )
 
@@ -301,7 +302,7 @@ def test_a_residents_own_shield_covers_every_pointer(
 ) -> None:
     row = build_involvement()
     registers.involvements.add(conn, row)
-    registers.consents.shield(conn, row.subject_id, NOW + 10 * DAY)
+    registers.consents.shield(conn, row.subject_id, build_shield(NOW + 10 * DAY))
     [found] = registers.involvements.pointers_of(conn, row.subject_id, FUNCTIONS, KINDS, NOW)
     assert found.shielded
     assert not found.shielded_by_source

@@ -46,6 +46,8 @@ pytestmark = [
 ]
 
 GIRL, FATHER, OTHER, OTHER_FATHER = BSNS[:4]
+REPRESENTED = "the girl as her father sees her"
+VIEWS = (GIRL, FATHER, REPRESENTED)
 PURPOSE = "coordinate_family_help"
 
 
@@ -62,15 +64,23 @@ class Watched:
         self.stack = stack
         self.start(3_600)
         for bsn in (GIRL, FATHER, OTHER):
-            kind = registers("debt_counselling")
-            person = by_bsn(bsn, registers=kind, identity="document", told_at=now())
-            self.served.ask("debt-counselling", "register", [person], say())
+            self.register(bsn)
         self.handles = {bsn: self._log_in(bsn) for bsn in (GIRL, FATHER)}
+        self.handles[REPRESENTED] = self._log_in(FATHER, GIRL)
 
     def start(self, tag_root_seconds: int) -> None:
         change_settings(self.world.home, {"tag_root_seconds": tag_root_seconds})
         served = self.served = start(self.world, self.folder / "log")
         self.stack.callback(lambda: stop(served))
+
+    def register(self, bsn: str) -> int:
+        """Register somebody, or once more; return the size of what the partner is told."""
+        kind = registers("debt_counselling")
+        person = by_bsn(bsn, registers=kind, identity="document", told_at=now())
+        sent = self.world.build("debt-counselling", "register", [person], say())
+        response = self.served.post(sent)
+        assert response.status_code == 200, response.text
+        return len(response.content)
 
     def act(self) -> None:
         """Open the occasion and ask, under a special situation if anything waits here."""
@@ -89,30 +99,31 @@ class Watched:
             rung="dat",
         )
 
-    def _log_in(self, bsn: str) -> bytes:
-        opened = self.served.ask("portal", "open_session", [by_bsn(bsn, identity="document")])
-        part: Any = opened.persons[0].part
+    def _log_in(self, *bsns: str) -> bytes:
+        """Return the handle of the last one: who is represented, where there are two."""
+        persons = [by_bsn(bsn, identity="document") for bsn in bsns]
+        part: Any = self.served.ask("portal", "open_session", persons).persons[-1].part
         assert part.handle is not None
         return bytes(part.handle)
 
-    def _read(self, act: str, bsn: str, **members: object) -> bytes:
-        sent = self.world.build("portal", act, [by_handle(self.handles[bsn], **members)])
+    def _read(self, act: str, view: str, **members: object) -> bytes:
+        sent = self.world.build("portal", act, [by_handle(self.handles[view], **members)])
         response = self.served.post(sent)
         assert response.status_code == 200, response.text
         return response.content
 
-    def read_page(self, bsn: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._read("access_log", bsn, page=Page(limit=100)))
+    def read_page(self, view: str, limit: int = 100) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._read("access_log", view, page=Page(limit=limit)))
         return found
 
-    def read_bundle(self, bsn: str) -> dict[str, Any]:
-        found = json.loads(self._read("access_log_proof", bsn, proof=ProofRequest(quarters=())))
+    def read_bundle(self, view: str) -> dict[str, Any]:
+        found = json.loads(self._read("access_log_proof", view, proof=ProofRequest(quarters=())))
         bundle: dict[str, Any] = found["bundle"]
         return bundle
 
-    def check(self, bsn: str) -> tuple[CompletenessBundle, dict[str, int]]:
+    def check(self, view: str) -> tuple[CompletenessBundle, dict[str, int]]:
         """Return a bundle that holds, and how many entries each roll of it has."""
-        bundle = CompletenessBundle.model_validate_json(json.dumps(self.read_bundle(bsn)))
+        bundle = CompletenessBundle.model_validate_json(json.dumps(self.read_bundle(view)))
         assert self.world.card.log is not None
         trust = LogTrust(
             origin=self.world.card.log.origin,
@@ -139,26 +150,51 @@ class Watched:
         entries = self.read_entries()
         size = len(entries)
         tiles = [TilePath(level=level, index=0, width=size) for level in (None, 0)]
+        paths = ["checkpoint", *(tile.text for tile in tiles), "tile/1/000", f"proof/{size}"]
         return {
             "kinds": [(entry[0], EntryType(entry[1]), len(entry)) for entry in entries],
             "distinct": len(set(entries)),
             "tiles": [len(self.fetch(tile.text)) for tile in tiles],
             "proofs": [len(self.fetch(f"proof/{index}")) for index in range(size)],
             "checkpoint": len(self.fetch("checkpoint")),
+            "answers": [self.describe_answer(f"/v1/log/{path}") for path in paths],
+            "own": [self.describe_answer(path) for path in ("/v1/health", "/v1/openapi.json")],
             "health": self.served.client.get(self.served.url + "/v1/health").json(),
         }
 
-    def see(self, bsn: str) -> dict[str, Any]:
+    def describe_answer(self, path: str) -> tuple[int, int, dict[str, str]]:
+        """Return status, size and headers of an answer to anybody, but for the moment in it."""
+        response = self.served.client.get(self.served.url + path)
+        headers = {name: value for name, value in response.headers.items() if name != "date"}
+        return response.status_code, len(response.content), headers
+
+    def measure_status(self) -> dict[str, Any]:
+        """Return what the broker's own people read, but for moments and random bytes.
+
+        What housekeeping ended since it last looked depends on when that was.
+        """
+        return {
+            name: mask(value)
+            for name, value in call_party("broker", self.world.home, "status").items()
+            if not name.endswith(("_at", "_seconds_ago", "housekeeping_ended"))
+        }
+
+    def see(self, view: str) -> dict[str, Any]:
         """Return what a resident sees, but for what is random."""
-        page = self.read_page(bsn)
-        bundle, counts = self.check(bsn)
-        raw = self.read_bundle(bsn)
+        page = self.read_page(view)
+        bundle, counts = self.check(view)
+        raw = self.read_bundle(view)
         return {
             "page": mask(page),
             "page_size": len(json.dumps(page)),
             "events": [card["event"] for card in page["cards"]],
+            "one_card": mask(self.read_page(view, limit=1)),
             "quarters": bundle.quarters,
             "counts": counts,
+            "own": [
+                mask(json.loads(self._read(act, view)))
+                for act in ("own_involvements", "own_wishes")
+            ],
             "bundle": mask({**raw, "rolls": [mask_proofs(roll) for roll in raw["rolls"]]}),
         }
 
@@ -201,18 +237,27 @@ def both(tmp_path: Path) -> Iterator[tuple[Watched, Watched]]:
 
 def require_alike(waits: Watched, plain: Watched) -> None:
     assert waits.measure_public() == plain.measure_public()
-    for bsn in (GIRL, FATHER):
-        assert waits.see(bsn) == plain.see(bsn)
+    for view in VIEWS:
+        assert waits.see(view) == plain.see(view)
+    assert waits.register(GIRL) == plain.register(GIRL)  # reconfirmed: writes no entry
+
+
+def list_differences(waits: Watched, plain: Watched) -> set[str]:
+    """Return the lines of `status` that differ: the officer's own."""
+    one, other = waits.measure_status(), plain.measure_status()
+    return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
 
 
 def test_what_waits_shows_nowhere_until_it_opens(both: tuple[Watched, Watched]) -> None:
     waits, plain = both
     require_alike(waits, plain)
-    before = [waits.see(bsn)["page"]["cards"] for bsn in (GIRL, FATHER)]
+    assert list_differences(waits, plain) == set()
+    before = [waits.see(view)["page"]["cards"] for view in VIEWS]
     for each in both:
         each.act()
     require_alike(waits, plain)
-    assert [waits.see(bsn)["page"]["cards"] for bsn in (GIRL, FATHER)] == before
+    assert [waits.see(view)["page"]["cards"] for view in VIEWS] == before
+    assert list_differences(waits, plain) == {"special_situations"}
     assert len(waits.read_entries()) == 2 + 3 + 3  # documents, registrations, what was done
     assert waits.verify() == plain.verify()
     for each in both:  # the same under a root over the tags
@@ -225,6 +270,7 @@ def test_what_waits_shows_nowhere_until_it_opens(both: tuple[Watched, Watched]) 
     wait_until(lambda: len(waits.see(GIRL)["events"]) == 3)
     assert waits.see(GIRL)["events"] == ["inquire", "open_occasion", "register"]
     assert "inquire" not in waits.see(FATHER)["events"]
+    assert waits.see(REPRESENTED)["events"] == waits.see(GIRL)["events"]
     bundle, counts = waits.check(GIRL)
     assert counts == {"open": 3, "own": 0}
     told = [entry for roll in bundle.rolls for entry in roll.entries if entry.earlier is not None]

@@ -12,9 +12,10 @@ import pytest
 
 from broker.purposes.catalogue import load_catalogue
 from datwat.party.settings import change_settings
+from datwat.protocol.acts import Wish
 from tests.api.conftest import start, stop
 from tests.connectors.client.bsns import BSNS
-from tests.exchange.world import POLICIES, World, by_handle, member, opens, say
+from tests.exchange.world import POLICIES, World, by_bsn, by_handle, member, opens, say
 from tests.log.world import ask_outside
 from tests.parties import run_command
 
@@ -142,3 +143,34 @@ def test_what_ended_lies_nowhere_and_the_mirror_of_before_verifies(
     stop(ending.served)
     assert ending.find(secrets) == []
     assert ending.find(kept) == ["party.sqlite"]
+
+
+def test_what_a_resident_wishes_erased_two_officers_erase_by_command(
+    ending: Ending, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    mirror = tmp_path_factory.mktemp("outside") / "mirror"
+    home = ("--home", str(ending.world.home))
+    ending.mirror(mirror)
+    session = ending.served.ask("portal", "open_session", [by_bsn(BSNS[1], identity="document")])
+    part: Any = session.persons[0].part
+    (subject, number), *_ = ending.run(
+        "SELECT subject_id, idx FROM log_entries WHERE audience = 'open' ORDER BY idx DESC"
+    )
+    secrets = ending.list_secrets(subject)
+    wish = by_handle(part.handle, wish=Wish(erases=number))
+    asked = str(ending.served.ask("portal", "wish", [wish]).persons[0].index)
+    two = ("--by", "m.jansen", "--role", "officer", "--second-by", "p.smit")
+    why = ("--second-role", "manager", "--reason", "The help ended long ago.")
+    for wrong in (str(number), "999999"):
+        code, _, said = ask_outside("broker", "erase", wrong, *home, *two, *why)
+        assert code == 1
+        assert "no resident wished" in said
+    done = run_command("broker", "erase", asked, *home, *two, *why)
+    assert (done["outcome"], done["contents"], done["answered_before"]) == ("erased", 1, False)
+    again = run_command("broker", "erase", asked, *home, *two, *why)
+    assert (again["outcome"], again["contents"], again["answered_before"]) == ("erased", 1, True)
+    run_command("housekeep", *home)
+    assert ending.run("SELECT sealed FROM log_entries WHERE idx = ?", number) == [(None,)]
+    assert ending.find(secrets) == []
+    ending.mirror(mirror)
+    ending.verify(str(mirror))

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.timeout(900)
 _AUDIENCES = st.sampled_from(["open", "own"])
 _UNTIL = st.sampled_from([SOON, LATER])
 _EARLY, _LATE = SOON, LATER
+_MOST_RUNS = 5
 _PLACES = st.integers(min_value=0, max_value=50)
 
 
@@ -185,8 +186,18 @@ def run_machine(make_disk: Any, examples: int, steps: int) -> None:  # noqa: ANN
         seen: ClassVar[set[str]] = set()
 
     Machine.make_disk = staticmethod(make_disk)
+    expected = {"delayed", "opened", "ended", "idle", "committed", "ratchet moved", "put back"}
+    # What happens is drawn: a short run now and then leaves something out, and goes on.
+    for _ in range(_MOST_RUNS):
+        _run_once(Machine, examples, steps)
+        if expected <= Machine.seen:
+            return
+    raise AssertionError(expected - Machine.seen)
+
+
+def _run_once(machine: type[LogMachine], examples: int, steps: int) -> None:
     run_state_machine_as_test(
-        Machine,
+        machine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -195,8 +206,6 @@ def run_machine(make_disk: Any, examples: int, steps: int) -> None:  # noqa: ANN
             suppress_health_check=list(HealthCheck),
         ),
     )
-    expected = {"delayed", "opened", "ended", "idle", "committed", "ratchet moved", "put back"}
-    assert expected <= Machine.seen, expected - Machine.seen
 
 
 @pytest.mark.long

@@ -271,6 +271,14 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
+def restart_all(*parties: Party) -> None:
+    """Start parties at once and wait until each of them listens."""
+    for party in parties:
+        party.begin()
+    for party in parties:
+        party.await_ready()
+
+
 def change_database(party: Party, *statements: tuple[str, Sequence[object]]) -> None:
     """Change the database of a party that does not run; each statement must change something."""
     connection = sqlite3.connect(party.home / "database" / "party.sqlite")

@@ -18,15 +18,20 @@ import pytest_asyncio
 from broker.audit.payloads import Event
 from datwat.party.check_page import build_check_page, derive_check_page_hash, read_texts
 from datwat.protocol import completeness_errors
-from datwat.protocol.completeness import CompletenessBundle, build_copy
-from datwat.protocol.completeness_checks import check_bundle, list_left_out
+from datwat.protocol.completeness import CompletenessBundle, View, build_copy
+from datwat.protocol.completeness_checks import Finding, check_bundle, list_left_out
+from datwat.protocol.completeness_delayed import DelayedCounts
+from datwat.protocol.completeness_ended import find_latest
 from datwat.protocol.errors import ProtocolError
 from datwat.protocol.trust import LogEntry, TrustList, Witness
 from tests.browser import Tab, find_browser, open_tab
 from tests.check_page import check, read_seconds
 from tests.party.covenant import TestCovenant
+from tests.protocol import completeness_findings
 from tests.protocol.completeness_attacks import ATTACKS, Attack, change_entry
+from tests.protocol.completeness_findings import CASES, Case
 from tests.protocol.completeness_world import Maker, World, build_world
+from tests.protocol.test_completeness_findings import build_notices
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -149,15 +154,130 @@ async def test_the_page_takes_every_size_of_log(tab: Tab, tmp_path: Path) -> Non
 
 
 async def test_the_page_checks_what_the_auditor_gets(tab: Tab, tmp_path: Path) -> None:
-    world = build_world()
-    bundle = world.maker.build(world.delayed, "auditor", now=now())
+    world, moment = build_world(), now()
+    bundle = completeness_findings.opened_after_its_term(world, moment)
     assert await check(tab, write(tmp_path, bundle)) == "proved"
-    assert "Nog niet geopend" in await read_result(tab)
-    entry = bundle.rolls[1].entries[0]
-    moved = entry.model_copy(update={"opening": bundle.rolls[0].entries[0].opening})
-    rolls = (bundle.rolls[0], bundle.rolls[1].model_copy(update={"entries": (moved,)}))
-    forged = bundle.model_copy(update={"rolls": rolls})
-    assert await check(tab, write(tmp_path, forged)) == "completeness_opening"
+    said = await read_result(tab)
+    assert "te laat geopend" in said
+    assert "gemaakt voor de auditor" in said
+    assert "geopend op" in said
+    assert re.search(r"\bover u\b|\buw\b", said) is None, "nothing in it is the auditor's own"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+async def test_the_page_finds_what_somebody_should_look_at(
+    tab: Tab, tmp_path: Path, case: Case
+) -> None:
+    world, moment = build_world(), now()
+    bundle = case(world, moment)
+    assert await check(tab, write(tmp_path, bundle)) == "proved"
+    said = await read_result(tab)
+    texts = read_texts()["nl"]["findings"]
+    assert [one for one in texts if texts[one] in said] == list(CASES[case])
+    kind = await tab.evaluate("document.getElementById('result').dataset.kind")
+    assert kind == ("part" if CASES[case] else "good")
+    assert ("Maar lees wat hieronder staat" in said) == bool(CASES[case])
+    assert ("Geen andere regel zegt waarom" in said) == ("unannounced" in CASES[case])
+
+
+@pytest.mark.parametrize("width", [360, 800])
+async def test_the_widest_table_fits_a_telephone(tab: Tab, tmp_path: Path, width: int) -> None:
+    sized = {"height": 800, "deviceScaleFactor": 1, "mobile": False}
+    await tab.call("Emulation.setDeviceMetricsOverride", width=width, **sized)
+    try:
+        for case in (completeness_findings.withheld_as_if_erased, build_every_state):
+            file = write(tmp_path, case(build_world(), now()))
+            assert await check(tab, file) == "proved"
+            room = await tab.evaluate(
+                "[...document.querySelectorAll('#result, #result *')]"
+                ".filter((one) => one.scrollWidth > one.clientWidth && one.clientWidth).length"
+            )
+            assert room == 0, case.__name__
+    finally:
+        await tab.call("Emulation.clearDeviceMetricsOverride")
+
+
+async def test_the_page_finds_the_last_notice_of_each_place(tab: Tab) -> None:
+    draw = random.Random(5)  # noqa: S311 - made-up places
+    for _ in range(60):
+        count = draw.randint(0, 9)
+        notices = build_notices(draw, count)
+        given = json.dumps(
+            [{"index": n, "places": [one.model_dump() for one in held]} for n, held in notices]
+        )
+        found = await tab.evaluate(f"findLatest({count}, {given})")
+        assert found == find_latest(count, notices)
+
+
+def build_every_state(world: World, moment: datetime) -> CompletenessBundle:
+    """An auditor's bundle in which entries were found to be everything that they can be."""
+    maker, chain = world.maker, world.delayed
+    for days, opened, erased, stated in (
+        (-2, None, False, True),
+        (9, None, False, True),
+        (-9, moment, False, True),
+        (9, moment, False, True),
+        (-9, None, True, True),
+        (-9, None, False, False),
+        (9, moment, False, False),
+    ):
+        term = completeness_findings.build_term(moment, -30, days, "by_person")
+        waiting = maker.declare(chain, "2026Q4", term)
+        waiting.is_erased = erased
+        waiting.terms = waiting.terms if stated else ()
+        if opened is not None:
+            maker.open(world.person, waiting, "2026Q4", opened)
+    return maker.build(chain, "auditor", now=moment)
+
+
+@pytest.mark.parametrize("view", ["self", "representative", "auditor"])
+async def test_what_is_said_fits_whom_the_bundle_is_made_for(
+    tab: Tab, tmp_path: Path, view: View
+) -> None:
+    world = build_world()
+    chains = world.delayed if view == "auditor" else world.person
+    assert await check(tab, write(tmp_path, world.maker.build(chains, view, now=now()))) == "proved"
+    said = await read_result(tab)
+    texts = read_texts()["nl"]
+    for name in ("self", "representative", "auditor"):
+        own = (texts["explain"]["proved"][name], *texts["limits"][name])
+        others = set(own) - {texts["explain"]["proved"][view], *texts["limits"][view]}
+        assert all((one in said) == (name == view) for one in others or own)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"v":1', '"v":1,"v":1'),
+        ('"origin":', '"\\u006frigin":"a","origin":'),
+        ('"tag":', '"tag" : "", "tag":'),
+        ('"n":0', '"n":0,"n":0'),
+        ('"n":0', '"n":0.0'),
+        ('"n":0', '"n":0e0'),
+        ('"n":0', '"n":0E1'),
+    ],
+)
+async def test_json_that_can_be_read_in_two_ways_is_refused(
+    tab: Tab, tmp_path: Path, old: str, new: str
+) -> None:
+    world = build_world()
+    text = world.maker.build(world.person, now=now()).model_dump_json()
+    assert text.count(old)
+    path = tmp_path / "twice.json"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ProtocolError) as caught:
+        check_bundle(path.read_bytes(), world.maker.trust, now())
+    assert await check(tab, path) == caught.value.code == "completeness_form"
+
+
+async def test_text_that_looks_like_members_is_only_text(tab: Tab, tmp_path: Path) -> None:
+    """Quotes, escapes and braces in a text are part of it: the same name may stand in it twice."""
+    text = '{"a":"\\"b\\":1,\\\\","b":"{\\"a\\":1e5}","c":[{"a":1},{"a":2}],"d":{"a":{"a":true}}}'
+    assert json.loads(text)["a"] == '"b":1,\\'
+    assert await tab.evaluate(f"requireOneReading({json.dumps(text)})") is None
+    twice = text.replace('"d"', '"a"')
+    caught = f"try {{ requireOneReading({json.dumps(twice)}) }} catch (error) {{ error.code }}"
+    assert await tab.evaluate(caught) == "completeness_form"
 
 
 async def test_the_page_reads_a_copy_for_somebody_else(tab: Tab, tmp_path: Path) -> None:
@@ -227,19 +347,27 @@ def change_somewhere(document: Any, draw: random.Random) -> None:  # noqa: ANN40
 
 
 def check_here(document: object, world: World, moment: datetime) -> str:
+    """Return the status and all counts, in the page's own order; or that it was refused."""
     try:
-        return check_bundle(json.dumps(document).encode(), world.maker.trust, moment).status
+        found = check_bundle(json.dumps(document).encode(), world.maker.trust, moment)
     except ProtocolError:
         return "refused"
+    rolls = [
+        [roll.erased, roll.unannounced, roll.delayed and list(roll.delayed.model_dump().values())]
+        for roll in found.rolls
+    ]
+    return json.dumps([found.status, found.findings, rolls], separators=(",", ":"))
 
 
 async def test_page_and_python_accept_and_refuse_the_same(tab: Tab) -> None:
     """Some hundreds of bundles, each changed in one or two places, at both checkers."""
     world, moment, draw = build_world(), now(), random.Random(20261125)  # noqa: S311 - a test's choice
+    completeness_findings.erased_and_told(world, moment)
     bundles = [
         world.maker.build(world.person, now=moment),
-        world.maker.build(world.delayed, "auditor", now=moment),
+        completeness_findings.term_moved_when_it_was_over(world, moment),
     ]
+    bundles[0] = world.maker.build(world.person, now=moment)
     documents = [json.loads(bundle.model_dump_json()) for bundle in bundles]
     documents.append(json.loads(build_copy(bundles[0]).model_dump_json(exclude_none=True)))
     documents[2].update(tag_root=None)
@@ -253,13 +381,18 @@ async def test_page_and_python_accept_and_refuse_the_same(tab: Tab) -> None:
         changed.append(document)
     changed += documents
     expected = [check_here(document, world, moment) for document in changed]
-    assert expected[-3:] == ["proved", "proved", "entries_only"]
+    assert [json.loads(one)[:2] for one in expected[-3:]] == [
+        ["proved", []],
+        ["proved", ["late"]],
+        ["entries_only", []],
+    ]
     stamp = int(moment.timestamp())
     run = (
         "Promise.all(%s.map((one) => Promise.resolve()"
         ".then(() => checkBundle(readBundle(UTF8.encode(JSON.stringify(one))), trust, %d))"
-        ".then((found) => found.status, (error) => error instanceof Refused"
-        " ? 'refused' : String(error))))"
+        ".then((found) => JSON.stringify([found.status, found.findings, found.rolls.map((roll) => ["
+        "roll.erased, roll.unannounced, roll.delayed && Object.values(roll.delayed)])]),"
+        " (error) => error instanceof Refused ? 'refused' : String(error))))"
     )
     found = await tab.evaluate(run % (json.dumps(changed), stamp))
     differ = [
@@ -380,6 +513,9 @@ async def test_every_refusal_has_words_in_both_languages() -> None:
     for language in ("nl", "en"):
         assert codes <= set(texts[language]["codes"])
         assert set(texts[language]["status"]) == set(texts[language]["explain"])
+        assert set(texts[language]["findings"]) == set(get_args(Finding))
+        assert set(texts[language]["limits"]) == set(get_args(View))
+        assert {*texts[language]["states"], "by_person"} == set(DelayedCounts.model_fields)
     assert {len(names) for names in (texts["nl"], texts["en"])} == {len(texts["nl"])}
     assert texts["nl"]["codes"].keys() == texts["en"]["codes"].keys()
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core.core_schema import ErrorType
 
+from broker.special_commands import AuditAsked
 from connectors.client import requests
 from datwat.party.faults import UNTOLD, describe_fault, describe_first_fault
 from datwat.party.problems import InputInvalidError
@@ -22,6 +23,7 @@ ASK: dict[str, Any] = {
     "purpose": "debt_counselling",
 }
 ROW = {"client": "N-1", "kind": "youth_help", "contact": {"role": "x"}, "since_at": "x"}
+AUDIT = {"by": "a", "role": "r", "second_by": "b", "second_role": "r", "reason": "why"}
 SECRET = "999990019"
 
 
@@ -87,6 +89,15 @@ def test_a_bad_moment_says_how_one_is_written(moment: object, sentence: str) -> 
     error = refusal(requests.Register, body)
     assert sentence in error.detail
     assert error.place == "$.rows[0].since_at"
+
+
+@pytest.mark.parametrize("quarter", ["2026Q9", "Q4", "2026-Q4", SECRET])
+def test_a_bad_quarter_says_how_one_is_written(quarter: str) -> None:
+    error = refusal(AuditAsked, {**AUDIT, "quarters": ["2026Q4", quarter]})
+    assert "such as 2026Q4." in error.detail
+    assert error.place == "$.quarters[1]"
+    assert "^" not in error.detail
+    assert quarter == "Q4" or quarter not in error.detail
 
 
 def test_other_kinds_of_fault() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Annotated
 
@@ -41,6 +43,10 @@ async def fail(_request: Request) -> Response:
     raise RuntimeError(SECRET)
 
 
+async def pour(_request: Request) -> Response:
+    return Response(b"x" * 16_000_000)
+
+
 async def wait(_request: Request) -> Response:
     await asyncio.sleep(1)
     return build_json_response(b"{}")
@@ -56,12 +62,15 @@ def url() -> Iterator[str]:
             ("/v1/waits", "wait", wait),
         )
     ]
-    limits = Limits(1_000, read_timeout=timedelta(seconds=0.5), max_requests=3)
+    patience = timedelta(seconds=0.5)
+    limits = Limits(1_000, read_timeout=patience, max_requests=3, write_timeout=patience)
     app = build_app(ApiInfo(title="Test", description="Test."), operations, limits=limits)
 
     @app.post("/v1/rows")
     async def rows(row: Annotated[Row, Body()]) -> Row:
         return row
+
+    app.add_route("/pours", pour)
 
     @app.post("/forms")
     async def forms() -> Response:
@@ -145,6 +154,35 @@ def test_only_so_many_at_once(url: str) -> None:
         statuses = sorted(pool.map(post, range(6)))
     assert statuses == [200, 200, 200, 503, 503, 503]
     assert post(0) == 200
+
+
+def test_slow_bodies_take_no_place(url: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    with ExitStack() as stack:
+        for _ in range(9):
+            connection = socket.create_connection((host, int(port)), timeout=5)
+            stack.enter_context(connection).sendall(_HEAD + b"Content-Length: 10\r\n\r\n1")
+        time.sleep(0.1)
+        assert httpx.post(url + "/v1/sizes", json={}, trust_env=False).json() == {"size": 2}
+
+
+def test_who_takes_no_answer_takes_no_place(url: str) -> None:
+    """The second answer waits for the first one to be taken, which it never is: then it is torn."""
+    host, port = url.removeprefix("http://").split(":")
+    get = b"GET /pours HTTP/1.1\r\nHost: x\r\n\r\n"
+    with ExitStack() as stack:
+        held = []
+        for _ in range(9):
+            connection = socket.create_connection((host, int(port)), timeout=5)
+            held.append(stack.enter_context(connection))
+            connection.sendall(2 * get)
+        time.sleep(0.2)
+        assert httpx.post(url + "/v1/sizes", json={}, trust_env=False).status_code == 200
+        time.sleep(1)
+        taken = 0
+        while part := held[0].recv(1_000_000):
+            taken += len(part)
+        assert 16_000_000 < taken < 17_000_000, "the second answer had no deadline"
 
 
 def test_the_document_is_there_for_everyone(client: httpx.Client) -> None:

@@ -17,9 +17,11 @@ from datwat.party.http_out import (
     PeerAnswerInvalidError,
     PeerError,
     PeerRefusedError,
+    PeerRestoredError,
     PeerTooSlowError,
     PeerUnreachableError,
 )
+from datwat.party.problems import require_row
 from tests.party.web import serving
 
 
@@ -92,11 +94,46 @@ async def test_a_refusal_tells_the_peers_code_and_no_more(url: str, code: str, t
     assert "999990019" not in caught.value.detail
 
 
+async def test_a_broker_that_was_just_restored_says_when_to_come_back(url: str) -> None:
+    with pytest.raises(PeerRestoredError) as caught:
+        await post(f"{url}/signed_before_restore")
+    assert require_row(caught.value).status == 503
+    assert "in half a minute" in caught.value.detail
+    assert caught.value.peer_code == "signed_before_restore"
+
+
 async def test_nobody_there() -> None:
     with pytest.raises(PeerUnreachableError):
         await post("http://127.0.0.1:1/x")
     with pytest.raises(PeerError):
         await post("no address")
+
+
+@pytest.mark.parametrize("how", ["text", "created", "redirect", "large", "slow"])
+async def test_an_error_names_where_and_nothing_more(url: str, how: str) -> None:
+    with_password = url.replace("//", "//name:word@")
+    with pytest.raises(PeerError) as caught:
+        await post(f"{with_password}/{how}?q=1", seconds=0.4)
+    detail = caught.value.detail
+    assert detail.startswith(f"{url} ")
+    assert ": " in detail, "it says what to do"
+    for secret in ("word", f"/{how}", "q=1", "hello"):
+        assert secret not in detail.removeprefix(url)
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("http://127.0.0.1:1/x", "http://127.0.0.1:1 cannot be reached"),
+        ("http://[::1]:1/x", "http://[::1]:1 cannot be reached"),
+        ("http://127.0.0.1:x/", "Another party gave an answer"),
+        ("http://a\nb/", "Another party cannot be reached"),
+    ],
+)
+async def test_an_address_at_which_nobody_is_is_named(address: str, named: str) -> None:
+    with pytest.raises(PeerError) as caught:
+        await post(address)
+    assert caught.value.detail.startswith(named)
 
 
 async def test_no_cookies_and_no_proxies(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from datwat.cli import run
 
+SECRET = "tulip"
 KEY_HOLDER = ("--id", "00000099000000002000:key-holder", "--name", "K", "--url", "http://a.example")
 COMMANDS = [
     ("broker", "status"),
@@ -79,6 +80,72 @@ def test_an_init_that_fails_can_be_done_again(
     assert run(["keyholder", "init", "--home", home, *KEY_HOLDER, "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert json.loads(Path(made["card"]).read_text())["role"] == "key_holder"
+
+
+BROKER = ["--id", "00000099000000003000:broker", "--name", "B", "--url", "http://a.example"]
+PROVIDER = ["--issuer", "http://a.example", "--client-id", "x"]
+AWAY = f"postgresql://{SECRET}:{SECRET}@127.0.0.1:1/{SECRET}"
+HALFWAY = {
+    "keyholder-url": (["keyholder", *KEY_HOLDER[:4], "--url", "a.example"], "begins with http://"),
+    "connector-domain": (
+        ["connector", *KEY_HOLDER[:4], "--domain", "Youth Help"],
+        "Write a name in lower case",
+    ),
+    "connector-url": (
+        ["connector", *KEY_HOLDER[:4], "--domain", "youth", "--url", "ftp://a.example"],
+        "begins with http://",
+    ),
+    "portal-contact": (
+        ["portal", *KEY_HOLDER, *PROVIDER, "--contact", "a\nb"],
+        "Write text on one line",
+    ),
+    "witness-url": (["witness", *KEY_HOLDER[:2], "--name", "w", "--url", "x"], "begins with http"),
+    "broker-origin": (
+        ["broker", *BROKER, "--bundle", "none", "--origin", "a log/1"],
+        "Write the name of a key: without spaces",
+    ),
+    "broker-database": (
+        ["broker", *BROKER, "--bundle", "none", "--origin", "a/1", "--database-url", "nonsense"],
+        "must be sqlite:///FILE or postgresql://",
+    ),
+    "broker-server": (
+        ["broker", *BROKER, "--bundle", "none", "--origin", "a/1", "--database-url", AWAY],
+        "The database cannot be used: check its URL",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), HALFWAY.values(), ids=HALFWAY)
+@pytest.mark.parametrize("held", [None, "notes.txt"])
+def test_an_init_that_fails_halfway_leaves_nothing_behind(
+    tmp_path: Path,
+    line: list[str],
+    words: str,
+    held: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = tmp_path / "home"
+    if held is not None:
+        (home / "database").mkdir(parents=True)
+        (home / held).write_text("mine")
+    assert run([line[0], "init", "--home", str(home), *line[1:]]) == 1
+    said = capsys.readouterr().err
+    assert words in said
+    assert SECRET not in said
+    if held is None:
+        assert not home.exists()
+    else:
+        assert sorted(path.name for path in home.rglob("*")) == ["database", held]
+
+
+def test_an_option_that_does_not_hold_is_no_matter_of_a_file_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["keyholder", "init", "--home", str(tmp_path / "kh"), "--id", "bad", *KEY_HOLDER[2:]]
+    assert run(line) == 1
+    said = capsys.readouterr().err
+    assert "Correct the option" in said
+    assert "settings.toml" not in said
 
 
 def test_a_secret_that_is_not_there_leaves_no_home(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import pytest
+from pydantic import model_validator
 
 from datwat.party.strict_yaml import MAX_BYTES, read_model, read_yaml
 from datwat.protocol.errors import DatwatError
-from datwat.protocol.values import Value
+from datwat.protocol.values import FormError, Value
 
 
 class RefusedError(DatwatError):
@@ -17,6 +19,12 @@ class Row(Value):
     code: str
     number: int
     on: bool
+
+    @model_validator(mode="after")
+    def _only_even(self) -> Self:
+        if self.on and self.number % 2:
+            raise FormError("Only even ones are on.")
+        return self
 
 
 def write(tmp_path: Path, text: str | bytes) -> Path:
@@ -65,6 +73,8 @@ def test_scalars_have_one_meaning_each(tmp_path: Path) -> None:
         (b"a: " + b"x" * MAX_BYTES, "larger"),
         ("[" * 20_000, "rows.yaml"),
         ("a: \x07\n", "not YAML"),
+        ("a: @999990019\n", "line 1: this is not YAML: check quotes"),
+        ("a: !999990019 x\n", "line 1: this is not YAML: check quotes"),
     ],
 )
 def test_what_is_not_strict_is_refused_with_file_and_line(
@@ -75,10 +85,11 @@ def test_what_is_not_strict_is_refused_with_file_and_line(
     assert said in caught.value.detail
     assert caught.value.detail.startswith("policies/rows.yaml")
     assert str(tmp_path) not in caught.value.detail
+    assert "999990019" not in caught.value.detail
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match=r"cannot be read"):
+    with pytest.raises(RefusedError, match=r"none.yaml is not there: check the path"):
         read_yaml(tmp_path / "none.yaml", RefusedError)
 
 
@@ -88,21 +99,23 @@ def test_a_model_is_read_strictly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "place", "sentence"),
     [
-        ("{code: x999990019, on: true, number: two}", "number"),
-        ("{code: 999990019, on: true, number: 2}", "code"),
-        ("{code: x999990019, on: yes, number: 2}", "on"),
-        ("{code: x999990019, on: true, number: 2, more: 1}", "more"),
-        ("x999990019", "the whole file"),
+        ("{code: x999990019, on: true, number: two}", "number", "A whole number is needed here"),
+        ("{code: 999990019, on: true, number: 2}", "code", "Text is needed here"),
+        ("{code: x999990019, on: yes, number: 2}", "on", "true or false is needed here"),
+        ("{code: x999990019, on: true, number: 2, more: 1}", "more", "A member here is unknown"),
+        ("{code: x999990019, on: true, number: 3}", "the whole file", "Only even ones are on."),
+        ("x999990019", "the whole file", "An object is needed here"),
     ],
 )
-def test_what_does_not_fit_the_model_is_named_by_place(
-    tmp_path: Path, text: str, place: str
+def test_what_does_not_fit_the_model_is_said_by_place_in_our_words(
+    tmp_path: Path, text: str, place: str, sentence: str
 ) -> None:
     with pytest.raises(RefusedError) as caught:
         read_model(write(tmp_path, text), Row, RefusedError)
     assert caught.value.place == place
+    assert caught.value.detail.startswith(f"policies/rows.yaml, {place}: {sentence}")
     assert "999990019" not in caught.value.detail
 
 

@@ -151,6 +151,7 @@ def test_a_file_that_cannot_be_used_is_named(
     with pytest.raises(DatwatError) as caught:
         run(*lines[command])
     assert str(file) in caught.value.detail
+    assert "No such file" not in caught.value.detail
 
 
 def test_covenant_keys_are_for_their_owner_only(folder: str) -> None:
@@ -193,6 +194,10 @@ def test_witnesses_are_taken_up_and_required(folder: str, tmp_path: Path) -> Non
     run("sign", "--folder", folder)
     shown = run("show", f"{folder}/trust-list.json")
     assert (shown["witnesses"], shown["witness_threshold"]) == (["witness.example/w1"], 1)
+    # What an auditor types for `log verify`, as the parties' own cards say it.
+    card = Card.model_validate_json((tmp_path / "witness.json").read_bytes())
+    assert card.witness is not None
+    assert (shown["log_keys"], shown["witness_keys"]) == ([VKEY], [card.witness.vkey])
 
 
 def test_what_has_no_witness_is_spelled_as_before_there_were_any() -> None:

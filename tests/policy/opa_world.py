@@ -99,6 +99,7 @@ def make_evaluation(**changes: object) -> Evaluation:
         "conversation": None,
         "consents": (),
         "objections": (),
+        "blocks": (),
         "authorities": (),
         "new_consent": None,
         "new_authority": None,

@@ -12,13 +12,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from starlette.requests import Request
 
-from connectors.portal.errors import (
-    LoginLevelError,
-    LoginRefusedError,
-    ProviderUnreachableError,
-)
-from connectors.portal.login import Identity, Provider, read_identity
+from connectors.portal.login import Identity, build_options, read_identity
 from connectors.portal.settings import PortalSettings
+from datwat.web.problems import LoginLevelError, LoginRefusedError, ProviderUnreachableError
+from datwat.web.provider import Provider, require_level
 from tests.party.covenant import now
 from tests.portal.provider import CLIENT_ID, SUBSTANTIAL, HostileProvider
 
@@ -56,7 +53,8 @@ def build_request(session: dict[str, Any], query: dict[str, str]) -> Request:
 
 async def log_in(hostile: HostileProvider, tmp_path: Path, **query: str) -> Identity:
     """Go through a login by hand; `query` changes what comes back in the redirect."""
-    provider = Provider(build_settings(hostile.issuer, tmp_path), None)
+    settings = build_settings(hostile.issuer, tmp_path)
+    provider = Provider(build_options(settings), None)
     session: dict[str, Any] = {}
     away = await provider.redirect(build_request(session, {}))
     sent = {
@@ -70,7 +68,7 @@ async def log_in(hostile: HostileProvider, tmp_path: Path, **query: str) -> Iden
     hostile.challenge = hostile.challenge or sent["code_challenge"]
     hostile.nonce = hostile.nonce or sent["nonce"]
     back = {"code": "c1", "state": sent["state"], **query}
-    return await provider.fetch_identity(build_request(session, back), now())
+    return read_identity(await provider.fetch_claims(build_request(session, back), now()), settings)
 
 
 async def test_an_honest_login_gives_the_number_and_nothing_else(
@@ -204,7 +202,7 @@ async def test_a_provider_under_another_name_is_refused(
 
 
 async def test_a_provider_that_does_not_answer_is_said_to_be_unreachable(tmp_path: Path) -> None:
-    provider = Provider(build_settings("http://127.0.0.1:9", tmp_path), None)
+    provider = Provider(build_options(build_settings("http://127.0.0.1:9", tmp_path)), None)
     with pytest.raises(ProviderUnreachableError):
         await provider.redirect(build_request({}, {}))
 
@@ -224,9 +222,11 @@ def test_claims_and_levels_are_configuration(tmp_path: Path) -> None:
         "urn:nl:bsn": "999990019",
         "machtiging": {"urn:nl:bsn": "999993653"},
     }
-    identity = read_identity(claims, settings, moment)
+    identity = read_identity(claims, settings)
+    levels = build_options(settings).levels
+    require_level(claims, levels, moment)
     assert (identity.bsn, identity.represented) == ("999990019", "999993653")
     with pytest.raises(LoginRefusedError):
-        read_identity(claims, settings, moment + timedelta(minutes=6))
+        require_level(claims, levels, moment + timedelta(minutes=6))
     with pytest.raises(LoginLevelError):
-        read_identity({**claims, "acr": SUBSTANTIAL}, settings, moment)
+        require_level({**claims, "acr": SUBSTANTIAL}, levels, moment)

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.completeness import CompletenessBundle, Roll, RollEntry, TagRoot
 from datwat.protocol.entry import ENTRY_LENGTH, build_tag_root_entry, derive_tag
+from datwat.protocol.log_cores import Term, build_ended_entries_core
 from datwat.protocol.tag_tree import build_tag_proof, derive_tag_root
 from tests.protocol.completeness_world import World, build_world
 
@@ -239,6 +241,106 @@ def opened_before_it_was_written(world: World, now: datetime) -> CompletenessBun
     return maker.build(world.person, now=now)
 
 
+def change_delayed(
+    bundle: CompletenessBundle,
+    **changes: Any,  # noqa: ANN401 - members
+) -> CompletenessBundle:
+    """Return the auditor's bundle with its oldest entry changed."""
+    number = next(number for number, roll in enumerate(bundle.rolls) if roll.entries)
+    first, *others = bundle.rolls[number].entries
+    entries = (first.model_copy(update=changes), *others)
+    return change_roll(bundle, number, entries=entries)
+
+
+def opened_by_another_entrys_opening(world: World, now: datetime) -> CompletenessBundle:
+    waiting = world.maker.write(world.delayed, "delayed", "2026Q3")
+    opening = world.maker.build_stated(world.maker.open(world.person, waiting, "2026Q4", now))
+    return change_delayed(build_delayed(world, now), opening=opening)
+
+
+def opening_that_the_log_does_not_hold(world: World, now: datetime) -> CompletenessBundle:
+    honest = build_delayed(world, now)
+    opening = next(roll for roll in honest.rolls if roll.entries).entries[0].opening
+    assert opening is not None
+    forged = opening.model_copy(update={"payload_hash": b"p" * 32})
+    return change_delayed(honest, opening=forged)
+
+
+def longer_term_that_the_log_does_not_hold(world: World, now: datetime) -> CompletenessBundle:
+    term = build_long_term(now)
+    core = encode_canonical({"v": 1, "type": "act", "term": term.model_dump(mode="json")})
+    stated = world.maker.build_stated(world.delayed.rolls["delayed", "2026Q3"][0])
+    forged = stated.model_copy(update={"core": core})
+    return change_delayed(build_delayed(world, now), terms=(forged,))
+
+
+def term_declared_after_the_entry(world: World, now: datetime) -> CompletenessBundle:
+    """The term of somebody else's later declaration, which ends later."""
+    (waiting,) = world.delayed.rolls["delayed", "2026Q4"]
+    waiting.terms = (world.maker.declare(world.delayed, "2026Q4", build_long_term(now)),)
+    return build_delayed(world, now)
+
+
+def newest_term_shown_first(world: World, now: datetime) -> CompletenessBundle:
+    """So that the one which was declared first, and is longer, would count."""
+    waiting = world.maker.declare(world.delayed, "2026Q4", build_long_term(now))
+    shorter = Term(at=now, until_at=now, opening="automatic")
+    world.maker.declare(world.delayed, "2026Q4", shorter, [waiting])
+    waiting.terms = (waiting, *waiting.terms[::-1])
+    return build_delayed(world, now)
+
+
+def opening_written_before_the_entry(world: World, now: datetime) -> CompletenessBundle:
+    maker = world.maker
+    waiting = maker.write(world.delayed, "delayed", "2026Q4")
+    waiting.index += 1
+    opening = maker.open(world.person, waiting, "2026Q4", now)
+    opening.index -= 1
+    maker.openings = {waiting.index: opening}
+    maker.entries[-2:] = maker.entries[-1], maker.entries[-2]
+    return build_delayed(world, now)
+
+
+def term_moved_after_the_opening(world: World, now: datetime) -> CompletenessBundle:
+    waiting = world.maker.declare(
+        world.delayed, "2026Q4", Term(at=now, until_at=now, opening="automatic")
+    )
+    world.maker.open(world.person, waiting, "2026Q4", now)
+    world.maker.declare(world.delayed, "2026Q4", build_long_term(now), [waiting])
+    return build_delayed(world, now)
+
+
+def end_told_of_another_entry(world: World, now: datetime) -> CompletenessBundle:
+    waiting = world.delayed.rolls["delayed", "2026Q4"][0]
+    waiting.is_erased = True
+    core = build_ended_entries_core([waiting.index + 1])
+    waiting.ended = world.maker.tell_ended(world.person, "2026Q4", core, "erased")
+    return build_delayed(world, now)
+
+
+def end_that_the_log_does_not_hold(world: World, now: datetime) -> CompletenessBundle:
+    waiting = world.delayed.rolls["delayed", "2026Q3"][0]
+    waiting.is_erased = True
+    waiting.ended = world.maker.openings.pop(waiting.index)
+    waiting.ended.core = build_ended_entries_core([waiting.index])
+    return build_delayed(world, now)
+
+
+def end_told_of_what_is_still_there(world: World, now: datetime) -> CompletenessBundle:
+    waiting = world.delayed.rolls["delayed", "2026Q3"][0]
+    core = build_ended_entries_core([waiting.index])
+    told = world.maker.tell_ended(world.person, "2026Q4", core, "erased")
+    return change_delayed(build_delayed(world, now), ended=world.maker.build_stated(told))
+
+
+def build_long_term(now: datetime) -> Term:
+    return Term(at=now, until_at=now + timedelta(days=900), opening="automatic")
+
+
+def build_delayed(world: World, now: datetime) -> CompletenessBundle:
+    return world.maker.build(world.delayed, "auditor", now=now)
+
+
 def cosignature_forged(world: World, now: datetime) -> CompletenessBundle:
     honest = world.maker.build(world.person, now=now)
     other = world.maker.build(world.person, now=now + timedelta(seconds=1))
@@ -295,6 +397,16 @@ ATTACKS: dict[Attack, str] = {
     one_roll_shown_as_two: "completeness_rolls",
     told_later_otherwise: "completeness_opened",
     opened_before_it_was_written: "completeness_opened",
+    opened_by_another_entrys_opening: "completeness_opening",
+    opening_that_the_log_does_not_hold: "completeness_opening",
+    longer_term_that_the_log_does_not_hold: "completeness_term",
+    term_declared_after_the_entry: "completeness_term",
+    term_moved_after_the_opening: "completeness_term",
+    newest_term_shown_first: "completeness_term",
+    opening_written_before_the_entry: "completeness_opening",
+    end_told_of_another_entry: "completeness_ended",
+    end_that_the_log_does_not_hold: "completeness_ended",
+    end_told_of_what_is_still_there: "completeness_ended",
     cosignature_forged: "checkpoint_signature_invalid",
     too_few_cosignatures: "not_witnessed",
     cosignatures_of_the_future: "not_witnessed",

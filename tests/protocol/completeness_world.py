@@ -20,9 +20,9 @@ from datwat.protocol.checkpoint import CheckpointSigner, build_cosignature
 from datwat.protocol.completeness import (
     CompletenessBundle,
     EarlierEntry,
-    OpeningEntry,
     Roll,
     RollEntry,
+    StatedEntry,
     TagRoot,
     View,
 )
@@ -39,10 +39,11 @@ from datwat.protocol.entry import (
     derive_tag_key,
     parse_entry,
 )
+from datwat.protocol.log_cores import Term
 from datwat.protocol.merkle import build_inclusion_proof, derive_peaks, derive_root
 from datwat.protocol.notes import COSIGNATURE_TYPE, VerifierKey, parse_note
 from datwat.protocol.tag_tree import EMPTY, Leaf, build_tag_proof, derive_tag_root
-from datwat.protocol.values import encode_bytes
+from datwat.protocol.values import encode_bytes, encode_moment
 
 ORIGIN = "log.example/log/1"
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -65,6 +66,8 @@ class Written:
     payload: bytes
     opens: Written | None = None
     is_erased: bool = False
+    terms: tuple[Written, ...] = ()
+    ended: Written | None = None
 
     @property
     def payload_hash(self) -> bytes:
@@ -148,9 +151,33 @@ class Maker:
             roll.append(written)
         return written
 
-    def open(self, chains: Chains, delayed: Written, quarter: str) -> Written:
+    def declare(
+        self, chains: Chains, quarter: str, term: Term, before: Sequence[Written] = ()
+    ) -> Written:
+        """Append, in the auditor's chain, the entry that declares a term, or moves that of others.
+
+        It waits under the term itself, as do `before`.
+        """
+        kind = "renewed" if before else "act"
+        members = {"v": 1, "type": kind, "term": term.model_dump(mode="json")}
+        written = self.write(chains, "delayed", quarter, core=encode_canonical(members))
+        terms = (*before[0].terms, written) if before else (written,)
+        for one in (*before, written):
+            one.terms = terms
+        return written
+
+    def tell_ended(self, chains: Chains, quarter: str, core: bytes, event: str) -> Written:
+        """Append, in the person's open chain, the notice that contents are gone."""
+        payload = build_payload(1, event=event)
+        return self.write(chains, "open", quarter, core=core, payload=payload)
+
+    def open(
+        self, chains: Chains, delayed: Written, quarter: str, at: datetime | None = None
+    ) -> Written:
         """Append, in the person's open chain, the entry that opens a delayed one."""
-        core = {"v": 1, "type": "opened", "index": delayed.index}
+        core: dict[str, Any] = {"v": 1, "type": "opened", "index": delayed.index}
+        if at is not None:
+            core["at"] = encode_moment(at)
         reopened = {
             "index": delayed.index,
             "commit": encode_bytes(delayed.commit),
@@ -258,7 +285,10 @@ class Maker:
         if one.is_erased:
             halves: dict[str, bytes] = {"commit": one.commit}
         elif audience == "delayed":
-            halves = {"core": one.core, "payload_hash": one.payload_hash}
+            halves = {
+                "core_hash": hashlib.sha256(one.core).digest(),
+                "payload_hash": one.payload_hash,
+            }
         else:
             halves = {"core": one.core, "salt": one.salt, "payload": one.payload}
         return RollEntry(
@@ -268,7 +298,9 @@ class Maker:
             path=self.path(one.index),
             place=build_tag_proof(leaves, one.tag),
             earlier=self._find_earlier(one),
+            terms=tuple(map(self.build_stated, one.terms)),
             opening=self._find_opening(one) if audience == "delayed" else None,
+            ended=self.build_stated(one.ended) if one.ended and one.is_erased else None,
         )
 
     def _find_earlier(self, one: Written) -> EarlierEntry | None:
@@ -276,16 +308,17 @@ class Maker:
             return None
         return EarlierEntry(tag=one.opens.tag, path=self.path(one.opens.index))
 
-    def _find_opening(self, delayed: Written) -> OpeningEntry | None:
+    def _find_opening(self, delayed: Written) -> StatedEntry | None:
         opening = self.openings.get(delayed.index)
-        if opening is None:
-            return None
-        return OpeningEntry(
-            index=opening.index,
-            tag=opening.tag,
-            core=opening.core,
-            payload_hash=opening.payload_hash,
-            path=self.path(opening.index),
+        return self.build_stated(opening) if opening and not opening.is_erased else None
+
+    def build_stated(self, one: Written) -> StatedEntry:
+        return StatedEntry(
+            index=one.index,
+            tag=one.tag,
+            core=one.core,
+            payload_hash=one.payload_hash,
+            path=self.path(one.index),
         )
 
 

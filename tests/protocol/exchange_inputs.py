@@ -153,6 +153,7 @@ INPUTS: dict[str, Members] = {
         "opened": {
             "index": 1,
             "commit": "0c" * 32,
+            "at": IAT,
             "payload_hash": "0d" * 32,
             "tag": "0e" * 32,
         },

@@ -137,7 +137,12 @@ async def read_checkpoint(matrix: Matrix, wire: bytes) -> str | None:
 _BROKER: dict[str, tuple[Reader, tuple[str, ...]]] = {
     route.path: (read_at_broker(route.kind, route.types), route.types) for route in ROUTES
 }
-_VIEWS = {"/v1/access-log": "access_log", "/v1/access-log/proof": "access_log_proof"}
+_VIEWS = {
+    "/v1/access-log": "access_log",
+    "/v1/access-log/proof": "access_log_proof",
+    "/v1/own-involvements": "own_involvements",
+    "/v1/own-wishes": "own_wishes",
+}
 _BROKER |= {path: (read_at_broker(ActObject, (name,)), (name,)) for path, name in _VIEWS.items()}
 
 # Each reader, with the objects that it accepts: the diagonal.

@@ -68,7 +68,12 @@ from tests.protocol.order_world import (
 
 PORTAL = "00000099000000004000:portal"
 PORTAL_KEY = SigningKey.from_seed(hashlib.sha256(b"portal").digest())
-PORTAL_ACTS = frozenset({"open_session", "end_session", "access_log", "access_log_proof", "wish"})
+PORTAL_ACTS = frozenset(
+    {
+        "open_session", "end_session", "access_log", "access_log_proof", "own_involvements",
+        "own_wishes", "wish",
+    }
+)  # fmt: skip
 NOTICES = ("opened", "annulled", "ended")
 MESSAGES = ("evaluate", *ROUTES, "envelope", "contact_request", *NOTICES)
 OBJECTS = (*MESSAGES, "order", "trust_list", "bundle", "checkpoint")

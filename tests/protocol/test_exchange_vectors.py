@@ -170,9 +170,14 @@ def make_deliveries(inputs: Members) -> Members:
 
 def build_opened(inputs: Members) -> Members:
     opened = inputs["opened"]
-    core = encode_canonical(
-        to_json(OpenedCore(v=1, type="opened", index=opened["index"], commit=raw(opened["commit"])))
-    )
+    members = {
+        "v": 1,
+        "type": "opened",
+        "index": opened["index"],
+        "commit": encode_bytes(raw(opened["commit"])),
+        "at": opened["at"],
+    }
+    core = encode_canonical(to_json(OpenedCore.model_validate_json(json.dumps(members))))
     payload_hash, tag = raw(opened["payload_hash"]), raw(opened["tag"])
     receipt, note = log_entry(inputs, build_person_entry(tag, derive_commit(core, payload_hash)))
     return {
@@ -233,7 +238,7 @@ def make_answer(inputs: Members) -> Members:
         revision=inputs["revision"],
         notice="now",
     )
-    core_bytes = encode_canonical(to_json(core))
+    core_bytes = encode_canonical(core.model_dump(mode="json", exclude_none=True))
     payload_hash, tag = raw(inputs["payload_hash"]), raw(inputs["tag"])
     entry = build_person_entry(tag, derive_commit(core_bytes, payload_hash))
     receipt, note = log_entry(inputs, entry)

@@ -19,7 +19,7 @@ MISFITS = [
     (DEBTS, "id: debt_counselling", "id: other", "name of the file"),
     (DEBTS, "objection: suspend", "objection: maybe", "objection"),
     (DEBTS, "owner:", "colour: red\nowner:", "colour"),
-    (DEBTS, "retention_days: 730", "retention_days: 7.5", "integer"),
+    (DEBTS, "retention_days: 730", "retention_days: 7.5", "A whole number"),
     (DEBTS, "product: zrm2017", "product: zrm", "zrm is not known"),
     (DEBTS, "source: income", "source: school", "school is not known"),
     (DEBTS, "field: beslag,", "field: loon,", "loon is not known"),

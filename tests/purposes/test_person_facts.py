@@ -57,6 +57,14 @@ AUTHORITIES = st.fixed_dictionaries(
         "until_at": MOMENTS,
     }
 )
+BLOCKS = st.fixed_dictionaries(
+    {
+        "organisation": st.sampled_from(
+            ["00000099000000001000:social-team", "00000099000000002003:income"]
+        ),
+        "since_at": MOMENTS,
+    }
+)
 INVOLVEMENTS = st.fixed_dictionaries(
     {
         "source": SOURCES,
@@ -73,6 +81,7 @@ PERSON_FACTS = st.fixed_dictionaries(
     {
         "consents": st.lists(CONSENTS, max_size=3),
         "objections": st.lists(OBJECTIONS, max_size=2),
+        "blocks": st.lists(BLOCKS, max_size=2),
         "authorities": st.lists(AUTHORITIES, max_size=2),
         "involvement": st.none() | INVOLVEMENTS,
         "contact_asked_at": st.none() | MOMENTS,

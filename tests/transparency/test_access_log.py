@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from datetime import timedelta
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Connection
+from sqlalchemy import Connection, null, update
 
+from broker.adapters.log_tables import LogEntry, table_of
 from broker.adapters.tables import SPENT
 from broker.audit.records import Appendable, Job
 from broker.exchange.admission import read_question
@@ -47,6 +47,7 @@ from tests.exchange.world import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBERS = bsns()
+_ENTRIES = table_of(LogEntry)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -62,10 +63,12 @@ class Resident:
     running: Running
     handle: bytes
 
-    async def read(self, limit: int = 25, before: str | None = None) -> AccessLog:
+    async def read(
+        self, limit: int = 25, before: str | None = None, number: int | None = None
+    ) -> AccessLog:
         """Read a page as the portal does, over everything but HTTP, and verify it."""
         running = self.running
-        page = Page(limit=limit, before=before)
+        page = Page(limit=limit, before=before, number=number)
         sent = running.world.build("portal", "access_log", [by_handle(self.handle, page=page)])
         moment = running.broker.rooms.clock()
         directory = running.broker.keeper.directory
@@ -74,17 +77,16 @@ class Resident:
         view = await running.api.portal.open_view(question, lambda: None)
         policy = running.api.read_policy()
         with running.broker.rooms.reading() as conn:
-            found = running.api.reader.read_page(
+            raw = running.api.reader.read_page(
                 conn,
                 view.subject_id,
                 with_own=not view.is_represented,
-                limit=view.page.limit,
-                cursor=view.page.before,
+                asked=view.page,
                 rid=sent.rid,
                 texts=policy.texts,
                 titles=policy.titles,
             )
-        raw = json.dumps(found.model_dump(mode="json")).encode()
+        found = AccessLog.model_validate_json(raw)
         catalogue = running.broker.policy.bundle.view
         shown, _ = verify_own_log(raw, sent.rid, directory.trust.log, policy.texts, catalogue)
         assert shown == found  # with one bundle, both render the same
@@ -173,6 +175,25 @@ async def test_pages_follow_one_another_without_gap_or_repeat(broker: Running) -
             break
     assert [card.number for card in found] == whole
     assert whole == sorted(whole, reverse=True)
+
+
+async def test_what_lies_below_many_erased_entries_is_shown(broker: Running) -> None:
+    bsn = next(NUMBERS)
+    home = await open_household(broker, bsn)
+    for _ in range(8):
+        await inquire(broker, home, bsn)
+    (resident,) = await log_in(broker, bsn)
+    before = [card.number for card in (await resident.read()).cards]
+    erased, left = before[:7], before[7:]
+
+    def work(conn: Connection) -> list[Appendable]:
+        conn.execute(update(_ENTRIES).where(_ENTRIES.c.idx.in_(erased)).values(sealed=null()))
+        return []
+
+    await broker.broker.log.append(Job(work))
+    assert len(left) > 1
+    assert [card.number for card in (await resident.read(limit=1)).cards] == left[:1]
+    assert [card.number for card in (await resident.read()).cards] == left
 
 
 async def test_a_cursor_of_another_person_is_refused(broker: Running) -> None:

@@ -6,15 +6,16 @@ import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
+from broker.adapters.log_tables import LogEntry, table_of
 from broker.app import build_commands
 from broker.audit.payloads import Organisation, Record, build_payload, parse_payload
 from broker.audit.records import Appendable, ChainRef, EntryDraft, Job
@@ -27,11 +28,13 @@ from datwat.party.http_in import read_message
 from datwat.protocol.access_log import AccessLogProof
 from datwat.protocol.acts import ProofRequest
 from datwat.protocol.checkpoint import build_cosignature
-from datwat.protocol.completeness import CompletenessBundle
+from datwat.protocol.completeness import CompletenessBundle, RollEntry
 from datwat.protocol.completeness_checks import LogTrust, Verdict, check_parsed
+from datwat.protocol.completeness_delayed import DelayedCounts
 from datwat.protocol.completeness_errors import CompletenessError
 from datwat.protocol.entry import derive_quarter
 from datwat.protocol.errors import DatwatError
+from datwat.protocol.log_cores import find_term
 from datwat.protocol.messages import ActObject
 from datwat.protocol.notes import COSIGNATURE_TYPE, VerifierKey, parse_note
 from datwat.protocol.trust import Witness
@@ -57,6 +60,7 @@ from tests.transparency.test_access_log import events, log_in
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
+ENTRIES = table_of(LogEntry)
 WITNESSES = {
     name: Ed25519PrivateKey.generate() for name in ("one.example", "two.example", "three.example")
 }
@@ -155,10 +159,8 @@ def count(verdict: Verdict) -> dict[str, int]:
 
 
 def list_told(bundle: CompletenessBundle) -> list[str]:
-    payloads = [
-        parse_payload(entry.payload or b"") for roll in bundle.rolls for entry in roll.entries
-    ]
-    return [payload.event for payload in payloads]
+    entries = [entry for roll in bundle.rolls for entry in roll.entries]
+    return [parse_payload(entry.payload).event for entry in entries if entry.payload is not None]
 
 
 async def test_all_that_a_resident_sees_is_proved_in_tree_and_tail(broker: Running) -> None:
@@ -303,21 +305,146 @@ async def test_who_is_known_for_what_waits_only_has_what_nobody_has(broker: Runn
     assert shapes[0] == shapes[1]
 
 
+def audit(
+    running: Running, moment: datetime | None = None
+) -> tuple[CompletenessBundle, DelayedCounts, list[RollEntry]]:
+    """Return the auditor's bundle of this quarter as it travels, what is found, and its entries."""
+    bundle = running.api.proof_bundles.build_delayed((), now())
+    parsed = CompletenessBundle.model_validate_json(bundle.model_dump_json())
+    verdict = check_parsed(parsed, trust_of(running), moment or now())
+    assert verdict.view == "auditor"
+    found = verdict.rolls[0].delayed
+    assert found is not None
+    return parsed, found, list(parsed.rolls[0].entries)
+
+
 async def test_the_auditor_proves_that_all_were_opened_or_which_not(broker: Running) -> None:
     first, second = next(NUMBERS), next(NUMBERS)
+    await publish(broker)
+    _, before, _ = audit(broker)
     _, row = await open_waiting(broker, first)
     await open_waiting(broker, second)
     assert await broker.broker.openings.open(row, BOSS) == 1
     await publish(broker)
+    bundle, found, entries = audit(broker)
+    assert check_parsed(bundle, trust_of(broker), now()).status == "proved"
+    assert entries[-1].opening is None
+    assert entries[-2].opening is not None
+    assert (found.in_time, found.not_due) == (before.in_time + 1, before.not_due + 1)
+    assert found.waiting_undated == found.opened_undated == 0
+
+
+async def test_the_auditor_sees_the_term_as_it_was_declared_and_moved(broker: Running) -> None:
+    """Of every entry that waits, that of another act too; and what is overdue, when it is."""
+    bsn = next(NUMBERS)
+    home, row = await open_waiting(broker, bsn)
+    await inquire(broker, home, bsn)
+    later = row.stated.until_at + timedelta(days=3)
+    await broker.broker.openings.renew(row, later)
+    cosign(broker)
+    # No cosignature is so new: what counts is when the bundle is looked at.
     bundle = broker.api.proof_bundles.build_delayed((), now())
-    parsed = CompletenessBundle.model_validate_json(bundle.model_dump_json())
-    verdict = check_parsed(parsed, trust_of(broker), now())
-    assert (verdict.status, verdict.view) == ("proved", "auditor")
-    (roll,) = parsed.rolls
-    assert roll.entries[-1].opening is None
-    assert roll.entries[-2].opening is not None
-    assert verdict.rolls[0].unopened == sum(one.opening is None for one in roll.entries)
-    assert all(one.payload is None and one.salt is None for one in roll.entries)
+    lonely = replace(trust_of(broker), witnesses=())
+    entries = bundle.rolls[0].entries[-3:]
+    assert len({tuple(one.index for one in entry.terms) for entry in entries}) == 1
+    stated = [find_term(one.core) for one in entries[0].terms]
+    assert [term and term.until_at for term in stated] == [row.stated.until_at, later]
+    before = check_parsed(bundle, lonely, later + timedelta(hours=23)).rolls[0].delayed
+    after = check_parsed(bundle, lonely, later + timedelta(hours=25))
+    found = after.rolls[0].delayed
+    assert before is not None
+    assert found is not None
+    assert (found.overdue - before.overdue, before.not_due - found.not_due) == (3, 3)
+    assert "overdue" in after.findings
+
+
+async def test_the_auditor_is_given_neither_half_of_an_entry(broker: Running) -> None:
+    """Hashes of both; of a declaration the core, in which its partner's message is hashes too."""
+    bsn = next(NUMBERS)
+    home, row = await open_waiting(broker, bsn)
+    await inquire(broker, home, bsn)
+    await broker.broker.openings.open(row, BOSS)
+    await publish(broker)
+    _, _, entries = audit(broker)
+    stated: set[str] = set()
+    for entry in entries:
+        assert (entry.core, entry.salt, entry.payload) == (None, None, None)
+        cores = [one.core for one in (*entry.terms, entry.opening, entry.ended) if one is not None]
+        stated |= {name for core in cores for name in json.loads(core)}
+    hashes = {"request_hash", "person_hash", "answer_hash"}
+    said = {"v", "type", "revision", "notice", "term", "index", "commit", "at"}
+    assert stated - {"entries", "places"} == hashes | said
+
+
+async def test_the_end_of_what_waited_is_told_and_shown_to_the_auditor(broker: Running) -> None:
+    """First the entry ends, then its opening too: never is it counted as one that never opened."""
+    bsn = next(NUMBERS)
+    _, row = await open_waiting(broker, bsn)
+    assert await broker.broker.openings.open(row, BOSS) == 1
+    await publish(broker)
+    _, before, entries = audit(broker)
+    opened = entries[-1]
+    assert opened.opening is not None
+    await end(broker, opened.index)
+    await publish(broker)
+    _, found, entries = audit(broker)
+    assert entries[-1].is_erased
+    assert (found.opened_undated, found.unjudged) == (before.opened_undated + 1, before.unjudged)
+    await end(broker, opened.opening.index)
+    await publish(broker)
+    _, found, entries = audit(broker)
+    assert (found.ended, found.unjudged) == (before.ended + 1, before.unjudged)
+    assert found.unopened == before.unopened
+    assert entries[-1].ended is not None
+    bundle, verdict = await (await read_as(broker, bsn)).fetch()
+    assert verdict.findings == ()
+    assert [one.unannounced for one in verdict.rolls] == [0, 0]
+    assert sum(one.erased for one in verdict.rolls) == 1
+    assert list_told(bundle).count("erased") == 2
+
+
+async def test_a_term_whose_declaration_has_ended_is_not_shown(broker: Running) -> None:
+    """Its renewal is kept longer, and says nothing of what was written before it."""
+    bsn = next(NUMBERS)
+    _, row = await open_waiting(broker, bsn)
+    await broker.broker.openings.renew(row, row.stated.until_at + timedelta(days=1))
+    assert await broker.broker.openings.open(row, BOSS) == 2
+    await publish(broker)
+    _, before, entries = audit(broker)
+    declared, renewed = entries[-2:]
+    assert [one.index for one in declared.terms] == [declared.index, renewed.index]
+    await end(broker, declared.index)
+    await publish(broker)
+    _, found, entries = audit(broker)
+    assert (entries[-2].terms, len(entries[-1].terms)) == ((), 1)
+    assert found.opened_undated == before.opened_undated + 1
+    assert found.in_time == before.in_time - 1
+
+
+async def test_contents_that_a_broker_withholds_are_named(broker: Running) -> None:
+    bsn = next(NUMBERS)
+    home = await open_household(broker, bsn)
+    await inquire(broker, home, bsn)
+    await publish(broker)
+    reader = await read_as(broker, bsn)
+    bundle, _ = await reader.fetch()
+    index = bundle.rolls[0].entries[0].index
+    with broker.broker.store.writing() as conn:
+        conn.execute(update(ENTRIES).where(ENTRIES.c.idx == index).values(sealed=None))
+    _, verdict = await reader.fetch()
+    assert (verdict.status, verdict.findings) == ("proved", ("unannounced",))
+    await end(broker, index)  # as it should end: with a notice that names it
+    await publish(broker)
+    _, verdict = await reader.fetch()
+    assert (verdict.findings, verdict.rolls[0].erased) == ((), 1)
+
+
+async def end(running: Running, index: int) -> None:
+    """Let the content of an entry come to its end, and the housekeeper end it."""
+    with running.broker.store.writing() as conn:
+        over = now() - timedelta(seconds=1)
+        conn.execute(update(ENTRIES).where(ENTRIES.c.idx == index).values(retention_until=over))
+    assert (await running.broker.ends.ends.erase_due(now(), 100)).contents == 1
 
 
 async def test_an_auditors_look_is_told_when_what_waits_opens(broker: Running) -> None:

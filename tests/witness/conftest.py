@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import Engine
 
 from datwat.cli import run as run_datwat
+from tests.conftest import open_database, open_party_engine
 from tests.witness.log_maker import ENTRIES, LogMaker, build_log, serving
 from tests.witness.world import World
+from witness.tables import MIGRATIONS
 
 
 class Done(NamedTuple):
@@ -21,6 +25,9 @@ class Done(NamedTuple):
 
 
 RunCommand = Callable[..., Done]
+ON_EACH_DATABASE = pytest.mark.parametrize(
+    "world", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
 
 
 @pytest.fixture
@@ -40,15 +47,27 @@ def command(capsys: pytest.CaptureFixture[str]) -> RunCommand:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """Return a running witness, and a log of 700 entries that it may follow."""
-    with serving(tmp_path / "log") as server:
-        made = World(tmp_path, build_log(700, every=200), server)
-        try:
-            made.show()
-            yield made.start()
-        finally:
-            made.close()
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """Return a running witness, and a log of 700 entries that it may follow.
+
+    On SQLite, unless the test is marked with `ON_EACH_DATABASE`.
+    """
+    with ExitStack() as stack:
+        url = ""
+        if getattr(request, "param", "sqlite") == "postgresql":
+            url = stack.enter_context(open_database(request.getfixturevalue("postgres_url")))
+        server = stack.enter_context(serving(tmp_path / "log"))
+        made = World(tmp_path, build_log(700, every=200), server, url)
+        stack.callback(made.close)
+        made.show()
+        yield made.start()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def own_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Return an engine on a fresh database with the witness's schema, of each kind in turn."""
+    with open_party_engine(request, tmp_path, MIGRATIONS) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import Engine, inspect
 
-from tests.conftest import open_party_engine
 from tests.ends import read_ends
-from witness.tables import MIGRATIONS
 
 # A witness holds what anybody may read, and which of its own staff looked at an alarm.
 _COLUMNS = {
@@ -21,13 +15,6 @@ _COLUMNS = {
     "alarms": {"number", "code", "detail", "held", "shown", "at", "seen_at", "seen_by"},
     "alembic_version": {"version_num"},
 }
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def own_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Return an engine on a fresh database with the witness's schema, of each kind in turn."""
-    with open_party_engine(request, tmp_path, MIGRATIONS) as engine:
-        yield engine
 
 
 def test_every_table_has_a_written_end_and_no_column_more(own_engine: Engine) -> None:

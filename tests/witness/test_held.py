@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 
 import pytest
 from sqlalchemy import Engine, func, select
 
-from datwat.party.database import migrate, open_engine
 from datwat.protocol.merkle import hash_leaf
 from tests.witness.log_maker import LogMaker, build_log
 from witness.errors import LogTagRootError, LogTagTwiceError
 from witness.follow import Part
 from witness.held import HeldLog, clear_alarm, fetch_alarms, keep_alarm
-from witness.tables import LOG_TAGS, MIGRATIONS, WAITING_TAGS
+from witness.tables import LOG_TAGS, WAITING_TAGS
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path / 'party.sqlite'}")
-    migrate(opened, MIGRATIONS)
-    yield opened
-    opened.dispose()
+def engine(own_engine: Engine) -> Engine:
+    """Return the engine under its short name: of SQLite and of PostgreSQL in turn."""
+    return own_engine
 
 
 def build_part(held: HeldLog, maker: LogMaker, end: int) -> Part:

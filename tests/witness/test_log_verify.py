@@ -210,7 +210,7 @@ def test_tiles_that_do_not_fit(tmp_path: Path, command: RunCommand, by_key: ByKe
             server.changes = {name: data}
             done = command("log", "verify", server.url, *by_key(maker))
             assert done.code == 1, name
-            assert "tile" in done.error or "cannot be used" in done.error, (name, done.error)
+            assert "tile" in done.error, (name, done.error)
         server.changes = {}
         assert command("log", "verify", server.url, *by_key(maker)).code == 0
 
@@ -262,14 +262,42 @@ def test_checkpoints_that_do_not_hold(tmp_path: Path, command: RunCommand, by_ke
         (LogMaker(entries=maker.entries).note(), "No known key"),
         (other.note(), "No known key"),
         (long_name, "not a signed checkpoint"),
-        (note * (MAX_NOTE_LENGTH // len(note) + 1), "too"),
+        (note * (MAX_NOTE_LENGTH // len(note) + 1), "longer than a checkpoint can be"),
     ]
     for shown, sentence in cases:
         log = maker.show(tmp_path / "log", note=shown)
         done = command("log", "verify", log, *by_key(maker), "--state", state)
         assert done.code == 1, sentence
-        assert sentence in done.error or "do not lead" in done.error, done.error
+        assert sentence in done.error, done.error
         assert read_folder(state, without=[".lock"]) == {}
+
+
+@pytest.mark.parametrize("verb", ["verify", "mirror"])
+def test_what_is_too_long_for_a_checkpoint_is_called_so(
+    tmp_path: Path, command: RunCommand, by_key: ByKey, verb: str
+) -> None:
+    maker, log, new = build_log(300), tmp_path / "log", tmp_path / "new"
+    maker.show(log, note=b"x" * 3_000_000)
+    target = (new,) if verb == "mirror" else ()
+    with serving(log) as server:
+        for source in (server.url, log):
+            done = command("log", verb, source, *target, *by_key(maker))
+            assert done.code == 1
+            assert "longer than a checkpoint can be" in done.error
+            assert "tile" not in done.error
+    assert not [path for path in new.glob("*") if path.name != ".lock"]
+
+
+@pytest.mark.parametrize("verb", ["verify", "mirror"])
+def test_a_log_that_is_not_there_is_named(
+    tmp_path: Path, command: RunCommand, by_key: ByKey, verb: str
+) -> None:
+    target = (tmp_path / "new",) if verb == "mirror" else ()
+    keys = by_key(build_log(1))
+    nowhere = command("log", verb, "http://127.0.0.1:1/v1/log", *target, *keys)
+    assert "http://127.0.0.1:1 cannot be reached: check the address" in nowhere.error
+    missing = command("log", verb, tmp_path / "none", *target, *keys)
+    assert f"no folder {tmp_path / 'none'}" in missing.error
 
 
 def test_cosignatures_are_counted_and_their_age_is_said(
@@ -313,7 +341,7 @@ def test_keys_from_a_pinned_trust_list(tmp_path: Path, command: RunCommand) -> N
     )
     assert "not the one that is pinned" in wrong.error
     absent = command("log", "verify", log, "--trust-list", tmp_path / "no.json", "--pin", pin)
-    assert "cannot be read" in absent.error
+    assert "is not there: check the path" in absent.error
     assert (
         "hexadecimal"
         in command(
@@ -333,10 +361,19 @@ def test_what_is_asked_wrongly(tmp_path: Path, command: RunCommand, by_key: ByKe
         (("--trust-list", "list.json", "--pin", "00", *by_key(maker)), 2),
         (("--key", witness.vkey, "--origin", maker.origin), 2),
         ((*by_key(maker), "--witness", key), 2),
-        (("--key", "nonsense", "--origin", maker.origin), 1),
+        (("--key", "nonsense", "--origin", maker.origin), 2),
+        ((*by_key(maker), "--witness", "nonsense"), 2),
     ):
         assert command("log", "verify", log, *words).code == code, words
-    assert "no such folder" in command("log", "verify", tmp_path / "no", *by_key(maker)).error
+    for words, named in (
+        (("--key", "nonsense", "--origin", maker.origin), ("--key", "`datwat log key`")),
+        (("--key", witness.vkey, "--origin", maker.origin), ("--key", "another kind")),
+        ((*by_key(maker), "--witness", "nonsense"), ("--witness", "a witness", "copy the key")),
+        ((*by_key(maker), "--witness", key), ("--witness", "another kind")),
+    ):
+        error = command("log", "verify", log, *words).error
+        assert all(part in error for part in named), error
+    assert "There is no folder" in command("log", "verify", tmp_path / "no", *by_key(maker)).error
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "cannot be read there" in command("log", "verify", empty, *by_key(maker)).error

@@ -14,21 +14,22 @@ import httpx
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Engine
 
-from datwat.party.database import migrate, open_engine
 from datwat.protocol.checkpoint import verify_checkpoint, verify_cosignatures
 from datwat.protocol.cosigning import AddCheckpoint, derive_origin_hash
 from datwat.protocol.notes import parse_note
+from tests.witness.conftest import ON_EACH_DATABASE
 from tests.witness.log_maker import LogMaker
 from tests.witness.world import World
-from witness.tables import METADATA, MIGRATIONS
+from witness.tables import METADATA
 
 EVIDENCE = "SELECT held, shown FROM alarms WHERE number = 1"
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("witness")]
 
 
+@ON_EACH_DATABASE
 def test_it_vouches_for_what_it_followed_and_goes_on_from_there(world: World) -> None:
     first = world.maker.request(0)
     world.require_cosigned(world.post(first), first)
@@ -98,6 +99,7 @@ def test_each_refusal_has_the_status_of_the_specification(world: World) -> None:
     world.require_cosigned(world.post(good), good)
 
 
+@ON_EACH_DATABASE
 def test_two_trees_of_one_size_raise_an_alarm_that_stops_everything(world: World) -> None:
     assert world.ask(0).status_code == 200
     assert world.command("status")[1].keys() == world.status().keys()
@@ -122,6 +124,7 @@ def test_two_trees_of_one_size_raise_an_alarm_that_stops_everything(world: World
     assert world.status()["alarms"] == []
 
 
+@ON_EACH_DATABASE
 def test_a_log_that_hides_an_entry_from_its_tag_root_is_not_vouched_for(world: World) -> None:
     assert world.ask(0).status_code == 200
     place = world.maker.add_persons(30).size
@@ -136,15 +139,13 @@ def test_a_log_that_hides_an_entry_from_its_tag_root_is_not_vouched_for(world: W
     world.clear_alarm(said["alarms"][0]["number"])
     assert world.grow(by=1, old=700).status_code == 409
     assert [alarm["code"] for alarm in world.status()["alarms"]] == ["follow_tag_root"]
-    engine = open_engine(f"sqlite:///{world.home / 'database' / 'party.sqlite'}")
-    with engine.begin() as connection:
-        held, shown = connection.execute(text(EVIDENCE)).one()
-    engine.dispose()
+    ((held, shown),) = world.execute(EVIDENCE)
     for note, size in ((held, 700), (shown, place + 1)):
         found = verify_checkpoint(note, world.maker.origin, [world.maker.signer.vkey])
         assert found.size == size
 
 
+@ON_EACH_DATABASE
 def test_a_tag_that_occurs_twice_is_an_alarm(world: World) -> None:
     assert world.ask(0).status_code == 200
     world.maker.entries.append(world.maker.entries[3])
@@ -231,6 +232,7 @@ def test_a_long_log_is_followed_across_requests(world: World) -> None:
     assert len(answers) > 1
 
 
+@ON_EACH_DATABASE
 def test_of_several_requests_at_once_one_is_first(world: World) -> None:
     assert world.ask(0).status_code == 200
     world.maker.add_persons(400)
@@ -256,6 +258,8 @@ def test_of_several_requests_at_once_one_is_first(world: World) -> None:
         assert world.ask(old, size).status_code == 200
 
 
+@pytest.mark.long
+@ON_EACH_DATABASE
 def test_killed_at_any_moment_it_never_vouches_for_two_trees(world: World, whole: bool) -> None:
     maker = world.maker
     assert world.ask(0).status_code == 200
@@ -321,6 +325,7 @@ def test_a_ratchet_that_was_put_back_is_noticed_at_the_start(world: World) -> No
     assert "ahead of the ratchet" in error
 
 
+@ON_EACH_DATABASE
 def test_a_new_generation_is_followed_from_its_beginning(world: World) -> None:
     assert world.ask(0).status_code == 200
     world.stop()
@@ -354,16 +359,10 @@ def test_what_is_wrong_in_the_home_is_said_at_the_start(world: World) -> None:
     key.chmod(0o644)
     assert "Others may read" in world.command("serve")[2]
     key.chmod(0o600)
-    engine = open_engine(f"sqlite:///{world.home / 'database' / 'party.sqlite'}")
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    engine.dispose()
+    world.execute("UPDATE alembic_version SET version_num = '9999'")
     assert "newer version" in world.command("serve")[2]
 
 
-def test_the_migrated_schema_is_that_of_the_models(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'party.sqlite'}")
-    migrate(engine, MIGRATIONS)
-    with engine.begin() as connection:
+def test_the_migrated_schema_is_that_of_the_models(own_engine: Engine) -> None:
+    with own_engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-    engine.dispose()

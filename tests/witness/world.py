@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 
 from datwat.cli import run as run_datwat
 from datwat.party.admin import call_running
+from datwat.party.database import open_engine
 from datwat.party.serve import wait_until_ready
 from datwat.party.settings import change_settings
 from datwat.protocol.checkpoint import verify_cosignatures
@@ -41,8 +43,11 @@ sys.exit(run(sys.argv[1:], [entry]))
 class World:
     """A home folder, a list, the process that serves from it, and the log behind a server."""
 
-    def __init__(self, folder: Path, maker: LogMaker, server: Server) -> None:
+    def __init__(
+        self, folder: Path, maker: LogMaker, server: Server, database_url: str = ""
+    ) -> None:
         self.home = folder / "witness"
+        self.database_url = database_url or f"sqlite:///{self.home / 'database' / 'party.sqlite'}"
         self.maker = maker
         self.shown = folder / "log"
         self.server = server
@@ -61,7 +66,8 @@ class World:
         self.sign_list(maker)
         document = SignedDocument.from_bytes(self.list_path.read_bytes())
         pin = hashlib.sha256(document.payload).hexdigest()
-        change_settings(self.home, {"trust_list": str(self.list_path), "trust_pin": pin})
+        settings = {"trust_list": str(self.list_path), "trust_pin": pin}
+        change_settings(self.home, {**settings, "database_url": database_url})
 
     def sign_list(self, maker: LogMaker, *, seq: int = 1, **changes: object) -> None:
         trust = self.covenant.build(seq=seq)
@@ -120,6 +126,15 @@ class World:
 
     def clear_alarm(self, number: int) -> dict[str, Any]:
         return call_running(self.home, "clear_alarm", number=number, by="A. Smit")
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement on the witness's own database; return its rows, if it has any."""
+        engine = open_engine(self.database_url)
+        with engine.begin() as connection:
+            done = connection.execute(text(statement))
+            rows = [tuple(row) for row in done] if done.returns_rows else []
+        engine.dispose()
+        return rows
 
     def show(self, maker: LogMaker | None = None) -> None:
         """Show a log as its broker would, at `/v1/log`."""

@@ -17,7 +17,7 @@ from typing import Any
 from datwat.protocol.completeness_checks import LogTrust
 from datwat.protocol.trust import TrustList
 
-_SCRIPTS = ("checker.js", "steps.js", "page.js")
+_CHECKER = ("checker.js", "form.js", "steps.js", "findings.js")
 _PART = re.compile(r"\{(csp|style|trust|texts|script)\}")
 
 
@@ -27,16 +27,25 @@ def read_texts() -> dict[str, Any]:
     return texts
 
 
-def build_check_page(trust: TrustList) -> bytes:
-    """Return the page for the log and the witnesses of a trust list, as UTF-8 HTML."""
+def read_checker() -> str:
+    """Return the script that checks a bundle (`readBundle`, `checkBundle`) and shows nothing."""
+    return "".join(map(_read, _CHECKER))
+
+
+def derive_keys(trust: TrustList) -> dict[str, Any]:
+    """Return whom the script believes: name and keys of the log, witnesses, how many count."""
     log = LogTrust.from_list(trust)
-    keys = {
+    return {
         "origin": log.origin,
         "vkeys": log.vkeys,
         "witnesses": log.witnesses,
         "threshold": log.threshold,
     }
-    script = '"use strict";\n' + "".join(map(_read, _SCRIPTS))
+
+
+def build_check_page(trust: TrustList) -> bytes:
+    """Return the page for the log and the witnesses of a trust list, as UTF-8 HTML."""
+    script = '"use strict";\n' + read_checker() + _read("page.js")
     style = _read("style.css")
     csp = (
         f"default-src 'none'; script-src '{_derive_source(script)}'; "
@@ -45,7 +54,7 @@ def build_check_page(trust: TrustList) -> bytes:
     parts = {
         "csp": csp,
         "style": style,
-        "trust": _encode(keys),
+        "trust": _encode(derive_keys(trust)),
         "texts": _encode(read_texts()),
         "script": script,
     }

@@ -92,9 +92,10 @@ const deriveTagLeaf = (tag, index) => {
   return hashLeaf(join(UTF8.encode("dw-tagleaf/v1\0"), tag, writeNumber(index)));
 };
 
-async function deriveCommit(core, payloadHash) {
-  return sha256(join(UTF8.encode("dw-commit/v1\0"), await sha256(core), payloadHash));
-}
+const deriveCommitOf = (coreHash, payloadHash) => {
+  return sha256(join(UTF8.encode("dw-commit/v1\0"), coreHash, payloadHash));
+};
+const deriveCommit = async (core, payloadHash) => deriveCommitOf(await sha256(core), payloadHash);
 
 const derivePersonLeaf = (tag, commit) => hashLeaf(join([1, 1], tag, commit));
 
@@ -172,99 +173,6 @@ async function isAbsent(proof, tag, root) {
     }
   }
   return isPlace(proof, tag, root);
-}
-
-// --- form ----------------------------------------------------------------------------------------
-
-const isObject = (value) => {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-};
-
-// Reads an object with exactly these members; one whose name ends in "?" may be absent (null).
-function readObject(value, members) {
-  need(isObject(value), FORM);
-  const read = {};
-  let known = 0;
-  for (const [spelled, reader] of Object.entries(members)) {
-    const name = spelled.replace("?", "");
-    const isThere = Object.hasOwn(value, name);
-    need(isThere || spelled.endsWith("?"), FORM);
-    known += isThere ? 1 : 0;
-    read[name] = isThere ? reader(value[name]) : null;
-  }
-  need(known === Object.keys(value).length, FORM);
-  return read;
-}
-
-const orNull = (reader) => (value) => (value === null ? null : reader(value));
-const readBytes = (shortest, longest) => (value) => decode(value, shortest, longest);
-const readHash = readBytes(32, 32);
-const readPart = readBytes(0, 65536);
-const readNumber = (value) => {
-  need(Number.isSafeInteger(value) && value >= 0, FORM);
-  return value;
-};
-const readText = (pattern) => (value) => {
-  need(typeof value === "string" && pattern.test(value), FORM);
-  return value;
-};
-const readList = (reader, longest) => (value) => {
-  need(Array.isArray(value) && value.length <= longest, FORM);
-  return value.map(reader);
-};
-const readPath = readList(readHash, 64);
-
-const readTagProof = (value) => readObject(value, {
-  siblings: readList(readHash, 256),
-  found: orNull((found) => readObject(found, { tag: readHash, index: readNumber })),
-});
-const readEntry = (value) => readObject(value, {
-  n: readNumber,
-  index: readNumber,
-  "core?": orNull(readPart),
-  "salt?": orNull(readHash),
-  "payload?": orNull(readPart),
-  "payload_hash?": orNull(readHash),
-  "commit?": orNull(readHash),
-  path: readPath,
-  "place?": orNull(readTagProof),
-  "tag?": orNull(readHash),
-  "earlier?": orNull((earlier) => readObject(earlier, { tag: readHash, path: readPath })),
-  "opening?": orNull((opening) => readObject(opening, {
-    index: readNumber, tag: readHash, core: readPart, payload_hash: readHash, path: readPath,
-  })),
-});
-const readRoll = (value) => readObject(value, {
-  audience: readText(/^(open|own|delayed)$/),
-  quarter: readText(/^[0-9]{4}Q[1-4]$/),
-  tag_key: orNull(readHash),
-  entries: readList(readEntry, 100000),
-  end: orNull(readTagProof),
-});
-
-function readBundle(data) {
-  need(data.byteLength <= MAX_BUNDLE_BYTES, "completeness_too_large");
-  let document_;
-  try {
-    document_ = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data));
-  } catch {
-    refuse(FORM);
-  }
-  const bundle = readObject(document_, {
-    v: (value) => need(value === 1, FORM),
-    type: readText(/^completeness$/),
-    view: readText(/^(self|representative|auditor|somebody_else)$/),
-    origin: readText(/^[^]{0,250}$/),
-    checkpoint: readText(/^[^]{0,65536}$/),
-    tag_root: orNull((root) => readObject(root, {
-      index: readNumber, size: readNumber, root: readHash, path: readPath,
-    })),
-    peaks: readPath,
-    tail: readBytes(0, 16777216),
-    rolls: readList(readRoll, 80),
-  });
-  need(bundle.rolls.length > 0 && (bundle.tag_root === null || bundle.tag_root.size > 0), FORM);
-  return bundle;
 }
 
 // --- signed notes --------------------------------------------------------------------------------

@@ -27,19 +27,45 @@ function buildRow(name, cells) {
   }));
 }
 
-function buildTable(bundle) {
+function buildTable(head, rows) {
+  const row = buildRow("th", head);
+  row.querySelectorAll("th").forEach((cell) => { cell.scope = "col"; });
+  return element("table", [
+    element("thead", [row]), element("tbody", rows.map((cells) => buildRow("td", cells))),
+  ]);
+}
+
+function buildRolls(rolls) {
   const names = ["chain", "quarter", "count", "erased"];
-  const isAuditor = bundle.view === "auditor";
-  if (isAuditor) names.push("unopened");
-  const rows = bundle.rolls.map((roll) => {
-    const erased = roll.entries.filter((entry) => entry.core === null).length;
-    const unopened = roll.entries.filter((entry) => entry.core !== null && entry.opening === null);
-    const cells = [text("chains")[roll.audience], roll.quarter, roll.entries.length, erased];
-    return buildRow("td", isAuditor ? [...cells, unopened.length] : cells);
-  });
-  const head = buildRow("th", names.map(text));
-  head.querySelectorAll("th").forEach((cell) => { cell.scope = "col"; });
-  return element("table", [element("thead", [head]), element("tbody", rows)]);
+  const hasUntold = rolls.some((roll) => roll.unannounced);
+  return buildTable([...names, ...(hasUntold ? ["unannounced"] : [])].map(text), rolls.map((roll) => {
+    const cells = [text("chains")[roll.audience], roll.quarter, roll.entries, roll.erased];
+    return hasUntold ? [...cells, roll.unannounced] : cells;
+  }));
+}
+
+// For the auditor: of each quarter how many entries were found to be what.
+function buildDelayed(rolls) {
+  const table = buildTable(["quarter", "found", "number"].map(text), rolls.flatMap((roll) => {
+    const states = STATES.filter((state) => roll.delayed[state]);
+    const found = states.map((state) => [roll.quarter, text("states")[state], roll.delayed[state]]);
+    return [[roll.quarter, text("count"), roll.entries], ...found];
+  }));
+  const byPerson = rolls.reduce((total, roll) => total + roll.delayed.by_person, 0);
+  return byPerson ? [table, element("p", `${text("by_person")}: ${byPerson}.`)] : [table];
+}
+
+function buildFindings(findings) {
+  const items = findings.map((finding) => element("li", text("findings")[finding]));
+  return items.length ? [element("h3", text("look")), element("ul", items)] : [];
+}
+
+// One delayed entry in one line: what it is found to be, its place in the log, and its moments.
+function describeDelayed(entry, { state, until, at }) {
+  const parts = [`${text("states")[state]} (#${entry.index})`];
+  if (until !== null) parts.push(`${text("due")} ${formatMoment(new Date(until * 1000))}`);
+  if (at !== null) parts.push(`${text("opened_at")} ${formatMoment(new Date(at * 1000))}`);
+  return parts.join(" \u00b7 ");
 }
 
 // What an entry that was told later repeats of the one that waited.
@@ -52,9 +78,9 @@ function findTold(payload) {
 }
 
 // One entry in one line: when, by whom, what. Whatever stands in it is shown as text only.
-function describeEntry(entry) {
-  if (entry.core === null) return text("entry_erased");
-  const payload = entry.payload === null ? null : readPayload(entry.payload);
+function describeEntry(entry, isUntold) {
+  if (isErased(entry)) return text(isUntold ? "entry_untold" : "entry_erased");
+  const payload = readPayload(entry.payload);
   if (payload === null) return `${entry.index}`;
   const told = findTold(payload) ?? payload;
   const at = new Date(told.at);
@@ -67,37 +93,40 @@ function describeEntry(entry) {
   ].filter((part) => part !== "").join(" \u00b7 ");
 }
 
-function buildEntries(bundle) {
-  const items = bundle.rolls.flatMap((roll) => roll.entries.map((entry) => {
+function buildEntries(bundle, rolls) {
+  const items = bundle.rolls.flatMap((roll, number) => roll.entries.map((entry) => {
     const place = `${text("chains")[roll.audience]}, ${roll.quarter}, ${entry.n + 1}: `;
-    return element("li", place + describeEntry(entry));
+    const { states, untold } = rolls[number];
+    if (states !== null) return element("li", place + describeDelayed(entry, states[entry.n]));
+    return element("li", place + describeEntry(entry, untold.has(entry.n)));
   }));
   return items.length ? [element("h3", text("list")), element("ul", items)] : [];
 }
 
-function buildLimits() {
-  const limits = text("limits").map((limit) => element("li", limit));
+function buildLimits(view) {
+  const limits = text("limits")[view].map((limit) => element("li", limit));
   return [element("h3", text("not_proved")), element("ul", limits)];
 }
 
 function buildVerdict({ bundle, verdict }) {
-  const explained = [text("explain")[verdict.status]];
+  const explained = [text("explain")[verdict.status][bundle.view]];
   if (verdict.until !== null && verdict.status !== "entries_only") {
     explained.push(formatMoment(new Date(verdict.until * 1000)));
   }
   return [
-    element("h2", text("status")[verdict.status]),
+    element("h2", `${text("status")[verdict.status]}${verdict.findings.length ? `. ${text("mind")}` : ""}`),
     element("p", explained.join(" ")),
+    ...buildFindings(verdict.findings),
     element("p", text("views")[bundle.view]),
     element("p", `${text("cosigned")}: ${verdict.cosigned} (${text("needed")}: ${trust.threshold}).`),
     element("p", `${text("entries_in_log")}: ${verdict.checkpoint.size}.`),
     element("h3", text("rolls")),
-    buildTable(bundle),
+    ...(bundle.view === "auditor" ? buildDelayed(verdict.rolls) : [buildRolls(verdict.rolls)]),
     ...verdict.leftOut.slice(0, 1).map(() => {
       return element("p", `${text("left_out")}: ${verdict.leftOut.join(", ")}.`);
     }),
-    ...buildLimits(),
-    ...buildEntries(bundle),
+    ...buildLimits(bundle.view),
+    ...buildEntries(bundle, verdict.rolls),
   ];
 }
 
@@ -148,7 +177,8 @@ async function check() {
     const { checkpoint } = await checkBundle(earlier, trust, now);
     await requireContinued(bundle, verdict.checkpoint, earlier, checkpoint);
   }
-  return state({ bundle, verdict }, verdict.status, KINDS[verdict.status]);
+  const kind = verdict.findings.length ? "part" : KINDS[verdict.status];
+  return state({ bundle, verdict }, verdict.status, kind);
 }
 
 async function isAble() {

@@ -76,11 +76,12 @@ async function requirePlace(base, tag, index, proof) {
 
 function findOpened(core) {
   try {
-    return readObject(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(core)), {
+    return readObject(readOnce(core), {
       v: (value) => need(value === 1, FORM),
       type: readText(/^opened$/),
       index: readNumber,
       commit: readHash,
+      "at?": orNull(readMoment),
     });
   } catch {
     return null;
@@ -89,7 +90,7 @@ function findOpened(core) {
 
 function readPayload(payload) {
   try {
-    const read = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+    const read = readOnce(payload);
     return isObject(read) ? read : null;
   } catch {
     return null;
@@ -98,14 +99,14 @@ function readPayload(payload) {
 
 // What the entry commits to; it must say that in one way.
 async function findCommit(entry) {
-  const names = ["core", "salt", "payload", "payload_hash", "commit"];
+  const names = ["core", "salt", "payload", "core_hash", "payload_hash", "commit"];
   switch (names.filter((name) => entry[name] !== null).join()) {
     case "commit":
       return entry.commit;
     case "core,salt,payload":
       return deriveCommit(entry.core, await sha256(join(entry.salt, entry.payload)));
-    case "core,payload_hash":
-      return deriveCommit(entry.core, entry.payload_hash);
+    case "core_hash,payload_hash":
+      return deriveCommitOf(entry.core_hash, entry.payload_hash);
     default:
       return refuse("completeness_entry");
   }
@@ -141,24 +142,18 @@ async function checkEntry(entry, tag, base, checkpoint) {
   need((entry.place === null) === (base === null), "completeness_place");
   if (base !== null) await requirePlace(base, tag, entry.index, entry.place);
   const leaf = await derivePersonLeaf(tag, commit);
-  const { size, root } = checkpoint;
-  await requireInclusion(leaf, entry.index, size, entry.path, root, "completeness_entry");
+  const code = "completeness_entry";
+  await requireInclusion(leaf, entry.index, checkpoint.size, entry.path, checkpoint.root, code);
   await requireOpened(entry, checkpoint);
-  if (entry.opening === null) return;
-  const code = "completeness_opening";
-  const { opening } = entry;
-  const opened = findOpened(opening.core);
-  need(opened !== null && opened.index === entry.index && isSame(opened.commit, commit), code);
-  const opens = await deriveCommit(opening.core, opening.payload_hash);
-  const found = await derivePersonLeaf(opening.tag, opens);
-  await requireInclusion(found, opening.index, size, opening.path, root, code);
 }
 
 async function checkRoll(roll, base, checkpoint) {
   roll.entries.forEach((entry, place) => {
     need(entry.n === place, "completeness_gap");
     need((entry.tag === null) === (roll.tag_key !== null), "completeness_rolls");
-    need(entry.opening === null || roll.audience === "delayed", "completeness_rolls");
+    const isDelayed = roll.audience === "delayed";
+    need(isDelayed || !isJudged(entry), "completeness_rolls");
+    need(!isDelayed || entry.core === null, "completeness_entry");
   });
   const key = roll.tag_key === null ? null : await openTagKey(roll.tag_key);
   await Promise.all(roll.entries.map(async (entry, place) => {
@@ -182,11 +177,16 @@ async function checkBundle(bundle, trust, now) {
   const until = isEnough ? moments[trust.threshold - 1] : null;
   let status = until === null ? "not_witnessed" : "proved_until";
   if (until !== null && now - until <= FRESH_SECONDS + SKEW_SECONDS) status = "proved";
+  const rolls = await Promise.all(bundle.rolls.map((roll) => {
+    return judgeRoll(roll, bundle, checkpoint, until ?? now);
+  }));
   return {
     status: isCopy ? "entries_only" : status,
     until,
     cosigned: moments.length,
     checkpoint,
+    rolls,
+    findings: listFindings(rolls),
     leftOut: isCopy ? [] : listLeftOut(bundle, until ?? now),
   };
 }

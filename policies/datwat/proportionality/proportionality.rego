@@ -66,12 +66,28 @@ kind_allows if {
 	input.ask.involvement.function == input.ask.source_function
 }
 
-# AVG 21: an objection counts from the moment it is made until it is rejected.
+# AVG 21: an objection counts from the moment it is made until it is rejected; whom the person names
+# as one who may not look, until they take it back.
 default no_objection := false
 
 no_objection if {
 	facts.purpose.objection in {"none", "suspend", "suspend_unless_danger"}
 	count(weighing_objections) == 0
+	may_look
+}
+
+may_look if {
+	every block in input.blocks {
+		block.organisation != input.requester.id
+	}
+}
+
+# A statutory duty, and danger to another person, go before a person's wish that one may not look.
+may_look if facts.purpose.objection == "none"
+
+may_look if {
+	facts.purpose.objection == "suspend_unless_danger"
+	facts.danger
 }
 
 weighing_objections contains objection if {

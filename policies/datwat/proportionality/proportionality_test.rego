@@ -10,6 +10,8 @@ proven := {
 	"motivated_proportionality", "reaction_weighed", "kind_allows", "no_objection",
 }
 
+block := {"organisation": "1:team", "since_at": "2026-02-20T00:00:00Z"}
+
 objection := {"purpose": "help", "made_at": "2026-02-20T00:00:00Z", "state": "open"}
 
 test_every_code_is_proven if {
@@ -39,6 +41,9 @@ unproven := [
 	["no_objection", {"objections": [objection]}],
 	["no_objection", {"objections": [object.union(objection, {"purpose": null})]}],
 	["no_objection", {"objections": [object.union(objection, {"state": "upheld"})]}],
+	["no_objection", {"blocks": [block]}],
+	["no_objection", {"blocks": [object.union(block, {"organisation": "2:source"}), block]}],
+	["no_objection", {"blocks": null}],
 	["kind_fits_function", {"requester": {"function": "team"}}],
 ]
 
@@ -57,6 +62,9 @@ proven_otherwise := [
 	["no_objection", {"objections": [object.union(objection, {"purpose": "other"})]}],
 	["no_objection", {"objections": [objection], "occasion": {"kind": "crisis"}}],
 	["no_objection", {"objections": [objection], "new_special_situation": fixture.situation}],
+	["no_objection", {"blocks": [object.union(block, {"organisation": "2:source"})]}],
+	["no_objection", {"blocks": [block], "occasion": {"kind": "crisis"}}],
+	["no_objection", {"blocks": [block], "new_special_situation": fixture.situation}],
 	["kind_fits_function", {"requester": {"function": "source"}}],
 ]
 
@@ -72,6 +80,10 @@ test_how_a_purpose_takes_objections if {
 	not proportionality.no_objection with input as asked with data.datwat.catalogue as suspends
 	ignores := object.union(fixture.catalogue, {"purposes": {"help": {"objection": "none"}}})
 	proportionality.no_objection with input as asked with data.datwat.catalogue as ignores
+	blocked := fixture.asked({"blocks": [block], "occasion": {"kind": "crisis"}})
+	not proportionality.no_objection with input as blocked with data.datwat.catalogue as suspends
+	looking := fixture.asked({"blocks": [block]})
+	proportionality.no_objection with input as looking with data.datwat.catalogue as ignores
 	unclear := object.union(fixture.catalogue, {"purposes": {"help": {"objection": "maybe"}}})
 	not proportionality.no_objection with input as fixture.question with data.datwat.catalogue as unclear
 }

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
 
-from connectors.client.held import list_held
+from connectors.client.held import is_client, list_held
 from connectors.client.outgoing import Person
 from connectors.client.store import ClientStore
 from connectors.gateway.evidence import mark_told
@@ -83,6 +83,16 @@ async def test_what_is_told_later_is_listed_once_it_was_opened(
         with own_engine.begin() as connection:
             mark_told(connection, ORIGIN, index, commit, now())
         assert [entry.index for entry in list_held(own_engine, "K-1", ORIGIN)] == listed
+
+
+async def test_a_client_without_entries_is_told_from_nobody(
+    broker: Running, own_engine: Engine
+) -> None:
+    assert not is_client(own_engine, "K-1")
+    ClientStore(own_engine).keep_handles({"K-1": b"h" * 16}, now())
+    assert is_client(own_engine, "K-1")
+    assert list_held(own_engine, "K-1", ORIGIN) == []
+    assert not is_client(own_engine, "k-1")
 
 
 def find_public(running: Running, index: int) -> bytes:

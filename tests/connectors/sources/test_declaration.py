@@ -113,7 +113,7 @@ def test_warnings_say_what_will_be_refused_or_is_not_needed(tmp_path: Path) -> N
         ("= :number", "= 'K-1'", "number"),
         ("= :number", "= :other", "number"),
         ("WHERE nr = :number", "WHERE nr = :number; DROP TABLE d", "semicolon"),
-        ("naam, geb, soort FROM k", "naam, geb, soort FROM k WHERE x = :number", "parameters"),
+        ("naam, geb, soort FROM k", "naam, geb, soort FROM k WHERE x = :number", "no parameter"),
         ("regeling.status:", "Regeling.Status:", "fields"),
         ("{1: lopend, 2: klaar}", "{1: lopend, 1: klaar}", "twice"),
         ("codes: {1: lopend, 2: klaar}", "type: list", "items"),

@@ -1,0 +1,93 @@
+"""Recording a conversation: what was told to whom and when, how they reacted, what else there is.
+
+Rules (domain.md 5, 6): recorded per person, one at a time, so that nobody's entry speaks of
+another; without it the blade of transparency fails.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from connectors.client.requests import ConversationRow, RecordConversation
+from connectors.pages.desk import StaffDesk, Words
+from connectors.pages.own import (
+    Work,
+    attempt,
+    build_head,
+    find_refused,
+    list_people,
+    read_mate,
+    read_work,
+    require_occasion,
+    show_refused,
+)
+from connectors.pages.staff import Staff
+from connectors.pages.typed import REACTIONS, read_conversation
+from datwat.web.forms import Form
+from datwat.web.i18n import mark
+from datwat.web.site import Site, Visit
+
+
+class _Conversation:
+    def __init__(self, desk: StaffDesk) -> None:
+        self._desk = desk
+
+    async def show(self, visit: Visit[Staff]) -> Response:
+        """Ask with whom, when and what."""
+        work, words = await self._require(visit)
+        form = visit.new_form()
+        place = visit.query("person", most=3)
+        if not form.values and place:
+            form.values = {"person": (place,)}
+        return self._show(visit, work, words, form)
+
+    async def record(self, visit: Visit[Staff], form: Form) -> Response:
+        """Record it."""
+        work, words = await self._require(visit)
+        mate = read_mate(form, visit, work)
+        conversation = read_conversation(form, visit)
+        if mate is None or conversation is None or form.errors:
+            return self._show(visit, work, words, form)
+        row = ConversationRow(client=mate.person.number, conversation=conversation)
+        results = await attempt(
+            form,
+            visit,
+            self._desk.service.record_conversation(
+                RecordConversation(
+                    professional=visit.session.held.professional,
+                    occasion=work.occasion.number,
+                    rows=(row,),
+                )
+            ),
+        )
+        if results is None:
+            return self._show(visit, work, words, form)
+        refused = find_refused(results.results)
+        if refused is not None:
+            head = build_head(work.occasion, words)
+            return show_refused(visit, refused, words, head, work.path)
+        notice = visit.say(mark("The conversation is recorded. The person reads it in their log."))
+        return visit.redirect(work.path, notice=notice)
+
+    async def _require(self, visit: Visit[Staff]) -> tuple[Work, Words]:
+        words = await self._desk.find_words(visit)
+        return await read_work(require_occasion(visit, self._desk), self._desk, words), words
+
+    def _show(self, visit: Visit[Staff], work: Work, words: Words, form: Form) -> Response:
+        context = {
+            "form": form,
+            "head": build_head(work.occasion, words),
+            "people": list_people(work),
+            "reactions": [(code, words.say(f"reaction_{code}")) for code in REACTIONS],
+        }
+        if form.errors:
+            return visit.render_refused("own_conversation.html", context)
+        return visit.render("own_conversation.html", context)
+
+
+def build_routes(site: Site[Staff], desk: StaffDesk) -> tuple[Route, ...]:
+    """Return the routes of this screen."""
+    screen = _Conversation(desk)
+    path = "/own/{occasion}/conversation"
+    return (site.get(path, screen.show), site.post(path, screen.record))

@@ -1,0 +1,105 @@
+"""Who is there: a member of the partner's own staff, from the claims of the staff's own provider.
+
+Rules: a login without a function at this partner lets nobody in; the id has the one spelling in
+which it goes out (`staff.py` of the client). What a session holds ends with it: nothing of it is
+written anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from connectors.pages.drafts import Drafts
+from connectors.pages.question import Question
+from connectors.settings import ConnectorSettings
+from datwat.party.problems import NotFoundError
+from datwat.protocol.acts import Professional
+from datwat.protocol.values import STAFF_ID_PATTERN, derive_staff_id
+from datwat.web.login import CALLBACK, LOGGED_OUT, Entrance
+from datwat.web.problems import LoginRefusedError
+from datwat.web.provider import ProviderOptions
+from datwat.web.sessions import make_room
+
+_MOST_QUESTIONS = 20
+_FITS = re.compile(STAFF_ID_PATTERN)
+
+
+@dataclass
+class Staff:
+    """Who is logged in and what they ask in this session, by numbers of this session only.
+
+    `kept` is what other screens keep for as long as the session lasts, by their name.
+    """
+
+    professional: Professional = field(repr=False)
+    questions: dict[int, Question] = field(default_factory=dict, repr=False)
+    kept: dict[str, object] = field(default_factory=dict, repr=False)
+    last: int = 0
+
+    def begin(self, purpose: str) -> Question:
+        """Return a new question; the oldest goes where there are too many."""
+        make_room(self.questions, _MOST_QUESTIONS)
+        self.last += 1
+        question = Question(number=self.last, purpose=purpose)
+        self.questions[self.last] = question
+        return question
+
+    def require(self, number: int) -> Question:
+        """Return a question of this session; raise NotFoundError, also for another's."""
+        question = self.questions.get(number)
+        if question is None:
+            raise NotFoundError
+        return question
+
+    def forget(self) -> None:
+        """Let go of everything that was asked and answered."""
+        self.questions.clear()
+        self.kept.clear()
+
+
+def build_options(settings: ConnectorSettings) -> ProviderOptions:
+    """Return which identity provider the staff use; never the residents'."""
+    url = settings.pages_url.rstrip("/")
+    return ProviderOptions(
+        issuer=settings.staff_issuer,
+        client_id=settings.staff_client_id,
+        callback_url=url + CALLBACK,
+        logged_out_url=url + LOGGED_OUT,
+        levels=settings.accepted_staff_levels,
+    )
+
+
+def read_professional(claims: Mapping[str, Any], settings: ConnectorSettings) -> Professional:
+    """Return who acts, from verified claims; raise LoginRefusedError. Pure."""
+    stated, role = claims.get(settings.staff_id_claim), claims.get(settings.staff_role_claim)
+    if not isinstance(stated, str) or not isinstance(role, str) or not role.strip():
+        raise LoginRefusedError
+    spelled = derive_staff_id(stated)
+    if not _FITS.fullmatch(spelled):
+        raise LoginRefusedError
+    try:
+        return Professional(id=spelled, role=role.strip())
+    except ValidationError:
+        raise LoginRefusedError from None
+
+
+def build_entrance(settings: ConnectorSettings, drafts: Drafts) -> Entrance[Staff]:
+    """Return what the connector does with a login that holds, and at the end of a session."""
+
+    async def enter(claims: Mapping[str, Any], now: datetime) -> tuple[Staff, str]:
+        professional = read_professional(claims, settings)
+        questions = drafts.enter(professional.id, now)
+        last = max(questions, default=0)
+        return Staff(professional, questions, last=last), professional.id
+
+    async def leave(staff: Staff) -> None:
+        drafts.leave(staff.professional.id, staff.questions)
+        staff.forget()
+
+    return Entrance(enter, leave, "/")

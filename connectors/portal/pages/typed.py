@@ -1,0 +1,64 @@
+"""What somebody types or chooses of: one line of text of a length that fits, one of some.
+
+Rule: nothing of it is lost without a word; lines are joined by a space, because the log keeps none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.portal.errors import NumberInTextError
+from connectors.portal.resident import Resident
+from connectors.portal.wish_text import require_no_number
+from datwat.protocol.acts import Question, Wish
+from datwat.web.forms import Form
+from datwat.web.i18n import mark
+from datwat.web.site import Visit
+
+MOST: Final = 2_000
+MOST_BUTTONS: Final = 15
+# What `PlainText` refuses: control characters, line separators, turns of the writing direction.
+_REFUSED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen of: (value, text) or (value, text, hint); many are a list to open."""
+
+    pairs: list[tuple[str, ...]]
+    is_long: bool
+
+
+def build_options(visit: Visit[Resident], pairs: Sequence[tuple[str, ...]]) -> Options:
+    """Return what can be chosen of; a list to open begins with no choice and has no hints."""
+    if len(pairs) <= MOST_BUTTONS:
+        return Options(list(pairs), is_long=False)
+    first = ("", visit.say(mark("Choose from the list")))
+    return Options([first, *(pair[:2] for pair in pairs)], is_long=True)
+
+
+def read_typed(visit: Visit[Resident], form: Form, name: str, missing: str) -> str:
+    """Return the text of a field as one line, and note in the form what is wrong with it."""
+    line = join_lines(form.text(name, most=10 * MOST, missing=missing))
+    if line and not form.errors and _has_number(line[:MOST]):
+        form.refuse(name, visit.say(mark("Leave your citizen service number out of your text.")))
+    if len(line) > MOST:
+        sentence = mark("Your text is %(many)s signs too long. Make it shorter.")
+        form.refuse(name, visit.say(sentence, many=len(line) - MOST))
+    return line
+
+
+def _has_number(line: str) -> bool:
+    try:
+        require_no_number(Wish(asks=Question(text=line)))
+    except NumberInTextError:
+        return True
+    return False
+
+
+def join_lines(text: str) -> str:
+    """Return a text without line ends, tabs and signs that a log refuses; pure."""
+    return _REFUSED.sub("", " ".join(text.split()))
