@@ -22,9 +22,13 @@ from bench.appends import APPENDS, measure_appends
 from bench.ends import CONTENTS, PEOPLE, measure_ends, seed_contents
 from bench.figures import Figure, find_missed, print_figures, write_figures
 from bench.flood import measure_flood
+from bench.pages import PEOPLE as RESIDENTS
+from bench.pages import measure_pages
+from bench.paper import measure_paper
 from bench.partner import Partner, open_partner
 from bench.profiles import Profiler
 from bench.residents import measure_resident
+from bench.staff import measure_staff
 from bench.tags import TAGS, measure_tags
 from bench.verified import ENTRIES, measure_verify
 from bench.works import Bench
@@ -45,7 +49,7 @@ def main() -> int:
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="datwat-bench-"))
     try:
-        figures = (_run_ends if options.ends else _run_all)(options, folder)
+        figures = _PARTS[options.part](options, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print_figures(figures)
@@ -65,13 +69,17 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--pointers", type=int, default=POINTERS, help="rows in the database")
     parser.add_argument("--scale", type=float, default=1.0, help="length of the runs")
     parser.add_argument("--profile", action="store_true", help="show where an inquiry's time goes")
-    parser.add_argument("--ends", action="store_true", help="only: contents that end")
+    parser.set_defaults(part="")
+    for part, what in (("ends", "contents that end"), ("pages", "the pages that people see")):
+        parser.add_argument(
+            f"--{part}", dest="part", action="store_const", const=part, help=f"only: {what}"
+        )
     parser.add_argument("--strict", action="store_true", help="fail where a gate is missed")
     parser.add_argument("--policies", type=Path, default=POLICIES, help="folder of policies")
     parser.add_argument("--out", type=Path, help="file of results (else build/bench….json)")
     options = parser.parse_args(arguments)
     if options.out is None:
-        options.out = BUILD / ("bench-ends.json" if options.ends else "bench.json")
+        options.out = BUILD / (f"bench-{options.part}.json" if options.part else "bench.json")
     return options
 
 
@@ -119,6 +127,33 @@ def _run_ends(options: argparse.Namespace, folder: Path) -> list[Figure]:
         seed=seed,
     ) as world:
         return uvloop.run(_measure_ends(world, bsns, options.scale))
+
+
+def _run_pages(options: argparse.Namespace, folder: Path) -> list[Figure]:
+    """Measure what people see: residents at the portal, professionals at their connector."""
+    bsns = list_test_bsns()[:RESIDENTS]
+    with open_world(
+        folder / "covenant",
+        BUILD / "bench",
+        bsns,
+        pointers=options.pointers,
+        policies=options.policies,
+        with_portal=True,
+    ) as world:
+        figures = uvloop.run(_measure_pages(world, bsns, options.scale))
+    _tell("the log on paper")
+    figures += uvloop.run(measure_paper())
+    _tell("professionals' pages")
+    return figures + measure_staff(options.scale)
+
+
+async def _measure_pages(world: World, bsns: tuple[str, ...], scale: float) -> list[Figure]:
+    async with _open_partners(world) as (team, income, wmo, _):
+        bench = Bench(world, team, income, wmo, bsns, min(scale, 1))
+        _tell("residents' pages")
+        await measure_pages(bench)
+        bench.add_denied()
+    return bench.figures
 
 
 async def _measure_ends(world: World, bsns: tuple[str, ...], scale: float) -> list[Figure]:
@@ -186,6 +221,9 @@ async def _measure_log(folder: Path, scale: float) -> list[Figure]:
     _tell("a whole log verified")
     figures += await measure_verify(folder / "verified", cache, int(ENTRIES * share))
     return figures
+
+
+_PARTS = {"": _run_all, "ends": _run_ends, "pages": _run_pages}
 
 
 def _tell(what: str) -> None:

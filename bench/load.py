@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import random
 import statistics
 import time
@@ -151,6 +152,39 @@ async def run_open(port: int, requests: Sequence[bytes], rate: float) -> Run:
     finally:
         for connection in opened:
             await connection.close()
+
+
+async def run_thinking(
+    port: int, people: Sequence[Sequence[bytes]], think: float, seconds: float
+) -> tuple[list[bytes], Run]:
+    """Let each of these people go through their requests again and again; return what was asked.
+
+    Everybody waits for an answer and then thinks for so many seconds on average, at random. A new
+    connection each time, and its making counts: a browser's own has been closed by then.
+    """
+    pauses = random.Random(_SEED)  # noqa: S311 - pauses, no secret; the same in each run
+    asked: list[bytes] = []
+    taken: list[tuple[float, int, bytes]] = []
+    began = time.perf_counter()
+
+    async def live(requests: Sequence[bytes]) -> None:
+        due = began + pauses.uniform(0, think)
+        for request in itertools.cycle(requests):
+            if due > began + seconds:
+                return
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            since = time.perf_counter()
+            connection = await Connection.open(port)
+            status, answer = await connection.send(request)
+            taken.append((time.perf_counter() - since, status, answer))
+            asked.append(request)
+            await connection.close()
+            due = time.perf_counter() + pauses.expovariate(1 / think)
+
+    async with asyncio.timeout(seconds + _SECONDS * 4):
+        await asyncio.gather(*map(live, people))
+    latencies, statuses, answers = (list(column) for column in zip(*taken, strict=True))
+    return asked, Run(time.perf_counter() - began, latencies, answers, statuses)
 
 
 class _Found:

@@ -71,7 +71,10 @@ class Partner:
         self.key = key
         self.exchange = exchange
         self.bundle = bundle
-        self._purpose = {"id": PURPOSE, "digest": bundle.view.purposes[PURPOSE].digest}
+        self._purpose = self._cite(PURPOSE)
+
+    def _cite(self, purpose: str) -> dict[str, str]:
+        return {"id": purpose, "digest": self.bundle.view.purposes[purpose].digest}
 
     async def prepare_registration(self, bsns: Sequence[str], kind: str) -> Sent:
         """Return a registration of these persons, one message."""
@@ -103,7 +106,12 @@ class Partner:
         return await self._prepare("open_occasion", persons, statement)
 
     async def prepare_inquiry(
-        self, case: Case, *, by_handle: bool = False, digest: str | None = None
+        self,
+        case: Case,
+        *,
+        by_handle: bool = False,
+        digest: str | None = None,
+        purpose: str = PURPOSE,
     ) -> Sent:
         """Return the question who is involved with everybody in an occasion.
 
@@ -114,8 +122,8 @@ class Partner:
         else:
             persons = [Person(bsn=bsn, members=_KNOWN) for bsn in case.bsns]
         statement = Statement(professional=NOOR, occasion=case.occasion)
-        purpose = self._purpose if digest is None else {**self._purpose, "digest": digest}
-        extra = {"purpose": purpose, "rung": "dat"}
+        cited = self._cite(purpose)
+        extra = {"purpose": {**cited, "digest": digest or cited["digest"]}, "rung": "dat"}
         return await self._prepare("inquire", persons, statement, extra)
 
     async def prepare_release(self, case: Case, involvement: bytes, source: str) -> Sent:

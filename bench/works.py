@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from bench.figures import Figure
 from bench.load import Run, run_closed, run_open
 from bench.meter import Usage, measure
-from bench.partner import Case, Partner, build_requests
+from bench.partner import PURPOSE, Case, Partner, build_requests
 from bench.profiles import Profiler
 from bench.world import World
 from connectors.client.outgoing import Sent
@@ -209,11 +209,18 @@ async def measure_household(bench: Bench, cases: Sequence[Case]) -> None:
 
 
 async def prepare_inquiries(
-    partner: Partner, cases: Sequence[Case], number: int, *, by_handle: bool = False
+    partner: Partner,
+    cases: Sequence[Case],
+    number: int,
+    *,
+    by_handle: bool = False,
+    purpose: str = PURPOSE,
 ) -> list[Sent]:
     """Return so many questions of a partner, about its cases in turn."""
     asked = [cases[place % len(cases)] for place in range(number)]
-    return await prepare_all([partner.prepare_inquiry(case, by_handle=by_handle) for case in asked])
+    return await prepare_all(
+        [partner.prepare_inquiry(case, by_handle=by_handle, purpose=purpose) for case in asked]
+    )
 
 
 def _is_registered(answer: VerifiedAnswer) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.meter import find_child
+from bench.portal import Portal, add_portal
 from bench.seed import fill
 from datwat.party.settings import change_settings
 from demo.covenant import find_ports
@@ -63,12 +64,21 @@ class World:
 
     covenant: Covenant
     profile: Path | None = None
+    portal: Portal | None = None
+
+    def require_portal(self) -> Portal:
+        """Return the residents' portal of a world that has one."""
+        if self.portal is None:
+            raise LookupError("this world was opened without a portal")
+        return self.portal
 
     @property
     def pids(self) -> dict[str, int]:
         """The processes now: an OPA that hung is replaced by its broker."""
         broker = self.covenant.broker.running.pid
+        portal = {"portal": self.portal.pid} if self.portal is not None else {}
         return {
+            **portal,
             "broker": broker,
             "opa": find_child(broker, "opa"),
             "key holder": self.covenant.key_holder.running.pid,
@@ -103,10 +113,12 @@ def open_world(
     policies: Path = POLICIES,
     profile: Path | None = None,
     seed: Callable[[Path], None] | None = None,
+    with_portal: bool = False,
 ) -> Iterator[World]:
     """Yield the covenant, running, with so many pointers; `profile` is where a profile goes.
 
-    `seed` gets the broker's home before it runs, to put more into it.
+    `seed` gets the broker's home before it runs, to put more into it. `with_portal`: everybody in
+    `bsns` can log in at the residents' portal.
     """
     declaration = _build_own_system(folder, bsns)
     specs = [
@@ -115,24 +127,27 @@ def open_world(
     ]
     specs.append(PartnerSpec(SOURCE, "debt", (_SOURCE_RIGHT,), declaration, number=9))
     covenant = Covenant(folder, specs, policies=policies)
+    portal = add_portal(covenant, bsns) if with_portal else None
     rates = {"rate_per_second": _RATE, "rate_burst": _RATE}
     change_settings(covenant.broker.home, {**rates, "tag_root_seconds": _TAG_ROOT_SECONDS})
-    quotas = {"quota_register": _QUOTA, "quota_inquire": _QUOTA}
+    quotas = dict.fromkeys(("quota_register", "quota_inquire", "quota_self"), _QUOTA)
     change_settings(covenant.key_holder.home, quotas)
     fill(covenant.broker.home, cache, pointers)
     if seed is not None:
         seed(covenant.broker.home)
-    world = World(covenant, profile)
+    world = World(covenant, profile, portal)
     try:
         _start(world)
         yield world
     except BaseException:
-        for party in (covenant.broker, covenant.key_holder, covenant.partners[SOURCE]):
+        for party in covenant.parties:
             if party.log.exists():
                 said = party.log.read_text(encoding="utf-8", errors="replace")
                 print(f"--- {party.home.name}:\n{said[-_TAIL:]}", file=sys.stderr)
         raise
     finally:
+        if portal is not None:
+            portal.close()
         covenant.close()
 
 
@@ -150,6 +165,8 @@ def _start(world: World) -> None:
     home = str(covenant.key_holder.home)
     for partner in covenant.partners.values():
         run_command("keyholder", "enable", partner.id, "--home", home, "--first-load", str(_QUOTA))
+    if world.portal is not None:
+        world.portal.begin()
 
 
 def _begin_profiled(party: Party, out: Path) -> None:

@@ -35,7 +35,7 @@ from connectors.gateway.evidence import list_held as list_held_by_source
 from connectors.gateway.gateway import Gateway, build_gateway_operations
 from connectors.identity_key import load_signing_key
 from connectors.own_source import OwnSource
-from connectors.pages.app import PAGES_PATIENCE, StaffPages
+from connectors.pages.app import open_pages
 from connectors.policy import PolicyKeeper
 from connectors.settings import ConnectorSettings
 from connectors.sources.checking import Finding, check_declaration, check_queries
@@ -95,7 +95,7 @@ async def open_party(settings: ConnectorSettings) -> AsyncIterator[Sequence[List
             max_requests=settings.max_requests,
         )
         local = build_local_app(connector.service, connector.sync, connector.applications, limits)
-        pages = await _open_pages(connector, limits, stack)
+        pages = open_pages(settings, connector.service, limits, stack)
         yield (
             Listener(
                 "api",
@@ -112,19 +112,6 @@ async def open_party(settings: ConnectorSettings) -> AsyncIterator[Sequence[List
             *pages,
             build_admin_listener(settings.home, build_commands(connector)),
         )
-
-
-async def _open_pages(
-    connector: Connector, limits: Limits, stack: AsyncExitStack
-) -> tuple[Listener, ...]:
-    """Return the listener of the pages of the partner's own staff, if it has them."""
-    settings = connector.settings
-    if not settings.has_pages:
-        return ()
-    staff_pages = StaffPages.build(settings, connector.service.waiting_at_most(PAGES_PATIENCE))
-    stack.callback(asyncio.ensure_future(staff_pages.run()).cancel)
-    app = staff_pages.build_app(limits)
-    return (Listener("pages", app, settings.pages_host, settings.pages_port),)
 
 
 def build_operations(gateway: Gateway) -> tuple[Operation, ...]:

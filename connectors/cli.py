@@ -88,7 +88,7 @@ LocalPortOption = Annotated[int, typer.Option(help="Port of the local API; 0: a 
 @app.command(
     epilog="Example: datwat connector init --home youth-help --id 00000099000000001000:youth-help "
     "--name 'Youth help' --domain youth --url http://127.0.0.1:8083 "
-    "--bsn-right 'Jeugdwet 7.2.1;youth;register,inquire' --contact 'Front desk, 010 000 00 00'"
+    "--bsn-right 'Jeugdwet 7.2.1;youth;register,inquire' --contact '010 000 00 00'"
 )
 def init(  # noqa: PLR0913 - each parameter is an option of the command
     *,

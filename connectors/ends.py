@@ -46,6 +46,7 @@ from connectors.tables import (
     evidence,
     involvements,
     occasion_members,
+    occasion_staff,
     occasions,
     pointers,
     sync_failures,
@@ -128,11 +129,16 @@ def _is_closed_over(now: int) -> ColumnElement[bool]:
 
 def _is_occasion_over(now: int) -> ColumnElement[bool]:
     members = exists().where(occasion_members.c.occasion == occasions.c.number)
-    return and_(_is_closed_over(now), ~members)
+    staff = exists().where(occasion_staff.c.occasion == occasions.c.number)
+    return and_(_is_closed_over(now), ~members, ~staff)
 
 
 def _is_member_over(now: int) -> ColumnElement[bool]:
     return occasion_members.c.occasion.in_(select(occasions.c.number).where(_is_closed_over(now)))
+
+
+def _is_staff_over(now: int) -> ColumnElement[bool]:
+    return occasion_staff.c.occasion.in_(select(occasions.c.number).where(_is_closed_over(now)))
 
 
 def _is_failure_over(now: int) -> ColumnElement[bool]:
@@ -147,7 +153,7 @@ def _is_evidence_over(now: int) -> ColumnElement[bool]:
     return or_(_past(c.sent_at, now, KEPT_FOR), proves_nothing)
 
 
-# In this order: members before their occasion, what ended before the notice that it did.
+# In this order: members and staff before their occasion, what ended before the notice that it did.
 ENDS: Final = (
     End(gateway_spent, lambda now: _past(gateway_spent.c.until_at, now, 2 * CLOCK_SKEW)),
     End(gateway_contacts, lambda now: gateway_contacts.c.until_at <= now),
@@ -159,6 +165,7 @@ ENDS: Final = (
     End(gateway_ended, _is_ended_over),
     End(contact_requests, lambda now: _past(contact_requests.c.sent_at, now, _CONTACT_OVER)),
     End(occasion_members, _is_member_over),
+    End(occasion_staff, _is_staff_over),
     End(occasions, _is_occasion_over),
     End(sync_failures, _is_failure_over),
     End(evidence, _is_evidence_over),

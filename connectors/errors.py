@@ -162,6 +162,22 @@ class ReferenceTakenError(ConnectorError):
     default_detail = "This number is in use already: choose another one."
 
 
+class PendingChangedError(ConnectorError):
+    """A form was changed before it was known what became of the message that it sent first."""
+
+    code = "pending_changed"
+    default_detail = (
+        "What was sent first may have arrived: send it again as it was, then send the change."
+    )
+
+
+class NumberInTextError(ConnectorError):
+    """A text has a number that may be somebody's BSN; it is not repeated."""
+
+    code = "number_in_text"
+    default_detail = "Leave the citizen service number (BSN) out of the text: it is not needed."
+
+
 class SourceMissingError(ConnectorError):
     """No declaration with a `clients` query."""
 
@@ -206,6 +222,8 @@ register_problems(
         "client_unknown": _UNKNOWN,
         "reference_unknown": _UNKNOWN,
         "reference_taken": (409, "In use already"),
+        "pending_changed": (409, "Not the same as before"),
+        "number_in_text": (422, "A number in the text"),
         "source_missing": (409, "No source"),
         "token_refused": (401, "Not an application of this connector"),
         "application_exists": (409, "In use already"),

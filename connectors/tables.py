@@ -61,6 +61,19 @@ occasion_members = Table(
     Column("client", String(200), primary_key=True),
     Column("place", Integer, nullable=False),
 )
+# Who works on an open occasion now or will: staff find theirs without reading everybody's.
+occasion_staff = Table(
+    "occasion_staff",
+    metadata,
+    Column("professional", String(64), primary_key=True),
+    Column(
+        "occasion",
+        String(200),
+        ForeignKey("occasions.number"),
+        primary_key=True,
+        index=True,
+    ),
+)
 pointers = Table(
     "pointers",
     metadata,

@@ -145,9 +145,10 @@ def _print_places(covenant: Covenant, cases: Sequence[Case], console: Console) -
     for function in WITH_PAGES:
         staff = ", ".join(find_staff(cases, function)) or "nobody of the cases that were played"
         where = f"{covenant.pages_url(function)}/login"
-        console.print(f"  pages of {function}: {where} as: {staff}", soft_wrap=True)
+        console.print(f"  staff of {function}: log in at {where} as: {staff}", soft_wrap=True)
     logins = ", ".join(build_users(cases))
-    console.print(f"  log in at {covenant.url('portal')}/login as: {logins}", soft_wrap=True)
+    where = f"{covenant.url('portal')}/login"
+    console.print(f"  residents: log in at {where} as: {logins}", soft_wrap=True)
     console.print("For another terminal, as docs/tutorial/new-partner.md uses them:")
     places = {
         "COVENANT": str(covenant.folder),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.nodeid import NodeId
+from hypothesis import settings
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from broker.adapters.database import migrate, open_engine
@@ -18,6 +19,9 @@ from datwat.party import database as party
 from tests import postgres
 
 _LONG_SECONDS = 3_600
+# What an example may take says how busy the machine is, and nothing of the code.
+settings.register_profile("datwat", deadline=None)
+settings.load_profile("datwat")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

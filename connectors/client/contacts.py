@@ -58,6 +58,10 @@ class ContactWish(Protocol):
     def state(self) -> str:
         """How far it is."""
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether it was said to be seen, also where it is overdue."""
+
 
 class ContactBook(Protocol):
     """Where the contact requests lie that reached this partner."""
@@ -112,4 +116,5 @@ def _build_info(wish: ContactWish) -> ContactInfo:
         due_at=wish.due_at,
         until_at=wish.until_at,
         state=wish.state,
+        is_seen=wish.is_seen,
     )

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from connectors.client.exchange import Exchange
 from connectors.client.identity import Record, require_record
 from connectors.client.outgoing import Draft, Person, Sent
 from connectors.client.own_occasions import OwnOccasions
+from connectors.client.pending import Attempt, find_attempt
 from connectors.client.requests import ClientRef
 from connectors.client.results import ActResult, ActResults, Entry
 from connectors.client.store import ClientStore, Occasion
@@ -29,6 +30,9 @@ from datwat.party.http_out import PeerRefusedError
 from datwat.protocol.acts import Contact, Professional, Statement
 from datwat.protocol.answers import ActPart
 from datwat.protocol.errors import DatwatError
+from datwat.protocol.signing import MessageExpiredError
+
+_UNDECIDED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +173,37 @@ class Desk:
     async def carry_out(self, draft: Draft, numbers: Sequence[str], context: object = None) -> Done:
         """Send an act about the clients `numbers` and return it once its answer is verified.
 
-        The message is on record before it is sent; the handles in the answer are kept.
+        The message is on record before it is sent; the handles in the answer are kept. Where a
+        form sends it again, the message of the first time goes out (`pending.py`).
 
-        Raises PeerError (a problem of the broker: PeerRefusedError), AnswerRefusedError, …
+        Raises PeerError (a problem of the broker: PeerRefusedError), AnswerRefusedError,
+        PendingChangedError, …
         """
-        return await self.finish(await self.prepare(draft, context), numbers)
+        attempt = find_attempt()
+        if attempt is None:
+            return await self.finish(await self.prepare(draft, context), numbers)
+        sent = attempt.find(draft.act, numbers, clock.now())
+        if sent is not None:
+            try:
+                return await self._finish_waiting(attempt, sent, numbers)
+            except PeerRefusedError as error:
+                if error.peer_code != MessageExpiredError.code:
+                    raise
+            # The broker never took it in: it is said once more, and now is when it is said.
+        sent = await self.prepare(draft, context)
+        attempt.keep(sent, numbers, clock.now())
+        return await self._finish_waiting(attempt, sent, numbers)
+
+    async def _finish_waiting(self, attempt: Attempt, sent: Sent, numbers: Sequence[str]) -> Done:
+        try:
+            done = await self.finish(sent, numbers)
+        except PeerRefusedError as error:
+            # "Too many messages" says nothing about the one that was sent before.
+            if error.status not in _UNDECIDED and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                attempt.drop(sent.act, numbers)
+            raise
+        attempt.drop(sent.act, numbers)
+        return done
 
     async def prepare(self, draft: Draft, context: object = None) -> Sent:
         """Look up, sign and record a message; nothing reached the broker."""

@@ -27,6 +27,7 @@ from connectors.client.outgoing import (
     draw_rid,
     find_class,
 )
+from connectors.client.own_text import require_no_number
 from connectors.client.verification import MAX_ANSWER_BYTES, VerifiedAnswer, verify_answer
 from connectors.errors import LogForkError
 from datwat.party import clock
@@ -140,8 +141,10 @@ class Exchange:
     async def prepare(self, draft: Draft) -> Sent:
         """Look up those who have no handle yet, and sign the message; nothing reached the broker.
 
-        Raises BsnError, LookupRefusedError, ProofError, PeerError, TrustListExpiredError.
+        Raises BsnError, NumberInTextError, LookupRefusedError, ProofError, PeerError,
+        TrustListExpiredError.
         """
+        require_no_number(draft)
         rid = draw_rid()
         self.directory.require_in_force(clock.now())
         bsns = [person.bsn for person in draft.persons if person.bsn is not None]

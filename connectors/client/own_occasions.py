@@ -8,15 +8,15 @@ but the partner's own client numbers.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from sqlalchemy import Engine, select, update
+from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
 
 from connectors.client.store import read_moment
-from connectors.tables import occasion_members, occasions
+from connectors.tables import occasion_members, occasion_staff, occasions
 from datwat.party.database import READ_ONLY
 from datwat.protocol.acts import Handler, OccasionStatement
 
@@ -44,17 +44,28 @@ class OwnOccasions:
 
     def keep(self, number: str, opens: OccasionStatement) -> None:
         """Keep what an occasion was opened as."""
-        handlers = _encode(opens.handlers)
-        self._change(number, {"kind": opens.kind, "team": opens.team, "handlers": handlers})
+        self._change(number, opens.handlers, {"kind": opens.kind, "team": opens.team})
 
     def hand_over(self, number: str, handlers: Sequence[Handler]) -> None:
         """Keep who works on an occasion from now on."""
-        self._change(number, {"handlers": _encode(handlers)})
+        self._change(number, handlers, {})
 
     def list_for(self, professional: str, now: datetime) -> tuple[OwnOccasion, ...]:
         """Return the open occasions that somebody works on at this moment, the newest first."""
+        c, s = occasions.c, occasion_staff.c
+        theirs = select(s.occasion).where(s.professional == professional)
+        return self._read(c.number.in_(theirs), professional, now)
+
+    def find_for(self, professional: str, number: str, now: datetime) -> OwnOccasion | None:
+        """Return an open occasion that somebody works on, or None: also for another's."""
+        found = self._read(occasions.c.number == number, professional, now)
+        return found[0] if found else None
+
+    def _read(
+        self, wanted: ColumnElement[bool], professional: str, now: datetime
+    ) -> tuple[OwnOccasion, ...]:
         c, m = occasions.c, occasion_members.c
-        found = select(occasions).where(c.closed_at.is_(None), c.handlers.is_not(None))
+        found = select(occasions).where(wanted, c.closed_at.is_(None), c.handlers.is_not(None))
         with self._engine.connect() as connection:
             reading = connection.execution_options(**{READ_ONLY: True})
             rows = [
@@ -79,15 +90,17 @@ class OwnOccasions:
                 for row, handlers, mine in rows
             )
 
-    def find_for(self, professional: str, number: str, now: datetime) -> OwnOccasion | None:
-        """Return an open occasion that somebody works on, or None: also for another's."""
-        own = self.list_for(professional, now)
-        return next((occasion for occasion in own if occasion.number == number), None)
-
-    def _change(self, number: str, values: dict[str, object]) -> None:
-        changed = update(occasions).where(occasions.c.number == number).values(values)
+    def _change(
+        self, number: str, handlers: Sequence[Handler], values: Mapping[str, object]
+    ) -> None:
+        changed = update(occasions).where(occasions.c.number == number)
+        staff = sorted({handler.professional for handler in handlers})
+        rows = [{"occasion": number, "professional": one} for one in staff]
         with self._engine.begin() as connection:
-            connection.execute(changed)
+            connection.execute(changed.values(**values, handlers=_encode(handlers)))
+            connection.execute(delete(occasion_staff).where(occasion_staff.c.occasion == number))
+            if rows:
+                connection.execute(insert(occasion_staff), rows)
 
 
 def _find_own(handlers: Sequence[Handler], professional: str, now: datetime) -> Handler | None:

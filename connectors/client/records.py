@@ -16,6 +16,7 @@ from connectors.client.requests import (
     ReportWrongPerson,
 )
 from connectors.client.results import ActResults
+from datwat.party import clock
 
 
 class Records(Desk):
@@ -40,7 +41,7 @@ class Records(Desk):
         results = await self.about("report_wrong_person", request.clients, members, statement)
         for result in results.results:
             if result.weighing.permitted:
-                self.store.forget_client(result.client)
+                self.store.forget_client(result.client, clock.now())
         return results
 
     async def _record(

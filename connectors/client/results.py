@@ -139,7 +139,10 @@ class PurposeList(Value):
 
 
 class ContactInfo(Value):
-    """Somebody who wants to be called about a client; `client` is None where it is not known."""
+    """Somebody who wants to be called about a client; `client` is None where it is not known.
+
+    `is_seen` tells of an overdue one too whether it was said to be seen.
+    """
 
     number: int
     client: ShortText | None
@@ -149,6 +152,7 @@ class ContactInfo(Value):
     due_at: Moment
     until_at: Moment
     state: Slug
+    is_seen: bool = False
 
 
 class ContactList(Value):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Engine, Row, Table, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Table, and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connectors.client.outgoing import Sent
@@ -23,6 +23,7 @@ from connectors.tables import (
     evidence,
     involvements,
     occasion_members,
+    occasion_staff,
     occasions,
     pointers,
 )
@@ -104,14 +105,23 @@ class ClientStore:
         rows = [{"number": number, "handle": handle, **used} for number, handle in handles.items()]
         self._upsert(clients, rows, ("number",), ("handle", "used_at"))
 
-    def forget_client(self, number: str) -> None:
+    def forget_client(self, number: str, now: datetime) -> None:
         """Forget handle, pointers and involvements of a client number (a wrong person).
 
-        The proofs of orders stay, and are no longer listed under this number.
+        They leave the open occasions, as at the broker; one without anybody left is closed: nobody
+        can ask on it. The proofs of orders stay, and are no longer listed under this number.
         """
-        mine = gateway_orders.c.client == number
+        mine, c = gateway_orders.c.client == number, occasion_members.c
+        is_open = select(occasions.c.number).where(occasions.c.closed_at.is_(None))
         with self._engine.begin() as connection:
             connection.execute(update(gateway_orders).where(mine).values(client=None))
+            left = and_(c.client == number, c.occasion.in_(is_open))
+            held = list(connection.execute(select(c.occasion).where(left)).scalars())
+            connection.execute(delete(occasion_members).where(left))
+            for occasion in held:
+                others = select(c.client).where(c.occasion == occasion).limit(1)
+                if connection.execute(others).first() is None:
+                    _close(connection, occasion, now)
             for table, column in (
                 (pointers, pointers.c.client),
                 (involvements, involvements.c.client),
@@ -189,10 +199,9 @@ class ClientStore:
         self._upsert(occasion_members, rows, ("occasion", "client"), ("place",))
 
     def close_occasion(self, number: str, now: datetime) -> None:
-        """Note that an occasion was closed."""
-        closed = update(occasions).where(occasions.c.number == number)
+        """Note that an occasion was closed; nobody works on it any more."""
         with self._engine.begin() as connection:
-            connection.execute(closed.values(closed_at=_seconds(now)))
+            _close(connection, number, now)
 
     def keep_pointers(
         self, client: str, shown: Iterable[tuple[bytes, str | None]], now: datetime
@@ -278,6 +287,12 @@ class ClientStore:
         )
         with self._engine.begin() as connection:
             connection.execute(statement, [dict(row) for row in rows])
+
+
+def _close(connection: Connection, occasion: str, now: datetime) -> None:
+    closed = update(occasions).where(occasions.c.number == occasion)
+    connection.execute(closed.values(closed_at=_seconds(now)))
+    connection.execute(delete(occasion_staff).where(occasion_staff.c.occasion == occasion))
 
 
 def _seconds(moment: datetime) -> int:

@@ -41,6 +41,7 @@ class ContactWish(Value):
     due_at: Moment
     until_at: Moment
     state: Shown
+    is_seen: bool
 
 
 class ContactBook:
@@ -125,4 +126,5 @@ def _build_wish(row: Row[Any], now: datetime) -> ContactWish:
         due_at=datetime.fromtimestamp(row.due_at, UTC),
         until_at=datetime.fromtimestamp(row.until_at, UTC),
         state="overdue" if overdue else row.state,
+        is_seen=row.state != "new",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
@@ -19,6 +20,7 @@ from datwat.party import clock
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.openapi import ApiInfo
+from datwat.party.serve import Listener
 from datwat.party.settings import read_secret
 from datwat.web.errors import ErrorPages
 from datwat.web.login import Login
@@ -26,7 +28,7 @@ from datwat.web.provider import Provider
 from datwat.web.site import Site
 
 # Somebody waits in front of a screen.
-PAGES_PATIENCE: Final = timedelta(seconds=8)
+_PATIENCE: Final = timedelta(seconds=8)
 _PURGE_EVERY: Final = timedelta(seconds=20)
 _INFO: Final = ApiInfo(title="datwat connector, pages", description="For the partner's own staff.")
 
@@ -63,6 +65,21 @@ class StaffPages:
             await asyncio.sleep(_PURGE_EVERY.total_seconds())
             self.site.purge(clock.now())
             self.drafts.purge(clock.now())
+
+
+def open_pages(
+    settings: ConnectorSettings, service: ClientService, limits: Limits, stack: AsyncExitStack
+) -> tuple[Listener, ...]:
+    """Return the listener of the staff's pages, if the settings have it; closed with `stack`.
+
+    Raises ThemeError, PartsMissingError, SecretError.
+    """
+    if not settings.has_pages:
+        return ()
+    pages = StaffPages.build(settings, service.waiting_at_most(_PATIENCE))
+    stack.callback(asyncio.ensure_future(pages.run()).cancel)
+    app = pages.build_app(limits)
+    return (Listener("pages", app, settings.pages_host, settings.pages_port),)
 
 
 def _find_client_secret(settings: ConnectorSettings) -> str | None:

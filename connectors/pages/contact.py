@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from connectors.client.requests import RequestContact
 from connectors.pages.desk import StaffDesk, require_question
+from connectors.pages.own import attempt
 from connectors.pages.question import Question
 from connectors.pages.staff import Staff
 from connectors.pages.typed import read_line
@@ -48,16 +49,17 @@ class _Contact:
         person = question.find_person(number)
         if form.errors or person is None:
             return await self._show(visit, question, form)
-        results = await self._desk.service.request_contact(
-            RequestContact(
-                professional=staff.professional,
-                client=person.build_ref(),
-                occasion=question.occasion or None,
-                purpose=question.purpose,
-                source=source,
-                call_back=Contact(role=staff.professional.role, phone=phone),
-            )
+        request = RequestContact(
+            professional=staff.professional,
+            client=person.build_ref(),
+            occasion=question.occasion or None,
+            purpose=question.purpose,
+            source=source,
+            call_back=Contact(role=staff.professional.role, phone=phone),
         )
+        results = await attempt(form, visit, self._desk.service.request_contact(request))
+        if results is None:
+            return await self._show(visit, question, form)
         person.forget_record()
         result = results.results[0]
         if not result.weighing.permitted:

@@ -26,8 +26,9 @@ PATH: Final = "/contacts"
 _STATES: Final = {
     "new": ("waiting", mark("Not seen yet")),
     "seen": ("info", mark("Seen")),
-    "overdue": ("warning", mark("Too late")),
+    "overdue": ("warning", mark("Too late, and not seen yet")),
 }
+_SEEN_LATE: Final = mark("Too late: seen, and not answered yet")
 _GONE: Final = mark("This request is no longer here: it was answered, or it is over.")
 
 
@@ -97,6 +98,8 @@ class _Contacts:
 
     async def _view(self, one: ContactInfo, visit: Visit[Staff]) -> ContactView:
         kind, state = _STATES.get(one.state, _STATES["new"])
+        if one.state == "overdue" and one.is_seen:
+            state = _SEEN_LATE
         client = (await self._desk.find_person(one.client)).called if one.client else ""
         return ContactView(
             number=one.number,
@@ -108,7 +111,7 @@ class _Contacts:
             until_at=one.until_at,
             kind=kind,
             state=visit.say(state),
-            is_seen=one.state == "seen",
+            is_seen=one.is_seen,
         )
 
 

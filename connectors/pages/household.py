@@ -22,6 +22,7 @@ from connectors.errors import (
 )
 from connectors.pages.desk import StaffDesk, Words, require_question
 from connectors.pages.moments import build_end, build_past
+from connectors.pages.own import UNSENT, note_unsent
 from connectors.pages.question import Housemate, Opening, Question
 from connectors.pages.staff import Staff
 from connectors.pages.typed import MISMATCH, REACTIONS, read_conversation, read_person
@@ -109,7 +110,7 @@ class _Household:
         """Take somebody out again."""
         question, opening = _require_opening(visit)
         place = form.value("place")
-        if place.isascii() and place.isdigit() and int(place) < len(opening.household):
+        if place in map(str, range(len(opening.household))):
             del opening.household[int(place)]
         return visit.redirect(f"{question.path}/household")
 
@@ -140,22 +141,30 @@ class _Household:
             return visit.redirect(f"{question.path}/identify")
         if not opening.household:
             return visit.redirect(f"{question.path}/member")
-        try:
-            results = await self._desk.service.open_occasion(_build_request(opening, visit))
-        except ReferenceTakenError:
-            form.refuse("number", visit.say(mark("This number is in use. Choose another one.")))
-            return await self._show(visit, question, opening, form)
-        except (IdentityMismatchError, IdentityMissingError):
-            form.refuse("household", visit.say(MISMATCH))
+        results = await self._open(visit, opening, form)
+        if results is None:
             return await self._show(visit, question, opening, form)
         if not all(one.weighing.permitted for one in results.results):
             return await self._show_refused(visit, question, results)
         question.occasion, question.opening = opening.number, None
         question.persons = [mate.person for mate in opening.household]
+        question.has_chosen = False
         for person in question.persons:
             person.forget_record()
         notice = visit.say(mark("The occasion is open. Each of them sees it in their own log."))
         return visit.redirect(f"{question.path}/person", notice=notice)
+
+    async def _open(self, visit: Visit[Staff], opening: Opening, form: Form) -> ActResults | None:
+        """Return what was answered; None, noted on the form, where it could not be sent."""
+        try:
+            return await self._desk.service.open_occasion(_build_request(opening, visit))
+        except ReferenceTakenError:
+            form.refuse("number", visit.say(mark("This number is in use. Choose another one.")))
+        except (IdentityMismatchError, IdentityMissingError):
+            form.refuse("household", visit.say(MISMATCH))
+        except UNSENT as error:
+            note_unsent(form, visit, error)
+        return None
 
     def _require_mate(self, visit: Visit[Staff]) -> tuple[Question, Housemate]:
         question, opening = _require_opening(visit)

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from connectors.client.requests import Ask
 from connectors.errors import IdentityMismatchError, IdentityMissingError
 from connectors.pages.desk import StaffDesk, require_question
+from connectors.pages.own import UNSENT, note_unsent
 from connectors.pages.question import Question
 from connectors.pages.staff import Staff
 from connectors.pages.typed import MISMATCH
@@ -75,6 +76,9 @@ class _Involved:
                 answer = await self._desk.service.ask_who_is_involved(request)
             except (IdentityMismatchError, IdentityMissingError):
                 form.refuse("persons", visit.say(MISMATCH))
+                return await self._show(visit, question, rung, form)
+            except UNSENT as error:
+                note_unsent(form, visit, error)
                 return await self._show(visit, question, rung, form)
             question.shown, question.shown_at = list(answer.results), clock.now()
             for person in question.persons:

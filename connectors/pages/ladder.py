@@ -20,7 +20,7 @@ class _Ladder:
     async def show(self, visit: Visit[Staff]) -> Response:
         """Show every rung."""
         question = require_question(visit)
-        if not question.persons:
+        if not question.has_chosen:
             return visit.redirect(f"{question.path}/person")
         if question.find_unidentified() is not None:
             return visit.redirect(f"{question.path}/identify")

@@ -60,7 +60,7 @@ class _Occasion:
             return visit.redirect(f"{question.path}/new")
         if chosen != question.occasion:
             question.occasion = chosen
-            question.persons.clear()
+            question.persons, question.has_chosen = [], False
             question.shown.clear()
             question.wanted.clear()
         question.opening = None

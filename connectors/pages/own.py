@@ -12,13 +12,15 @@ import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from starlette.responses import Response
 
 from connectors.client.own_acts import OwnAct
 from connectors.client.own_occasions import OwnOccasion
-from connectors.client.results import ActResult, ActResults
+from connectors.client.pending import find_attempt
+from connectors.client.results import ActResult
+from connectors.errors import IdentityMissingError, PendingChangedError
 from connectors.pages.desk import StaffDesk, Words
 from connectors.pages.question import Person
 from connectors.pages.staff import Staff
@@ -26,18 +28,28 @@ from connectors.pages.views import build_weighing
 from datwat.party import clock
 from datwat.party.http_out import PeerTooSlowError, PeerUnreachableError
 from datwat.party.problems import NotFoundError
-from datwat.protocol.acts import Conversation
+from datwat.protocol.acts import Conversation, PersonPart
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
 from datwat.web.site import Visit
 
 AWAY: Final = "away"
+GONE: Final = "gone"
+_STRANGER: Final = mark(
+    "Your connector does not know somebody of this household any more. Open a new occasion."
+)
 _NOT_SENT: Final = mark(
     "Another system that we need does not answer. What you typed is still here."
 )
+_CHANGED: Final = mark(
+    "You changed this after you sent it, and what you sent may have arrived. "
+    "Here it is as it was: send it again first. After that you can change it."
+)
+UNSENT: Final = (PeerUnreachableError, PeerTooSlowError, PendingChangedError)
+DoneT = TypeVar("DoneT")
 _KEY: Final = secrets.token_bytes(32)
 _TOKEN_SIGNS: Final = 16
-_RECORDED: Final = ("record_conversation",)
+_RECORDED: Final = ("record_conversation", "declare_special_situation")
 
 
 @dataclass(frozen=True)
@@ -55,11 +67,16 @@ class Mate:
 
 @dataclass(frozen=True)
 class Work:
-    """An open occasion as its pages show it; `path` says nothing about anybody."""
+    """An open occasion as its pages show it; `path` says nothing about anybody.
+
+    `waits_until` is the end of the term in which its persons are told later, so that nobody of the
+    team tells before.
+    """
 
     occasion: OwnOccasion = field(repr=False)
     path: str
     inform_by: datetime | None
+    waits_until: datetime | None
     mates: tuple[Mate, ...]
 
 
@@ -116,8 +133,20 @@ async def read_work(occasion: OwnOccasion, desk: StaffDesk, words: Words) -> Wor
         occasion=occasion,
         path=derive_path(occasion.number),
         inform_by=opens.inform_by if opens else None,
+        waits_until=_find_term([*recorded, *((opening,) if opening else ())]),
         mates=tuple(mates),
     )
+
+
+def _find_term(acts: list[OwnAct]) -> datetime | None:
+    """Return until when the persons of an occasion are told later, by the newest declaration."""
+    for act in acts:
+        opens = act.statement.opens
+        stated = act.statement.special_situation or (opens.special_situation if opens else None)
+        answers = [one.answer for one in act.persons]
+        if stated and all(one is not None and one.weighing.permitted for one in answers):
+            return stated.until_at
+    return None
 
 
 def _build_mate(
@@ -131,7 +160,7 @@ def _build_mate(
         if one.client == person.number and one.stated.conversation is not None
         if one.answer is not None and one.answer.weighing.permitted
     ]
-    named = opening.persons[place].stated if opening and place < len(opening.persons) else None
+    named = _find_named(place, person, opening)
     if named is not None and named.conversation is not None:
         conversations.append(named.conversation)
     told = [one for one in conversations if one.reaction != "not_told"]
@@ -145,6 +174,15 @@ def _build_mate(
         reaction=words.say(f"reaction_{latest.reaction}") if latest else "",
         conversations=tuple(sorted(conversations, key=lambda one: one.at, reverse=True)),
     )
+
+
+def _find_named(place: int, person: Person, opening: OwnAct | None) -> PersonPart | None:
+    """Return how somebody was named at the opening; who was reported as wrong is not counted."""
+    named = opening.persons if opening else ()
+    found = next((one.stated for one in named if one.client == person.number), None)
+    if found is None and place < len(named) and named[place].client is not None:
+        return named[place].stated  # under another number of the same person
+    return found
 
 
 def read_mate(form: Form, visit: Visit[Staff], work: Work) -> Mate | None:
@@ -167,19 +205,31 @@ def show_refused(
     return visit.render("own_refused.html", context)
 
 
-async def attempt(
-    form: Form, visit: Visit[Staff], doing: Awaitable[ActResults]
-) -> ActResults | None:
-    """Return what was answered; None, noted on the form, where broker or key holder is away.
+async def attempt(form: Form, visit: Visit[Staff], doing: Awaitable[DoneT]) -> DoneT | None:
+    """Return what was answered; None, noted on the form, where it could not be sent.
 
-    Whoever typed it sees it again. What reached the broker without an answer stands in the log, and
-    what is sent again stands there once more.
+    Whoever typed it sees it again; the same form is sent again as the same message, counted once.
     """
     try:
         return await doing
-    except (PeerUnreachableError, PeerTooSlowError):
-        form.refuse(AWAY, visit.say(_NOT_SENT))
-        return None
+    except UNSENT as error:
+        note_unsent(form, visit, error)
+    except IdentityMissingError:  # reported as the wrong person, or not used for a year
+        form.refuse(GONE, visit.say(_STRANGER))
+    return None
+
+
+def note_unsent(
+    form: Form, visit: Visit[Staff], error: Exception, sentence: str = _NOT_SENT
+) -> None:
+    """Note on a form that it was not answered, or, as it was first sent, that it changed since."""
+    if not isinstance(error, PendingChangedError):
+        form.refuse(AWAY, visit.say(sentence))
+        return
+    found = find_attempt()
+    if found is not None and found.first is not None:
+        form.values = found.first
+    form.refuse(GONE, visit.say(_CHANGED))
 
 
 def find_refused(results: tuple[ActResult, ...]) -> ActResult | None:

@@ -34,7 +34,7 @@ class _Person:
         if not question.occasion:
             return visit.redirect(f"{question.path}/occasion")
         form = visit.new_form()
-        chosen = tuple(person.number for person in question.persons if question.shown)
+        chosen = tuple(one.number for one in question.persons if question.has_chosen)
         form.values = form.values or {"persons": chosen}
         return await self._show(visit, question, form)
 
@@ -50,7 +50,7 @@ class _Person:
         if {person.number for person in chosen} != {person.number for person in question.persons}:
             question.shown.clear()
             question.wanted.clear()
-        question.persons = chosen
+        question.persons, question.has_chosen = chosen, True
         return visit.redirect(f"{question.path}/ladder")
 
     async def show_other(self, visit: Visit[Staff]) -> Response:
@@ -65,7 +65,8 @@ class _Person:
         if form.errors or person is None:
             return await self._show_other(visit, question, form)
         if question.find_person(person.number) is None:
-            question.persons.append(person)
+            known = question.persons if question.has_chosen else []
+            question.persons, question.has_chosen = [*known, person], True
             question.shown.clear()
             question.wanted.clear()
         if person.needs_record:

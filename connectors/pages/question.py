@@ -137,13 +137,17 @@ class Wanted:
 
 @dataclass
 class Question:
-    """One question of this session; `number` says nothing about anybody."""
+    """One question of this session; `number` says nothing about anybody.
+
+    `has_chosen` is whether the persons were ticked, and not only named in the household.
+    """
 
     number: int
     purpose: str
     occasion: str = ""
     opening: Opening | None = field(default=None, repr=False)
     persons: list[Person] = field(default_factory=list, repr=False)
+    has_chosen: bool = False
     shown: list[InquiryResult] = field(default_factory=list, repr=False)
     shown_at: datetime | None = None
     wanted: dict[int, Wanted] = field(default_factory=dict, repr=False)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.pages import (
@@ -40,10 +41,11 @@ from connectors.pages.desk import StaffDesk
 from connectors.pages.staff import Staff, build_options
 from connectors.settings import ConnectorSettings
 from datwat.web.assets import load_assets
+from datwat.web.forms import Form
 from datwat.web.i18n import mark
 from datwat.web.pages import NavItem, Pages, SiteInfo
 from datwat.web.sessions import Cookies, Sessions
-from datwat.web.site import Site
+from datwat.web.site import Act, Site, Visit
 from datwat.web.theme import load_theme
 
 _HERE: Final = Path(__file__).parent
@@ -85,6 +87,19 @@ SCREENS: Final[tuple[Callable[[Site[Staff], StaffDesk], tuple[Route, ...]], ...]
 )
 
 
+class StaffSite(Site[Staff]):
+    """The site of the staff: a form that is sent again sends the message that waits again."""
+
+    def post(self, path: str, act: Act[Staff]) -> Route:
+        """Return the route of a form, of which what it sends is known by the form's id."""
+
+        async def send(visit: Visit[Staff], form: Form) -> Response:
+            with visit.session.held.attempts.sending(form.id, form.values):
+                return await act(visit, form)
+
+        return super().post(path, send)
+
+
 def build_site(settings: ConnectorSettings) -> Site[Staff]:
     """Return the site of the staff, without a route yet; raise ThemeError, PartsMissingError."""
     theme = load_theme(Path(settings.theme) if settings.theme else None)
@@ -99,7 +114,7 @@ def build_site(settings: ConnectorSettings) -> Site[Staff]:
     )
     pages = Pages(info, theme, load_assets(theme), [_HERE / "templates"], [_HERE / "locale"])
     cookies = Cookies(settings.is_secure, prefix="datwat-staff")
-    return Site(pages, Sessions(), cookies, settings.pages_url.rstrip("/"))
+    return StaffSite(pages, Sessions(), cookies, settings.pages_url.rstrip("/"))
 
 
 def build_routes(site: Site[Staff], desk: StaffDesk) -> tuple[Route, ...]:

@@ -20,8 +20,9 @@ from connectors.pages.staff import Staff
 from connectors.pages.values import build_fields, build_given, build_withheld
 from connectors.pages.views import build_ladder, build_summary, build_weighing, find_title
 from datwat.party import clock
-from datwat.party.http_out import PeerTooSlowError, PeerUnreachableError
+from datwat.party.http_out import PeerRefusedError, PeerTooSlowError, PeerUnreachableError
 from datwat.protocol.messages import BLADES
+from datwat.protocol.signing import MessageExpiredError
 from datwat.web.forms import Form
 from datwat.web.site import Site, Visit
 
@@ -63,7 +64,7 @@ class _Sending:
         }
         return visit.render("check.html", context)
 
-    async def send(self, visit: Visit[Staff], _form: Form) -> Response:
+    async def send(self, visit: Visit[Staff], form: Form) -> Response:
         """Send it, or go on waiting for its answer; a page says where there is none yet."""
         question, wanted = require_wanted(visit)
         path = build_path(question, visit)
@@ -72,7 +73,7 @@ class _Sending:
         try:
             await self._send(visit, question, wanted)
         except (PeerUnreachableError, PeerTooSlowError):
-            return await self._show_waiting(visit, question, wanted)
+            return await self._show_waiting(visit, question, wanted, form)
         return visit.redirect(f"{path}/answer")
 
     async def show_answer(self, visit: Visit[Staff]) -> Response:
@@ -114,6 +115,7 @@ class _Sending:
                 )
             )
             wanted.conversation, wanted.told = None, "before"
+        is_again = wanted.prepared is not None
         if wanted.prepared is None or _is_old(wanted, clock.now()):
             wanted.prepared_at = clock.now()
             wanted.prepared = await service.prepare_release(
@@ -128,15 +130,22 @@ class _Sending:
                     motivation=wanted.motivation,
                 )
             )
-        wanted.result = await service.finish_release(wanted.prepared)
+        try:
+            wanted.result = await service.finish_release(wanted.prepared)
+        except PeerRefusedError as error:
+            if not is_again or error.peer_code != MessageExpiredError.code:
+                raise
+            wanted.prepared = None  # the broker never took it in: it is asked now
+            return await self._send(visit, question, wanted)
         wanted.prepared, wanted.answered_at = None, clock.now()
+        return None
 
     async def _show_waiting(
-        self, visit: Visit[Staff], question: Question, wanted: Wanted
+        self, visit: Visit[Staff], question: Question, wanted: Wanted, form: Form
     ) -> Response:
         words = await self._desk.find_words(visit)
         context = {
-            "form": visit.new_form(),
+            "form": form,
             "action": f"{build_path(question, visit)}/check",
             "is_sent": wanted.prepared is not None,
             "summary": build_summary(question, words),

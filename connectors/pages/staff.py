@@ -7,6 +7,7 @@ written anywhere.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from connectors.client.pending import Attempts
 from connectors.pages.drafts import Drafts
 from connectors.pages.question import Question
 from connectors.settings import ConnectorSettings
@@ -27,27 +29,29 @@ from datwat.web.provider import ProviderOptions
 from datwat.web.sessions import make_room
 
 _MOST_QUESTIONS = 20
+_numbers = itertools.count(1)
 _FITS = re.compile(STAFF_ID_PATTERN)
 
 
 @dataclass
 class Staff:
-    """Who is logged in and what they ask in this session, by numbers of this session only.
+    """Who is logged in and what they ask in this session, by numbers of this process.
 
-    `kept` is what other screens keep for as long as the session lasts, by their name.
+    No number comes twice: what somebody typed at an address in one session never waits for them at
+    a question about somebody else in another. `kept` is what other screens keep for as long as the
+    session lasts, by their name; `attempts` are its forms that were sent without an answer.
     """
 
     professional: Professional = field(repr=False)
     questions: dict[int, Question] = field(default_factory=dict, repr=False)
     kept: dict[str, object] = field(default_factory=dict, repr=False)
-    last: int = 0
+    attempts: Attempts = field(default_factory=Attempts, repr=False)
 
     def begin(self, purpose: str) -> Question:
         """Return a new question; the oldest goes where there are too many."""
         make_room(self.questions, _MOST_QUESTIONS)
-        self.last += 1
-        question = Question(number=self.last, purpose=purpose)
-        self.questions[self.last] = question
+        question = Question(number=next(_numbers), purpose=purpose)
+        self.questions[question.number] = question
         return question
 
     def require(self, number: int) -> Question:
@@ -61,6 +65,7 @@ class Staff:
         """Let go of everything that was asked and answered."""
         self.questions.clear()
         self.kept.clear()
+        self.attempts.clear()
 
 
 def build_options(settings: ConnectorSettings) -> ProviderOptions:
@@ -94,9 +99,7 @@ def build_entrance(settings: ConnectorSettings, drafts: Drafts) -> Entrance[Staf
 
     async def enter(claims: Mapping[str, Any], now: datetime) -> tuple[Staff, str]:
         professional = read_professional(claims, settings)
-        questions = drafts.enter(professional.id, now)
-        last = max(questions, default=0)
-        return Staff(professional, questions, last=last), professional.id
+        return Staff(professional, drafts.enter(professional.id, now)), professional.id
 
     async def leave(staff: Staff) -> None:
         drafts.leave(staff.professional.id, staff.questions)

@@ -41,6 +41,7 @@ class ToTell:
     number: str
     kind: str
     inform_by: datetime | None
+    waits_until: datetime | None
     is_late: bool
     is_near: bool
     untold: tuple[Untold, ...]
@@ -96,6 +97,7 @@ def _view(work: Work, words: Words, now: datetime) -> ToTell:
         number=work.occasion.number,
         kind=words.name(work.occasion.kind),
         inform_by=inform_by,
+        waits_until=work.waits_until,
         is_late=inform_by is not None and inform_by <= now,
         is_near=inform_by is not None and now < inform_by <= now + _NEAR,
         untold=tuple(

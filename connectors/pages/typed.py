@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from connectors.client.own_text import TYPED, has_number
 from connectors.client.requests import BsnRecord
 from connectors.errors import IdentityMismatchError
 from connectors.pages.desk import StaffDesk
@@ -67,14 +68,17 @@ def read_line(form: Form, visit: Visit[Staff], name: str, missing: str) -> str:
     """Return a line as it may go out, or note what is wrong with it."""
     long = visit.say(mark("Use 200 signs at most."))
     typed = form.text(name, most=LONGEST, missing=missing, too_long=long)
-    return _require_plain(form, visit, name, " ".join(typed.split()))
+    line = _require_plain(form, visit, name, " ".join(typed.split()))
+    # A number of one's own or of a telephone is a number.
+    return _require_no_number(form, visit, name, line) if name in TYPED else line
 
 
 def read_text(form: Form, visit: Visit[Staff], name: str, missing: str) -> str:
     """Return a text of several lines as one, as it may go out, or note what is wrong with it."""
     long = visit.say(mark("Make it shorter: 2000 signs at most."))
     typed = form.text(name, most=LONGEST_TEXT, missing=missing, too_long=long)
-    return _require_plain(form, visit, name, " ".join(typed.split()))
+    line = _require_plain(form, visit, name, " ".join(typed.split()))
+    return _require_no_number(form, visit, name, line)
 
 
 def _require_plain(form: Form, visit: Visit[Staff], name: str, typed: str) -> str:
@@ -82,6 +86,13 @@ def _require_plain(form: Form, visit: Visit[Staff], name: str, typed: str) -> st
     if not _PLAIN.fullmatch(typed):
         sentence = mark("There is a sign in this that cannot be sent. Type the text again.")
         form.refuse(name, visit.say(sentence))
+    return typed
+
+
+def _require_no_number(form: Form, visit: Visit[Staff], name: str, typed: str) -> str:
+    """Note a BSN in a text: it would go out with the text."""
+    if has_number(typed):
+        form.refuse(name, visit.say(mark("Leave the BSN out of this text. It is not needed.")))
     return typed
 
 

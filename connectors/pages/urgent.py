@@ -20,12 +20,11 @@ from connectors.errors import IdentityMismatchError, IdentityMissingError
 from connectors.pages.desk import StaffDesk
 from connectors.pages.household import AGES
 from connectors.pages.introductions import list_partners
-from connectors.pages.own import AWAY, derive_path, find_refused, show_refused
+from connectors.pages.own import UNSENT, derive_path, find_refused, note_unsent, show_refused
 from connectors.pages.question import Person
 from connectors.pages.staff import Staff
 from connectors.pages.typed import MISMATCH, read_line, read_person, read_record, read_text
 from datwat.party import clock
-from datwat.party.http_out import PeerTooSlowError, PeerUnreachableError
 from datwat.protocol.acts import Contact, Handler, Motivation, OccasionStatement
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
@@ -84,8 +83,8 @@ class _Urgent:
             form.refuse("name", visit.say(MISMATCH))
         except IdentityMissingError:
             form.refuse("number", visit.say(_STRANGER))
-        except (PeerUnreachableError, PeerTooSlowError):
-            form.refuse(AWAY, visit.say(_CALL))
+        except UNSENT as error:
+            note_unsent(form, visit, error, _CALL)
         return await self._show(visit, form, needs_record=needs_record)
 
     async def _send(self, visit: Visit[Staff], person: Person, asked: _Asked) -> Response:

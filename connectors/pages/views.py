@@ -5,7 +5,6 @@ Rule: what came back is rendered as it came; no value here says more, or decides
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,9 +19,9 @@ from datwat.protocol.answers import Weighing
 from datwat.protocol.messages import BLADES
 from datwat.web.i18n import mark
 from datwat.web.site import Visit
+from datwat.web.ways import is_mail, is_phone
 
 MOST_IN_PICTURE: Final = 12
-_DIALLED: Final = re.compile(r"\+?[0-9 ()-]{3,25}")
 
 
 @dataclass(frozen=True)
@@ -171,8 +170,8 @@ def build_contact(contact: Contact) -> tuple[tuple[str, str], ...]:
     """Return the ways to reach somebody, each with its kind: text, phone or email."""
     who = ", ".join(filter(None, (contact.name, contact.role)))
     phone, email = contact.phone or "", contact.email or ""
-    # What no telephone can dial is text, whatever the member is called.
-    kinds = ("phone" if _DIALLED.fullmatch(phone) else "text", "mail" if "@" in email else "text")
+    # What no telephone can dial, and no letter can go to, is text, whatever the member is called.
+    kinds = ("phone" if is_phone(phone) else "text", "mail" if is_mail(email) else "text")
     ways = (("text", who), (kinds[0], phone), (kinds[1], email))
     return tuple(way for way in ways if way[1])
 

@@ -102,6 +102,7 @@ class _Work:
             "role": words.say(occasion.role),
             "opened_at": occasion.opened_at,
             "inform_by": work.inform_by,
+            "waits_until": work.waits_until,
             "is_late": work.inform_by is not None and work.inform_by <= visit.now,
             "mates": [build_mate(mate, words) for mate in work.mates],
             "team": [build_worker(one, words, visit) for one in occasion.handlers],

@@ -19,6 +19,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from connectors.client.outgoing import Sent
+from connectors.client.own_text import require_no_number_in
 from connectors.client.verification import VerifiedAnswer
 from connectors.portal.desk import ResidentDesk
 from connectors.portal.errors import (
@@ -29,7 +30,6 @@ from connectors.portal.errors import (
     DeskUnknownError,
 )
 from connectors.portal.login import Identity
-from connectors.portal.wish_text import require_no_number_in
 from datwat.party.http_out import PeerError, PeerRefusedError
 from datwat.party.telemetry import get_logger
 from datwat.protocol.acts import DeskVisit, Wish

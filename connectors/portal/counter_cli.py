@@ -25,6 +25,7 @@ from datwat.protocol.values import encode_moment
 
 _call = partial(call_party, "portal")
 _CONSENT_DAYS: Final = 180
+_SHORTEST_REASON: Final = 10
 
 desk = typer.Typer(
     help="The counter: two employees help somebody who has no login.",
@@ -97,6 +98,10 @@ def begin(  # noqa: PLR0913 - one parameter per option
     Nothing happens until another employee confirms it, within ten minutes.
     """
     _require_terminal()
+    if len(reason.strip()) < _SHORTEST_REASON:
+        raise typer.BadParameter(
+            "say why, in a sentence of at least ten characters.", param_hint="--reason"
+        )
     if consents is not None and purpose is None:
         raise typer.BadParameter("a consent names its --purpose.", param_hint="--consents")
     wish: dict[str, Any] = {}

@@ -21,7 +21,7 @@ from connectors.portal.errors import OrganisationUnknownError, OwnLogError
 from connectors.portal.login import Identity
 from connectors.portal.own_log import verify_own_log
 from connectors.portal.own_proof import MAX_PROOF_BYTES, Asked, verify_own_proof
-from connectors.portal.wish_text import require_no_number
+from connectors.portal.pace import Pace
 from datwat.party import clock
 from datwat.party.http_out import PeerRefusedError
 from datwat.protocol.access_log import AccessLog
@@ -59,6 +59,8 @@ class ResidentDesk:
         self._exchange = exchange
         self._memory = memory
         self._policy = policy
+        self._pace = Pace()
+        self._texts: tuple[Bundle, Texts] | None = None
 
     async def open_session(self, identity: Identity) -> Handles:
         """Return the handles for who logged in; raise LoginRefusedError where there is none.
@@ -86,18 +88,26 @@ class ResidentDesk:
     async def fetch_access_log(self, handle: bytes, page: Page) -> AccessLog:
         """Return a page of somebody's own log: every proof in it checked, its sentences our own.
 
-        Raises SessionMissingError where the broker ended the session, OwnLogError, PeerError.
+        Raises SessionMissingError where the broker ended the session, TooFastError, OwnLogError,
+        PeerError.
         """
+        await self._pace.take(handle)
         sent = await self._exchange.prepare(_draft("access_log", handle, {"page": page}))
         try:
             raw = await self._exchange.deliver(sent)
         except PeerRefusedError as error:
             raise _end_or(error) from None
         log, bundle = self._exchange.directory.trust.log, await self.require_bundle()
-        texts = Texts(bundle.texts)
+        texts = self._read_texts(bundle)
         found, checkpoint = verify_own_log(raw, sent.rid, log, texts, bundle.view)
         self._memory.accept(checkpoint)
         return found
+
+    def _read_texts(self, bundle: Bundle) -> Texts:
+        """Return the texts of a bundle, made once: what is rendered from them is kept with them."""
+        if self._texts is None or self._texts[0] is not bundle:
+            self._texts = (bundle, Texts(bundle.texts))
+        return self._texts[1]
 
     @property
     def trust(self) -> TrustList:
@@ -117,6 +127,7 @@ class ResidentDesk:
         Raises SessionMissingError where the broker ended the session, CompletenessError, NoteError,
         TagTwiceError, PeerError.
         """
+        await self._pace.take(handle)
         members = {"proof": ProofRequest(quarters=asked.quarters)}
         sent = await self._exchange.prepare(_draft("access_log_proof", handle, members))
         try:
@@ -163,6 +174,7 @@ class ResidentDesk:
         return tuple(sorted(found, key=lambda one: (one.name.casefold(), one.id)))
 
     async def _read_own(self, act: str, handle: bytes, kind: type[OwnT]) -> OwnT:
+        await self._pace.take(handle)
         sent = await self._exchange.prepare(_draft(act, handle, {}))
         try:
             raw = await self._exchange.deliver(sent)
@@ -185,12 +197,12 @@ class ResidentDesk:
 
         `visit` is set where the person is at a counter, and not logged in.
 
-        Raises NumberInTextError, OrganisationUnknownError, TrustListExpiredError.
+        Raises NumberInTextError, OrganisationUnknownError, TooFastError, TrustListExpiredError.
         """
-        require_no_number(wish)
         named = {wish.blocks, wish.asks.to if wish.asks else None} - {None}
         if not named <= {one.id for one in self.list_organisations()}:
             raise OrganisationUnknownError
+        await self._pace.take(handle)
         members = {"wish": wish, **({"desk": visit} if visit else {})}
         return await self._exchange.prepare(_draft("wish", handle, members))
 

@@ -32,11 +32,11 @@ class OrganisationUnknownError(PortalError):
     default_detail = "This organisation does not take part: choose one of the list."
 
 
-class NumberInTextError(PortalError):
-    """A text has a number that may be somebody's BSN; it is not repeated."""
+class TooFastError(PortalError):
+    """One person reads so much that others would wait for it."""
 
-    code = "number_in_text"
-    default_detail = "Leave the citizen service number (BSN) out of the text: it is not needed."
+    code = "too_fast"
+    default_detail = "You ask a lot at once: try again in a minute."
 
 
 class PaperBusyError(PortalError):
@@ -107,13 +107,13 @@ register_problems(
     {
         "portal_failed": (500, "The portal has a fault"),
         "not_represented": (404, "Nobody is represented"),
-        "number_in_text": (422, "A number in the text"),
         "organisation_unknown": (404, "The organisation is not known"),
         "desk_unknown": (404, "No visit waits under this number"),
         "desk_second": (403, "A second employee is needed"),
         "desk_mismatch": (409, "The two employees typed something else"),
         "desk_place": (409, "The print has nowhere to go"),
         "desk_refused": (403, "What was asked at the counter was refused"),
+        "too_fast": (503, "Too much at once"),
         "paper_busy": (503, "Too many documents at once"),
         "paper_failed": (500, "The document could not be made"),
         "own_log_refused": (502, "The page of the log does not hold"),

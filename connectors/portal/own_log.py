@@ -12,12 +12,14 @@ from __future__ import annotations
 from connectors.client.verification import MAX_ANSWER_BYTES, read_model
 from connectors.portal.errors import OwnLogError
 from datwat.protocol.access_log import AccessCard, AccessLog
-from datwat.protocol.card_data import CardDataError, build_card_data, read_card_data
-from datwat.protocol.card_sentences import (
-    build_card_sentences,
-    build_titles,
-    replace_sentences,
+from datwat.protocol.card_data import (
+    CardDataError,
+    Told,
+    build_told_data,
+    read_all_told,
+    read_card_data,
 )
+from datwat.protocol.card_sentences import build_titles, build_told_sentences, replace_sentences
 from datwat.protocol.catalogue import CatalogueView
 from datwat.protocol.checkpoint import Checkpoint, verify_checkpoint
 from datwat.protocol.entry import derive_payload_hash
@@ -44,17 +46,19 @@ def verify_own_log(
     titles = build_titles(catalogue)
     cards = []
     for card in page.cards:
-        verify_card(card, checkpoint)
+        told = verify_card(card, checkpoint)
         try:
-            sentences = build_card_sentences(card.proofs, texts, titles)
+            sentences = build_told_sentences(told, texts, titles)
             cards.append(replace_sentences(card, sentences))
         except CardDataError:
             raise OwnLogError from None
     return page.model_copy(update={"cards": tuple(cards)}), checkpoint
 
 
-def verify_card(card: AccessCard, checkpoint: Checkpoint) -> None:
-    """Raise unless every entry of a card lies in the log and together they say what it says.
+def verify_card(card: AccessCard, checkpoint: Checkpoint) -> list[Told]:
+    """Return what the entries of a card tell, in the log's order.
+
+    Every one of them lies in the log, and together they say what the card says.
 
     Raises:
         OwnLogError, ReceiptError, ReceiptOutsideError.
@@ -68,8 +72,10 @@ def verify_card(card: AccessCard, checkpoint: Checkpoint) -> None:
             checkpoint,
         )
     try:
-        said = build_card_data(card.proofs)
+        told = read_all_told(card.proofs)
+        said = build_told_data(told)
     except CardDataError:
         raise OwnLogError from None
     if read_card_data(card) != said:
         raise OwnLogError
+    return told

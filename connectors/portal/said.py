@@ -26,6 +26,7 @@ Kind = Literal[
     "shield",
     "unshield",
     "lift",
+    "erasure",
 ]
 _MOST: Final = 50
 # Somewhat less than the broker's own, so that what is sent again is not too old on arrival.
@@ -36,7 +37,8 @@ _AGAIN: Final = RESUME_AGE - timedelta(minutes=1)
 class Receipt:
     """That a wish stands in the log: what it was, its number there, and about whom or what.
 
-    `name` is an organisation's, `purpose` the id of one; each is "" where the wish names none.
+    `name` is an organisation's, `purpose` the id of one, each "" where the wish names none; `about`
+    is the number of the entry that it is about, if any.
     """
 
     kind: Kind
@@ -45,6 +47,7 @@ class Receipt:
     name: str = ""
     purpose: str = ""
     until_at: datetime | None = None
+    about: int | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ NameOption = Annotated[str, typer.Option("--name", help="Name for people.")]
 HostOption = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 PortOption = Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
 ContactOption = Annotated[
-    str, typer.Option("--contact", help="How residents reach the organisation.")
+    str,
+    typer.Option("--contact", help="A central number or address, without the organisation's name."),
 ]
 DaysOption = Annotated[int, typer.Option("--covenant-days", min=1, help="Term of the covenant.")]
 WithParentOption = Annotated[

@@ -33,6 +33,8 @@ from datwat.protocol.values import Value
 
 DRAFT_FILE = "draft.json"
 KEY_PATTERN = "covenant-*.key"
+# Shorter words (of, en, de) stand in any address.
+_LEAST_TELLING = 5
 
 
 class DraftError(PartyError):
@@ -118,10 +120,11 @@ def read_card(path: Path) -> Card:
 def add_card(draft: Draft, card: Card) -> Draft:
     """Return the draft with this card; a partner's newer card replaces the older one.
 
-    Raises CardError where the card lacks what its role needs.
+    Raises CardError where the card lacks what its role needs, or a partner's contact names it.
     """
     match card.role:
         case "partner" if card.partner is not None:
+            _require_nameless_contact(card.partner)
             others = tuple(p for p in draft.partners if p.id != card.partner.id)
             return draft.model_copy(update={"partners": (*others, card.partner)})
         case "broker" if card.broker is not None and card.log is not None:
@@ -135,6 +138,17 @@ def add_card(draft: Draft, card: Card) -> Draft:
         case "witness" if card.witness is not None:
             return _add_witness(draft, card.witness)
     raise CardError("The card lacks what its role needs.")
+
+
+def _require_nameless_contact(partner: Partner) -> None:
+    """Raise CardError where the contact tells the name: at *category* it is all that is shown."""
+    words = partner.name.casefold().replace(",", " ").split()
+    said = partner.contact.casefold()
+    if any(word in said for word in words if len(word) >= _LEAST_TELLING):
+        raise CardError(
+            "The partner's contact names the organisation. It is shown where the name is not: "
+            "give a number or an address alone (`--contact` of its `init`)."
+        )
 
 
 def require_witnesses(draft: Draft, threshold: int) -> Draft:

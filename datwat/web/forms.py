@@ -161,11 +161,12 @@ class Answers:
         return held if isinstance(held, str) else None
 
     def keep(self, form_id: str, response: Response) -> None:
-        """Keep where a form led to; an answer that leads nowhere left nothing done."""
+        """Keep where a form led to; an answer that leads nowhere left nothing done.
+
+        Its lock stays then: whoever waits for it and whoever comes later wait for one another.
+        """
         location = response.headers.get("location")
-        if location is None:
-            self._held.pop(form_id, None)
-        else:
+        if location is not None:
             self._held[form_id] = location
 
 

@@ -83,14 +83,16 @@ class Login(Generic[HeldT]):
     async def take_back(self, request: Request) -> Response:
         """Let in who comes back from the provider, in a session of a new token."""
         now = clock.now()
-        cookies, sessions = self._site.cookies, self._site.sessions
+        cookies = self._site.cookies
         state = self._logins.open(request.cookies.get(cookies.login), now)
         path = self._site.find_own_path(state.pop(NEXT, None)) or self._entrance.home_page
         request.scope["session"] = state
         claims = await self._provider.fetch_claims(request, now)
         held, who = await self._entrance.enter(claims, now)
-        sessions.end(request.cookies.get(cookies.session))
-        opened = sessions.open(held, who, now)
+        earlier = self._site.visit(request)
+        if earlier.found is not None:  # of whoever used this browser before: it ends as by a logout
+            await self.end(earlier)
+        opened = self._site.sessions.open(held, who, now)
         response = RedirectResponse(path, _SEE_OTHER)
         cookies.set(response, cookies.session, opened, int(LONGEST.total_seconds()))
         cookies.set(response, cookies.login, "", 0)

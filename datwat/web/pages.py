@@ -209,14 +209,23 @@ _SVG: Final = Markup(
 )
 
 
+_NOT_REPEATED: Final = frozenset(
+    {QUERY, "code", "state", "session_state", "iss", "error", "error_description", "error_uri"}
+)
+
+
 def build_frame(request: Request) -> Frame:
     """Return the frame of a page that nobody is logged in at."""
     return Frame(request.url.path, build_query(request), None, None)
 
 
 def build_query(request: Request) -> str:
-    """Return the query of a request without the language, escaped for an attribute, with `&`."""
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != QUERY]
+    """Return the query of a request without the language, escaped for an attribute, with `&`.
+
+    What a provider sent along with a login is not repeated: it would stand in histories.
+    """
+    members = request.query_params.multi_items()
+    kept = [(name, value) for name, value in members if name not in _NOT_REPEATED]
     return "".join(f"&{quote_plus(name)}={quote_plus(value)}" for name, value in kept)
 
 

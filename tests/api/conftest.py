@@ -73,7 +73,7 @@ def start(world: World, log: Path) -> Served:
             stderr=file,
             env={**os.environ},
         )
-    running = wait_until_ready(world.home, seconds=40, is_alive=lambda: process.poll() is None)
+    running = wait_until_ready(world.home, seconds=100, is_alive=lambda: process.poll() is None)
     url = f"http://127.0.0.1:{running.ports['api']}"
     return Served(world, url, httpx.Client(trust_env=False, timeout=30), process, log)
 

@@ -65,7 +65,7 @@ class Pair:
             self.witness = subprocess.Popen([*words, "--with-parent"], stdout=file, stderr=file)
         witness = self.witness
         self.stack.callback(_end, witness)
-        wait_until_ready(self.home, seconds=40, is_alive=lambda: witness.poll() is None)
+        wait_until_ready(self.home, seconds=100, is_alive=lambda: witness.poll() is None)
 
     def stop_witness(self) -> None:
         self.witness.terminate()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bench.flood import run_beside_flood
-from bench.load import Run, build_request, run_closed, run_open
+from bench.load import Run, build_request, run_closed, run_open, run_thinking
 
 SLOW = 0.05
 
@@ -84,6 +84,26 @@ async def test_a_flood_that_ended_gives_no_figure() -> None:
     async with serve(0) as port:
         with pytest.raises(RuntimeError, match="flood ended"):
             await run_beside_flood(port, [], bodies(2), rate=50)
+
+
+async def test_people_think_before_they_ask_again() -> None:
+    async with serve(0) as port:
+        people = [[request, other] for request, other in zip(*[iter(bodies(40))] * 2, strict=True)]
+        asked, run = await run_thinking(port, people, think=0.5, seconds=1.5)
+    # 20 people who think half a second, for a second and a half after a first pause: some fifty.
+    assert 30 < len(asked) < 90
+    assert 1 < run.seconds < 2.5
+    assert [request.partition(b"\r\n\r\n")[2] for request in asked] == run.answers
+    for walk in people:
+        own = [request for request in asked if request in walk]
+        assert own == [walk[place % 2] for place in range(len(own))]
+
+
+async def test_people_wait_for_their_answer_and_that_counts() -> None:
+    async with serve(SLOW) as port:
+        _, run = await run_thinking(port, [bodies(1)] * 5, think=0.01, seconds=0.5)
+    assert run.quantile(0.99) > 3 * SLOW * 1_000
+    assert run.rate < 1.2 / SLOW
 
 
 def test_quantiles() -> None:

@@ -33,7 +33,17 @@ _PARTS = {
     ),
     "--ends": (
         "contents that end, questions going on: seconds for 100,000",
-        "contents that end, questions going on: p99 beside it / alone",
+        "contents that end, questions going on: p99 beside it / without",
+    ),
+    "--pages": (
+        "residents' pages: a page of 25 entries, CPU at portal and broker",
+        "residents' pages: a page of 25 entries, size",
+        "residents' pages: 200 residents, 10 s of thinking: p99",
+        "residents' pages: PDF of 500 entries, from button to file, median",
+        "residents' pages: requests of the first page, nothing kept, in Chromium",
+        "residents' pages: proof of 500 entries, checked in the page, in Chromium",
+        "the log on paper: PDF of 500 entries, CPU",
+        "professional's pages: who is involved, from the question to its page, median",
     ),
 }
 

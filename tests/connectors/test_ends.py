@@ -30,6 +30,7 @@ from connectors.tables import (
     involvements,
     metadata,
     occasion_members,
+    occasion_staff,
     occasions,
     pointers,
     sync_failures,
@@ -108,7 +109,7 @@ def test_what_is_written_as_purged_is_purged_and_tested() -> None:
     ends = read_ends("a connector")
     purged = {name for name, (_, ended_by) in ends.items() if "purge" in ended_by}
     assert purged == {end.table.name for end in ENDS}
-    assert purged == {table.name for table, *_ in _TERMS} | {"occasion_members"}
+    assert purged == {table.name for table, *_ in _TERMS} | {"occasion_members", "occasion_staff"}
 
 
 def test_the_migrated_schema_is_that_of_the_tables(own_engine: Engine) -> None:
@@ -135,8 +136,11 @@ def test_an_occasion_ends_with_its_members(own_engine: Engine) -> None:
     for mark, closed_at in ((1, _NOW - _YEAR), (2, None)):
         add(own_engine, occasions, mark, closed_at=closed_at)
         add(own_engine, occasion_members, mark)
-    assert purge_ended(own_engine, _NOW) == {"occasions": 1, "occasion_members": 1}
-    assert (count(own_engine, occasions), count(own_engine, occasion_members)) == (1, 1)
+        add(own_engine, occasion_staff, mark)
+    whole = {"occasions": 1, "occasion_members": 1, "occasion_staff": 1}
+    assert purge_ended(own_engine, _NOW) == whole
+    for table in (occasions, occasion_members, occasion_staff):
+        assert count(own_engine, table) == 1
 
 
 @pytest.mark.parametrize("table", [involvements, pointers])

@@ -30,11 +30,11 @@ def browser() -> Iterator[httpx.Client]:
         yield client
 
 
-def log_in(world: World, browser: httpx.Client, login: str) -> list[httpx.Response]:
-    """Follow the login as a browser does and return every answer on the way."""
+def log_in(world: World, browser: httpx.Client, login: str, **headers: str) -> list[httpx.Response]:
+    """Follow the login as a browser does and return every answer on the way; `headers` go last."""
     away = browser.get(f"{world.covenant.url('portal')}/login")
     chosen = browser.post(away.headers["location"], data={"sub": login})
-    back = browser.get(chosen.headers["location"])
+    back = browser.get(chosen.headers["location"], headers=headers)
     return [away, chosen, back]
 
 
@@ -101,7 +101,7 @@ def test_the_log_needs_the_sessions_own_token(browser: httpx.Client, portal: str
     assert (status, problem["code"]) == (403, "cross_site")
     status, page = post(browser, portal, "/v1/me/access-log", body, X_CSRF_Token=token)
     assert status == 200
-    assert set(page) == {"v", "rid", "checkpoint", "cards", "next"}
+    assert set(page) == {"v", "rid", "checkpoint", "cards", "next", "erased"}
 
 
 def test_without_a_login_there_is_nothing(world: World, browser: httpx.Client) -> None:
@@ -144,7 +144,7 @@ def test_somebody_without_a_number_or_level_is_not_let_in(
     world: World, browser: httpx.Client
 ) -> None:
     # The provider of the demo makes any name a user, with no claims of ours.
-    *_, back = log_in(world, browser, "somebody")
+    *_, back = log_in(world, browser, "somebody", **JSON)
     assert (back.status_code, back.json()["code"]) == (403, "login_level")
 
 
@@ -345,7 +345,10 @@ def test_the_api_describes_itself(world: World, browser: httpx.Client) -> None:
         "/me",
         "/me/access-log",
         "/me/access-log/proof",
+        "/me/involvements",
         "/me/wishes",
+        "/me/wishes/list",
+        "/organisations",
         "/logout",
         "/health",
         "/openapi.json",

@@ -72,6 +72,15 @@ def test_from_cards_to_a_pinned_list(folder: str, tmp_path: Path) -> None:
     assert (settings.trust_pin, settings.trust_list) == (signed["hash"], signed["list"])
 
 
+def test_a_contact_that_names_its_partner_is_not_taken_up(folder: str, tmp_path: Path) -> None:
+    partner = build_member(2).partner
+    named = partner.model_copy(update={"contact": f"{partner.name.upper()}, 010 000 00 00"})
+    path = tmp_path / "named.json"
+    path.write_text(Card(v=1, role="partner", partner=named).model_dump_json())
+    with pytest.raises(CardError, match="a number or an address alone"):
+        run("add", "--folder", folder, str(path))
+
+
 def test_keys_that_are_never_in_one_place_sign_one_after_the_other(
     folder: str, tmp_path: Path
 ) -> None:

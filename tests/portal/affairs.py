@@ -47,7 +47,7 @@ def build_involvement(**changes: Any) -> OwnInvolvement:  # noqa: ANN401 - membe
         "kind": "youth_help",
         "domain": "youth",
         "contact": Contact(role="Jeugdhulpverlener", name="P. Vos", phone="010 555 01 31"),
-        "central": "Jeugdhulp Rijnmond, 010 555 01 00",
+        "central": "010 555 01 00",
         "since_at": NOW - timedelta(days=400),
         "as_of": NOW - timedelta(days=30),
         "until_at": NOW + timedelta(days=300),

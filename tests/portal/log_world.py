@@ -279,7 +279,7 @@ class StandIn:
                 id=f"{_TEAM}:social-team",
                 name="Sociaal team Rijnstad",
                 domain="care",
-                contact="Sociaal team Rijnstad, 010 555 02 00",
+                contact="010 555 02 00",
             ),
         )
 

@@ -13,9 +13,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import structlog
 from pydantic import ValidationError
 
 from broker.exchange.members import MEMBERS, MemberNotAllowedError, Members
+from connectors.errors import NumberInTextError
 from connectors.portal.counter import MOST_TRIES, WAITS, Counter, Employee, Shown, fold_name
 from connectors.portal.desk import Handles, ResidentDesk
 from connectors.portal.errors import (
@@ -24,7 +26,6 @@ from connectors.portal.errors import (
     DeskRefusedError,
     DeskSecondError,
     DeskUnknownError,
-    NumberInTextError,
     PaperFailedError,
 )
 from connectors.portal.login import Identity
@@ -129,6 +130,16 @@ async def test_two_employees_who_read_the_same_print_once() -> None:
     assert place.desk.open_now == 0
     with pytest.raises(DeskUnknownError):
         await place.confirm(number)
+
+
+async def test_the_portals_lines_tell_who_it_was_and_not_whom_they_helped() -> None:
+    place = Place()
+    with structlog.testing.capture_logs() as lines:
+        await place.confirm(place.begin())
+    (line,) = lines
+    assert (line["event"], line["by"], line["second_by"]) == ("desk_visit", "m.jansen", "p.smit")
+    assert line["entry"] == 41
+    assert not any(text in repr(lines) for text in (BSN, SHOWN.surname, "1980", REASON))
 
 
 async def test_nobody_helps_alone_and_after_ten_minutes_it_is_forgotten() -> None:

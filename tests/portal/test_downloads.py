@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import httpx
 import pikepdf
@@ -15,9 +15,10 @@ from connectors.portal.pages.paper.gathering import MOST_IN_DOCUMENT
 from datwat.party import clock
 from datwat.party.http_out import PeerUnreachableError
 from datwat.protocol.errors import DatwatError
+from datwat.web.dates import ZONE
 from datwat.web.problems import SessionMissingError
 from tests.portal.downloads_world import build_downloads_world
-from tests.portal.log_world import LogWorld, build_log, read_form
+from tests.portal.log_world import NOW, LogWorld, ask_who, build_entry, build_log, read_form
 
 FAMILY = "/downloads/family"
 WORDS = "Wij willen dat Mirjam blijft bellen."
@@ -97,6 +98,16 @@ async def test_a_log_that_is_too_long_is_offered_in_parts_that_hold_all_of_it() 
             for part in parts
         ]
     assert counts == [MOST_IN_DOCUMENT, 130]
+
+
+async def test_a_single_day_of_ours_is_one_document_also_where_it_is_two_of_utc() -> None:
+    midnight = NOW.astimezone(ZONE).replace(hour=0, minute=30).astimezone(UTC)
+    cards = [
+        build_entry(MOST_IN_DOCUMENT + 9 - place, midnight + timedelta(hours=hour), ask_who())
+        for place, hour in enumerate([20] * 3 + [0] * MOST_IN_DOCUMENT)
+    ]
+    async with build_downloads_world(cards).client() as client:
+        assert count_entries(await ask(client, what="pdf")) == len(cards)
 
 
 async def test_the_file_holds_the_whole_log() -> None:
@@ -206,6 +217,8 @@ async def test_words_wait_where_the_broker_ended_the_session() -> None:
     async with world.client() as client:
         answer = await ask(client, FAMILY, what="pdf", remarks=WORDS)
         assert answer.status_code == 401
+        # A page that is asked for before the login takes nothing of it.
+        assert (await client.get(FAMILY)).status_code == 401
         log_in_again(world, client)
         assert WORDS in (await client.get(FAMILY)).text
 

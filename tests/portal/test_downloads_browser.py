@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from datwat.party.http_out import PeerUnreachableError
 from tests.browser import find_browser
 from tests.portal.downloads_world import build_downloads_world
 from tests.portal.log_world import LogWorld, build_log
@@ -106,6 +107,25 @@ async def test_what_is_wrong_is_said_on_the_page(
         await window.page.click(PDF)
         await window.page.wait_for_selector("#errors-title")
         await check_page(window)
+
+
+@LOOKS
+async def test_a_copy_that_cannot_be_made_leaves_the_words_on_the_page(
+    place: Place, size: dict[str, int], language: str
+) -> None:
+    world = build_downloads_world(url=place.url)
+
+    async def fail(_handle: bytes) -> None:
+        raise PeerUnreachableError
+
+    vars(world.desk)["fetch_involvements"] = fail
+    async with place.open(world, size=size, language=language) as window:
+        await window.page.goto(FAMILY)
+        await window.page.fill("#field-remarks", "Het gaat beter.")
+        await window.page.click(PDF)
+        await window.page.wait_for_selector(".alert--warning")
+        await check_page(window)
+        assert await window.page.input_value("#field-remarks") == "Het gaat beter."
 
 
 @LOOKS

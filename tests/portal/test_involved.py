@@ -9,6 +9,7 @@ import pytest
 
 from connectors.portal.pages.involved import MOST_DRAWN, MOST_ROWS, Line, build_ticks
 from datwat.party.http_out import PeerTooSlowError
+from datwat.protocol.acts import Contact
 from datwat.protocol.own_affairs import OwnInvolvements
 from tests.portal.affairs import FULL, NOW, Affairs, build_involvement, build_past, change
 from tests.portal.saying import StandIn
@@ -33,6 +34,18 @@ async def test_each_organisation_has_its_kind_contact_and_days(
     assert page.text.count("Uw vaste contactpersoon") == 1
     team = page.text.index("Uw vaste contactpersoon")
     assert page.text.index("Sociaal team Rijnstad") < team < page.text.index("Jeugdhulp Rijnmond")
+
+
+async def test_an_address_that_says_more_than_an_address_is_no_link(
+    surfer: Surfer, desk: StandIn
+) -> None:
+    contact = {"role": "Team", "phone": "toestel 4", "email": "a@b.example?bcc=c@d.example"}
+    desk.own = change(FULL, now=(build_involvement(contact=Contact.model_validate(contact)),))
+    main = (await surfer.open("/involved")).text.partition("<main")[2].partition("</main")[0]
+    assert "toestel 4" in main
+    assert "a@b.example?bcc=c@d.example" in main
+    assert "mailto:" not in main
+    assert 'href="tel:"' not in main
 
 
 async def test_what_its_source_shields_is_a_domain_and_a_central_number(

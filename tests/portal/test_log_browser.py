@@ -31,6 +31,7 @@ from tests.web.browser import (
     WIDE,
     Window,
     check_page,
+    find_overflow,
     open_browser,
     open_window,
     walk_by_keyboard,
@@ -268,3 +269,26 @@ async def _press_until(page: Page, words: str, most: int = 60) -> None:
         if found == words:
             return
     pytest.fail(f"nobody comes to {words!r} with Tab")
+
+
+@pytest.mark.parametrize("path", ["/log", "/log/7"])
+async def test_with_text_twice_as_large_nothing_falls_outside(place: Place, path: str) -> None:
+    world = build_log_world([build_entry(7, NOW, ask_what(source=LONG), LONG)], url=place.url)
+    async with place.open(world, represents=True, size={"width": 640, "height": 720}) as window:
+        await window.page.goto(path)
+        await window.page.evaluate("document.documentElement.style.fontSize = '200%'")
+        for more in await window.page.query_selector_all("details:not([open]) > summary"):
+            await more.click()
+        assert await find_overflow(window.page) == []
+        assert not window.complaints
+
+
+async def test_on_paper_everything_is_open_and_no_button_is_there(place: Place) -> None:
+    world = build_log_world([build_entry(7, NOW, ask_what())], url=place.url)
+    async with place.open(world) as window:
+        await window.page.goto("/log/7")
+        await window.page.emulate_media(media="print")
+        await window.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert await window.page.is_visible("text=Kenmerk in het logboek")
+        assert not await window.page.is_visible("text=Verlaat deze pagina snel")
+        assert not await window.page.is_visible(".steps .button >> nth=0")

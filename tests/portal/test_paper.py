@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from connectors.portal.errors import PaperBusyError, PaperFailedError
 from connectors.portal.pages.paper import printing as printing_module
+from connectors.portal.pages.paper import signs
 from connectors.portal.pages.paper.family_document import Typed, build_family_document
 from connectors.portal.pages.paper.gathering import Affairs, Period, find_day, split_days
 from connectors.portal.pages.paper.log_document import Taken, build_log_document
@@ -314,3 +315,13 @@ def test_the_file_holds_all_and_nothing_that_is_not_theirs() -> None:
     assert "48213" in found["log"]["checkpoint"]
     assert "dossiers" in found["lacks"]["nl"]
     assert not re.search(r'"(rid|handle|proofs|salt|core|tag|payload)"', own)
+
+
+def test_nothing_of_a_text_stays_in_memory_with_the_rules_for_its_signs() -> None:
+    held = [one for one in vars(signs).values() if hasattr(one, "cache_info")]
+    words = "Wij willen dat Mirjam blijft bellen. 汉"
+    before = [one.cache_info().currsize for one in held]
+    clean_text(words)
+    grown = [one.cache_info().currsize for one in held]
+    assert all(after - first <= len(set(words)) for first, after in zip(before, grown, strict=True))
+    assert not hasattr(clean_text, "cache_info")

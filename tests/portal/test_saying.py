@@ -114,6 +114,28 @@ async def test_what_is_typed_after_the_session_has_ended_waits_for_the_same_pers
     assert [handle for handle, _ in desk.sent.values()] == [OTHER]
 
 
+async def test_what_waited_is_still_there_when_the_page_is_loaded_again(surfer: Surfer) -> None:
+    page = await surfer.send(await surfer.open("/questions/new"), to=TEAM)
+    surfer.end()
+    await surfer.post(page, text="Dit duurde lang.")
+    surfer.log_in()
+    for _ in range(2):
+        assert "Dit duurde lang." in (await surfer.open("/questions/new/text")).text
+
+
+async def test_taking_back_goes_on_about_the_same_person_after_a_new_login(
+    surfer: Surfer, desk: StandIn
+) -> None:
+    desk.own, desk.other = change(FULL, blocks=()), FULL
+    surfer.world.find(surfer.token).viewing = "represented"
+    page = await surfer.open("/blocks/67/lift")
+    surfer.end()
+    assert (await surfer.post(page)).status_code == 401
+    surfer.log_in()
+    await surfer.send(await surfer.open("/blocks/67/lift"))
+    assert [handle for handle, _ in desk.sent.values()] == [OTHER]
+
+
 async def test_what_is_sent_when_the_broker_ended_the_session_is_kept_too(
     surfer: Surfer, desk: StandIn
 ) -> None:

@@ -158,6 +158,13 @@ async def test_taking_back_and_other_ends(
             await check_page(window)
         await window.page.goto("/consents/52/withdraw")  # withdrawn: not here
         await check_page(window)
+        await window.page.goto("/shield/on")
+        second = await window.page.context.new_page()
+        await second.goto("/wishes")
+        await second.click(".whose__other")
+        await window.page.click(NEXT)
+        await check_page(window)
+        assert len(desk.wishes) == 2
         desk.away = PeerTooSlowError()
         await window.page.goto("/involved")
         await check_page(window)

@@ -1,8 +1,8 @@
 """Promise 1: broker and key holder never receive, store or log a BSN.
 
-A marked number goes through every route; afterwards it is looked for in all files of all parties
-(databases, WAL, ratchets, logs, temporary files), and in everything that broker and key holder
-received and sent.
+A marked number goes through every route and the pages; afterwards it is looked for in all files of
+all parties (databases, WAL, ratchets, logs, temporary files), and in everything that broker and key
+holder received and sent.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from datwat.protocol.acts import (
 )
 from datwat.protocol.values import decode_bytes
 from demo.covenant import build_login
-from tests.demo.test_portal import get_me, get_proof, log_in
+from tests.demo.test_portal import get_me, get_proof, log_in, post
 from tests.demo.world import TEMPORARY, World
 from tests.party.covenant import now
 from tests.promises.needles import (
@@ -150,12 +150,16 @@ def register_and_end(world: World) -> None:
     team.end(requests.End(professional=NOOR, rows=(ending,)))
 
 
-def download_a_bundle(world: World) -> None:
-    """Log in at the portal as a resident and get the proof that nothing is missing."""
+def read_at_the_portal(world: World) -> None:
+    """Log in as a resident: the proof that nothing is missing, who is involved, what was said."""
     portal, who = world.covenant.url("portal"), next(iter(world.promises.people))
     with httpx.Client(trust_env=False, timeout=20) as browser:
         log_in(world, browser, build_login(world.promises, who))
-        assert get_proof(browser, portal, get_me(browser, portal)).rolls
+        me = get_me(browser, portal)
+        assert get_proof(browser, portal, me).rolls
+        for path in ("/v1/me/involvements", "/v1/me/wishes/list"):
+            status, _ = post(browser, portal, path, {}, X_CSRF_Token=me["csrf_token"])
+            assert status == 200
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +169,7 @@ def walked(world: World) -> World:
     differences, _ = world.play(world.promises)
     assert differences == []
     do_the_other_acts(world)
-    download_a_bundle(world)
+    read_at_the_portal(world)
     return world
 
 

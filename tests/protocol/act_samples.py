@@ -12,6 +12,7 @@ from datwat.protocol.acts import (
     Consent,
     Contact,
     Conversation,
+    DeskVisit,
     Handler,
     Motivation,
     Objection,
@@ -74,6 +75,7 @@ PERSON: Mapping[str, Any] = {
     ),
     "contact_state": "seen",
     "wish": Wish(consent=_CONSENT),
+    "desk": DeskVisit(role="desk", second_role="lead", reason="Showed a passport"),
     "page": Page(),
     "proof": ProofRequest(quarters=("2026Q1",)),
 }

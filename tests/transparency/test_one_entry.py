@@ -63,13 +63,12 @@ async def test_another_persons_a_guessed_and_a_waiting_number_are_alike(broker: 
     mine, other, waiting = next(NUMBERS), next(NUMBERS), next(NUMBERS)
     await register(broker, "debt-counselling", mine, "debt_counselling")
     await register(broker, "debt-counselling", other, "debt_counselling")
+    await register(broker, "debt-counselling", waiting, "debt_counselling")  # older, and open
     size = broker.broker.log.size
     await open_household(broker, waiting, special_situation=situation())
     hidden = range(size, broker.broker.log.size)
     assert len(hidden) > 0
-    (resident,), (theirs,), (later,) = [
-        await log_in(broker, bsn) for bsn in (mine, other, waiting)
-    ]
+    (resident,), (theirs,), (later,) = [await log_in(broker, bsn) for bsn in (mine, other, waiting)]
     (others,) = (await theirs.read()).cards
     for number in (others.number, broker.broker.log.size + 10, 2**53 - 1):
         assert say_nothing(await resident.read(number=number))
@@ -81,10 +80,11 @@ async def test_what_is_for_the_person_alone_is_not_there_for_a_representative(
     broker: Running,
 ) -> None:
     parent, child = next(NUMBERS), next(NUMBERS)
+    await register(broker, "debt-counselling", child, "debt_counselling")  # older, and open
     (own,) = await log_in(broker, child)
     wish = by_handle(own.handle, wish=Wish(consent=build_consent()))
     assert act_part(await broker.ask("portal", "wish", [wish])).state == "recorded"
-    (card,) = (await own.read()).cards
+    card, _ = (await own.read()).cards
     assert (await own.read(number=card.number)).cards[0].number == card.number
     view = await represent(broker, parent, child)
     assert say_nothing(await view.read(number=card.number))

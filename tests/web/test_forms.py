@@ -7,11 +7,12 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import Response
 
 from datwat.party import clock
-from datwat.web.forms import LONGEST_VALUE, MOST_BYTES, MOST_FIELDS, parse
+from datwat.web.forms import LONGEST_VALUE, MOST_BYTES, MOST_FIELDS, Answers, parse
 from datwat.web.problems import FormInvalidError
-from datwat.web.sessions import IDLE, PARKED
+from datwat.web.sessions import IDLE, PARKED, Session
 from tests.web.visitor import Visitor
 from tests.web.world import World
 
@@ -47,6 +48,16 @@ async def test_the_same_form_twice_at_once_is_done_once(visitor: Visitor, world:
     world.waits.set()
     assert [answer.status_code for answer in await asyncio.gather(*both)] == [303, 303]
     assert world.done == [TEXT]
+
+
+async def test_who_waits_for_one_that_was_refused_and_who_comes_later_do_it_once() -> None:
+    session: Session[str] = Session("held", b"mark", "csrf", clock.now(), clock.now())
+    answers = Answers(session)
+    refused = answers.claim("form")
+    answers.keep("form", Response("", 422))
+    assert answers.claim("form") is refused
+    answers.keep("form", Response("", 303, {"location": "/there"}))
+    assert answers.find("form") == "/there"
 
 
 async def test_a_form_that_was_refused_can_be_mended_and_sent(

@@ -89,6 +89,15 @@ async def test_a_token_from_before_the_login_is_worth_nothing_after_it(
     assert (await visitor.client.get("/gallery")).status_code == 401
 
 
+async def test_who_used_this_browser_before_is_logged_out_elsewhere_as_well(
+    visitor: Visitor, world: World
+) -> None:
+    await visitor.log_in(who="pairwise-1")
+    await visitor.log_in(who="pairwise-2")
+    assert world.left == ["pairwise-1"]
+    assert len(world.site.sessions) == 1
+
+
 async def test_a_login_that_another_browser_began_lets_nobody_in(
     visitor: Visitor, world: World, hostile: HostileProvider
 ) -> None:

@@ -49,10 +49,13 @@ class Acting:
         held = visit.session.held
         try:
             sent = await self._desk.prepare_wish(held.handle, wish)
-            under_way = Unanswered(sent, receipt, page, visit.now)
-            held.said.keep_unanswered(form.id, under_way)
+        except (PeerError, ProtocolError, OrganisationUnknownError):  # nothing has left the portal
+            return self._show_away(visit, form, page, "not_done")
+        under_way = Unanswered(sent, receipt, page, visit.now)
+        held.said.keep_unanswered(form.id, under_way)
+        try:
             return await self._deliver(visit, form, under_way)
-        except (PeerRefusedError, OrganisationUnknownError):
+        except PeerRefusedError:
             return self._show_away(visit, form, page, "not_done")
         except (PeerError, ProtocolError):
             return self._show_away(visit, form, page, "unknown")
@@ -122,9 +125,13 @@ def restore_person(visit: Visit[Resident], form: Form) -> None:
 
 
 async def keep_typed(visit: Visit[Resident]) -> Response:
-    """Keep what was typed, because the broker ended the session: the login leads back to it."""
-    session = visit.session
+    """Keep what was typed, because the broker ended the session: the login leads back to it.
+
+    It ends here as well: a page that is asked for before the login would take what waits.
+    """
+    session, site = visit.session, visit.site
     ended = Ended(session.mark, session.csrf, visit.now + timedelta(minutes=1))
-    await visit.site.forms.park(visit.request, ended, visit.now)
+    await site.forms.park(visit.request, ended, visit.now)
+    site.sessions.end(visit.request.cookies.get(site.cookies.session))
     context = {"next_path": visit.request.url.path, "is_kept": True}
-    return visit.render("session_ended.html", context, status=401)
+    return replace(visit, found=None).render("session_ended.html", context, status=401)

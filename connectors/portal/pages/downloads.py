@@ -27,6 +27,7 @@ from connectors.portal.pages.paper.gathering import (
     Period,
     fetch_affairs,
     fetch_log,
+    find_day,
     split_days,
 )
 from connectors.portal.pages.paper.log_document import Taken, build_log_document
@@ -171,7 +172,7 @@ class Downloads:
         """Answer the document, or, where it would be too long, offer it in parts by period."""
         log = await fetch_log(self._desk, visit.session.held.handle)
         cards = [card for card in log.cards if period.holds(card)]
-        days = {card.at.date() for card in cards}
+        days = {find_day(card.at) for card in cards}
         if len(cards) > MOST_IN_DOCUMENT and len(days) > 1:
             say_period = visit.speech.say_period
             parts = [

@@ -51,7 +51,7 @@ class _Screen:
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show one entry; raise NotFoundError for whatever is not there for this person."""
-        number = _read_number(visit.request.path_params["number"])
+        number = read_number(visit.request.path_params["number"])
         handle = visit.session.held.handle
         found = await self._desk.fetch_access_log(handle, Page(limit=1, number=number))
         if found.erased:
@@ -94,7 +94,7 @@ def _say_occasion(card: AccessCard, words: Words) -> str:
     return words.say_first(str(kind)) if kind else ""
 
 
-def _read_number(typed: str) -> int:
+def read_number(typed: str) -> int:
     """Return the number of an address; raise NotFoundError, as for one that nobody has."""
     if not (typed.isascii() and typed.isdigit() and len(typed) <= len(str(_LARGEST))):
         raise NotFoundError

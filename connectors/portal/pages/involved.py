@@ -6,6 +6,7 @@ domain and a central number; what this page cannot know is said on it. Source: A
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,6 +23,7 @@ from datwat.protocol.own_affairs import HowEnded, OwnInvolvement, OwnInvolvement
 from datwat.web.dates import ZONE
 from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
+from datwat.web.ways import is_mail, is_phone
 
 PATH: Final = "/involved"
 # More of them make no picture that anybody can read; the list has them all.
@@ -44,7 +46,7 @@ _HOW: Final[dict[HowEnded, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """An organisation that is involved now, in words."""
+    """An organisation that is involved now, in words; what cannot be a link is empty there."""
 
     involvement: OwnInvolvement
     name: str
@@ -53,6 +55,7 @@ class Helper:
     is_central: bool
     is_fixed: bool
     dialled: str
+    mailed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class Involved:
 def describe(one: OwnInvolvement, words: Words, unknown: str) -> Helper:
     """Return an involvement in words; `unknown` is said of what its source shields."""
     contact = one.contact
+    phone, email = contact.phone or "", contact.email or ""
     return Helper(
         one,
         one.source_name or words.say_first(one.domain),
@@ -128,7 +132,8 @@ def describe(one: OwnInvolvement, words: Words, unknown: str) -> Helper:
         contact,
         is_central=one.source is None,
         is_fixed=contact.role.casefold() in _FIXED_ROLES,
-        dialled="".join(sign for sign in contact.phone or "" if sign in "+0123456789"),
+        dialled=re.sub(r"[^+0-9]", "", phone) if is_phone(phone) else "",
+        mailed=email if is_mail(email) else "",
     )
 
 

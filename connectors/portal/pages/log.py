@@ -13,11 +13,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.portal.desk import ResidentDesk
-from connectors.portal.pages.acting import find_other_person
+from connectors.portal.pages.acting import find_other_person, restore_person
 from connectors.portal.pages.log_cards import Row, build_points, build_row, group_rows
 from connectors.portal.pages.log_reading import Shelf, read_shelf
 from connectors.portal.pages.log_results import add_up
 from connectors.portal.pages.log_view import (
+    FIELDS,
     Filters,
     LogView,
     Start,
@@ -53,14 +54,19 @@ class _Screen:
         self._desk = desk
 
     async def show(self, visit: Visit[Resident]) -> Response:
-        """Show the page of the list that the address names, or the first."""
+        """Show the page of the list that the address names, or the first.
+
+        What was typed when a session ended is there again, and with whose pages it was typed.
+        """
+        form = visit.new_form()
+        restore_person(visit, form)
         view, page = find_view(visit), _read_page(visit)
         start = view.find_start(page)
         if start is None:
             page, start = 1, Start()
-        return await self._render(
-            visit, view, page, start, fill_form(visit.new_form(), view.filters)
-        )
+        if not form.values:
+            form = fill_form(form, view.filters)
+        return await self._render(visit, view, page, start, form)
 
     async def filter(self, visit: Visit[Resident], form: Form) -> Response:
         """Look for something else, or for everything again."""
@@ -87,6 +93,7 @@ class _Screen:
             "whose": find_whose(visit),
             "who": visit.session.held.viewing,
             "is_filtered": bool(view.filters),
+            "is_typed": any(form.value(name) for name in FIELDS),
             "names": list(view.names),
             "results": [(value, visit.say(text)) for value, text in _RESULTS],
             "chosen": _describe(view.filters, visit),

@@ -24,6 +24,7 @@ GROUPS: Final[dict[Group, frozenset[Result]]] = {
     "not_shared": frozenset({"refused", "nothing", "contact"}),
     "recorded": frozenset({"recorded"}),
 }
+FIELDS: Final = ("since", "until", "organisation", "result")
 LONGEST_NAME: Final = 100
 _MOST_NAMES: Final = 100
 _BAD_DATE: Final = mark("Give a date: day, month and year.")

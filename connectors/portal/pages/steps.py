@@ -94,9 +94,9 @@ class Steps(Generic[FetchedT]):
         async def show(visit: Visit[Resident]) -> Response:
             form = visit.new_form()
             restore_person(visit, form)
+            self._keep(visit, form)
             held = visit.session.held
-            draft = held.said.find_draft(held.viewing, self._base)
-            values = {**draft, **self._typed(form)}
+            values = held.said.find_draft(held.viewing, self._base)
             form.values = {name: (value,) for name, value in values.items()}
             fetched = await self._fetch(visit)
             for earlier in range(place):

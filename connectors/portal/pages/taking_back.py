@@ -13,7 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.portal.desk import ResidentDesk
-from connectors.portal.pages.acting import WHO, Acting, find_other_person, keep_typed
+from connectors.portal.pages.acting import (
+    WHO,
+    Acting,
+    find_other_person,
+    keep_typed,
+    restore_person,
+)
 from connectors.portal.pages.persons import find_whose
 from connectors.portal.pages.words import Words
 from connectors.portal.resident import Resident
@@ -59,7 +65,9 @@ class TakeBack(Generic[FoundT]):
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show what is taken back, and what that does."""
-        _, _, page = await self._fetch(visit, visit.new_form())
+        form = visit.new_form()
+        restore_person(visit, form)
+        _, _, page = await self._fetch(visit, form)
         return visit.render(page.template, page.context)
 
     async def take_back(self, visit: Visit[Resident], form: Form) -> Response:

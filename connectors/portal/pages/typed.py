@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.portal.errors import NumberInTextError
+from connectors.client.own_text import has_number
 from connectors.portal.resident import Resident
-from connectors.portal.wish_text import require_no_number
-from datwat.protocol.acts import Question, Wish
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
 from datwat.web.site import Visit
@@ -43,20 +41,12 @@ def build_options(visit: Visit[Resident], pairs: Sequence[tuple[str, ...]]) -> O
 def read_typed(visit: Visit[Resident], form: Form, name: str, missing: str) -> str:
     """Return the text of a field as one line, and note in the form what is wrong with it."""
     line = join_lines(form.text(name, most=10 * MOST, missing=missing))
-    if line and not form.errors and _has_number(line[:MOST]):
+    if line and not form.errors and has_number(line):
         form.refuse(name, visit.say(mark("Leave your citizen service number out of your text.")))
     if len(line) > MOST:
         sentence = mark("Your text is %(many)s signs too long. Make it shorter.")
         form.refuse(name, visit.say(sentence, many=len(line) - MOST))
     return line
-
-
-def _has_number(line: str) -> bool:
-    try:
-        require_no_number(Wish(asks=Question(text=line)))
-    except NumberInTextError:
-        return True
-    return False
 
 
 def join_lines(text: str) -> str:

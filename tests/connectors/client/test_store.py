@@ -99,7 +99,14 @@ def test_a_wrong_person_is_forgotten_whole(own_engine: Engine) -> None:
     store.keep_handles({"1": reference(), "2": reference()}, now())
     store.keep_involvements([("1", "youth_help", reference(), None)], now())
     store.keep_pointers("1", [(reference(), None)], now())
-    store.forget_client("1")
+    store.add_occasion("a", reference(), ["1", "2"], now())
+    store.add_occasion("b", reference(), ["1"], now())
+    store.forget_client("1", now())
+    both, alone = store.find_occasion("a"), store.find_occasion("b")
+    assert both is not None
+    assert (both.members, both.is_open) == (("2",), True)
+    assert alone is not None
+    assert (alone.members, alone.is_open) == ((), False)
     assert set(store.find_handles(["1", "2"], now())) == {"2"}
     with own_engine.connect() as connection:
         for table in ("pointers", "involvements"):

@@ -35,5 +35,5 @@ async def test_an_order_that_is_told_later_is_listed_once_it_was_opened(world: W
 
 async def test_orders_about_the_wrong_person_are_listed_under_nobody(world: World) -> None:
     assert (await world.order(Order())).status_code == 200
-    ClientStore(world.engine).forget_client(CLIENT)
+    ClientStore(world.engine).forget_client(CLIENT, now())
     assert list_held(world.engine, CLIENT, ORIGIN) == []

@@ -112,7 +112,11 @@ def open_staff_world(folder: Path) -> Iterator[StaffWorld]:
     covenant = Covenant(folder / "covenant", partners)
     for name, port in zip(WITH_PAGES, ports, strict=True):
         write_secret(covenant.partners[name].home, STAFF_SECRET_NAME, b"a secret of a test")
-        settings = {"pages_url": urls[name], "pages_port": port, "staff_issuer": issuer}
+        settings: dict[str, str | int] = {
+            "pages_url": urls[name],
+            "pages_port": port,
+            "staff_issuer": issuer,
+        }
         change_settings(
             covenant.partners[name].home, {**settings, "staff_client_id": f"staff-{name}"}
         )
@@ -181,12 +185,12 @@ class Worker:
         page = self.read(path)
         return dict(_HIDDEN.findall(page[page.index("<main") :]))
 
-    def send(self, path: str, form: dict[str, str] | None = None, **fields: str) -> httpx.Response:
+    def send(
+        self, path: str, form: dict[str, str] | None = None, /, **fields: str
+    ) -> httpx.Response:
         """Fill in the form of a page and send it as the page does."""
         hidden = form or self.read_form(path)
-        named = {
-            name.replace("_", "-") if "role_" in name else name: fields[name] for name in fields
-        }
+        named = {name.replace("role_", "role-"): value for name, value in fields.items()}
         headers = {"Origin": self.url}
         return self.client.post(path, data={**hidden, **named}, headers=headers)
 
@@ -198,7 +202,7 @@ class Worker:
 
     def find(self, number: str) -> str:
         """Return the address of an own occasion."""
-        found = {name: path for path, name in _OWN.findall(self.read("/own"))}
+        found: dict[str, str] = {name: at for at, name in _OWN.findall(self.read("/own"))}
         return found[number]
 
 

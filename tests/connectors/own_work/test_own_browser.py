@@ -112,15 +112,15 @@ async def test_the_forms_of_an_occasion_empty_wrong_and_with_long_names(
             await page.click(SEND)
             await page.wait_for_selector(".alert--warning[role=alert]")
             await check_page(window)
-        await page.goto(f"{path}/later")
-        for name, text in (("reason", HOSTILE), ("decider", "noor"), ("role", "x")):
-            await page.fill(f"[name={name}]", text)
-        await page.fill("[name=until]", in_days(7))
-        await page.check("[value=child_safety]")
-        await page.check("[value=by_person]")
-        await page.click(SEND)
+        await declare_later(page, path, "noor")
         await page.wait_for_selector(".blade, .knife")
         await check_page(window)
+        await declare_later(page, path, "ann")
+        await page.wait_for_selector(".alert--later")
+        await check_page(window)
+        for listed in ("/to-tell", "/asked?what=all"):
+            await page.goto(listed)
+            await check_page(window)
 
 
 @pytest.mark.parametrize(("size", "language"), SIZES)
@@ -273,6 +273,17 @@ async def test_a_conversation_without_scripts(browser: Browser, staff_world: Sta
         await page.click(SEND)
         await page.wait_for_url(f"**{path}")
         assert "Nog niet verteld" not in await page.inner_text("main")
+
+
+async def declare_later(page: Page, path: str, decider: str) -> None:
+    """Say that telling waits, as somebody decided; whoever declares it may not decide it."""
+    await page.goto(f"{path}/later")
+    for name, text in (("reason", HOSTILE), ("decider", decider), ("role", "teamleider")):
+        await page.fill(f"[name={name}]", text)
+    await page.fill("[name=until]", in_days(7))
+    await page.check("[value=child_safety]")
+    await page.check("[value=by_person]")
+    await page.click(SEND)
 
 
 def pass_the_day(world: StaffWorld) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from datetime import date, timedelta
 
@@ -270,6 +271,7 @@ def test_own_questions_are_shown_to_who_asked_and_later_ones_are_marked(
         assert "This was not possible" in own.text
         assert "told later" in noor.do(f"{path}/later", **fields, decider="ann")
         assert "The person sees this later" in noor.read("/asked?what=all")
+        assert "Telling waits" in noor.read(path)
         assert "B-7-7" in noor.read("/to-tell")
         assert "later" not in kim.read("/to-tell").split("<main")[1].split("</main")[0].lower()
 
@@ -297,6 +299,9 @@ def test_what_was_said_is_recorded_and_the_wrong_person_is_forgotten(
         assert "Compare the name and date of birth first." in unsure.text
         done = noor.do(f"{path}/wrong", person="1", kind="", compared="yes")
         assert "It is reported." in done
+        closing = {"reason": "completed", "goals": "yes", "plan": "no"}
+        left = noor.send(f"{path}/close", **closing)
+        assert (left.status_code, "Open a new occasion." in left.text) == (422, True)
         sentences = noor.read("/asked?what=all")
         for said in ("your consent", "your objection", "who has authority", "wrong person"):
             assert said in sentences, said
@@ -321,6 +326,28 @@ def test_nobody_comes_in_by_another_door(staff_world: StaffWorld) -> None:
         gone = noor.client.get(path)
         assert gone.status_code in (302, 303, 401)
         assert "B-9" not in gone.text
+
+
+def test_nothing_that_was_typed_is_lost_while_the_broker_is_away(
+    staff_world: StaffWorld,
+) -> None:
+    staff_world.open("B-10", 11)
+    with as_staff(staff_world, "social-team", "noor") as noor:
+        path = noor.find("B-10")
+        fields = {"person": "0", **SPOKEN, "what": "What was typed stays."}
+        form = noor.read_form(f"{path}/conversation")
+        staff_world.covenant.broker.stop(signal.SIGKILL)
+        try:
+            away = noor.send(f"{path}/conversation", form, **fields)
+            assert noor.client.get(path).status_code == 200
+            assert noor.client.get("/asked").status_code == 200
+        finally:
+            staff_world.covenant.broker.restart()
+        assert away.status_code == 422
+        assert "It was not sent" in away.text
+        assert "What was typed stays." in away.text
+        again = noor.send(f"{path}/conversation", form, **fields)
+        assert again.headers.get("location") == path, again.text
 
 
 def ask_for_contact(world: StaffWorld, occasion: str, client: str) -> None:

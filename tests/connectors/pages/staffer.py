@@ -42,12 +42,17 @@ class Staffer:
         assert answer.status_code == 200, (path, answer.status_code)
         return unescape(answer.text)
 
-    def send(self, path: str, fields: Mapping[str, object] | None = None) -> httpx.Response:
-        """Fill in the form of a page and send it."""
+    def read_form(self, path: str) -> tuple[str, dict[str, str]]:
+        """Return where the form of a page goes, and its hidden fields."""
         page = self.get(path)
         assert page.status_code == 200, (path, page.status_code, page.text[-2000:])
         action, form = _FORM.findall(page.text)[-1]
-        return self.post(unescape(action), {**dict(_HIDDEN.findall(form)), **(fields or {})})
+        return unescape(action), dict(_HIDDEN.findall(form))
+
+    def send(self, path: str, fields: Mapping[str, object] | None = None) -> httpx.Response:
+        """Fill in the form of a page and send it."""
+        action, hidden = self.read_form(path)
+        return self.post(action, {**hidden, **(fields or {})})
 
     def post(self, path: str, fields: Mapping[str, object]) -> httpx.Response:
         """Send fields as a page of this site does."""

@@ -174,6 +174,7 @@ async def test_the_way_back_shows_what_was_chosen(browser: Browser, world: World
         question = await begin(page)
         await page.go_back()
         await expect(page.locator("h1")).to_have_text("About whom do you ask?")
+        assert await page.locator("input[name=persons]:checked").count() == 3
         await page.goto(f"{question}/purpose")
         await expect(page.locator("input[value=coordinate_family_help]")).to_be_checked()
         await page.goto(f"{question}/occasion")

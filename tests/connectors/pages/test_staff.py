@@ -123,14 +123,17 @@ async def test_what_was_filled_in_waits_without_answer_and_bsn(settings: Connect
     assert released() is None
     back, _ = await enter(claims, later)
     assert back.questions == {}, "the newest session had nothing"
-    back.begin("coordinate_family_help").persons = [Person("N-1", "Vis", record=record)]
-    back.questions[1].want(build_wanted(fields=("status",)))
+    begun = back.begin("coordinate_family_help")
+    begun.persons = [Person("N-1", "Vis", record=record)]
+    begun.want(build_wanted(fields=("status",)))
     again, _ = await enter(claims, later + timedelta(minutes=20))
-    [person] = again.questions[1].persons
+    [waits] = again.questions.values()
+    assert waits.number == begun.number
+    [person] = waits.persons
     assert person.record is None
     assert person.needs_record
-    assert again.questions[1].wanted[1].fields == ("status",)
-    assert "010 555" not in repr(again.questions[1].wanted[1].pointer.contact)
+    assert waits.wanted[1].fields == ("status",)
+    assert "010 555" not in repr(waits.wanted[1].pointer.contact)
     assert asked == 2
     gone, _ = await enter(claims, later + timedelta(minutes=60))
     assert not gone.questions
@@ -188,6 +191,8 @@ def test_a_session_finds_its_own_questions_only(settings: ConnectorSettings) -> 
     professional = read_professional({"sub": "noor", "social-team/role": "r"}, settings)
     mine, other = Staff(professional), Staff(professional)
     number = mine.begin("coordinate_family_help").number
+    # What waits at an address of one session waits at no question of another.
+    assert other.begin("coordinate_family_help").number != number
     assert mine.require(number).purpose == "coordinate_family_help"
     with pytest.raises(NotFoundError):
         other.require(number)

@@ -38,13 +38,15 @@ _ENDLESS: Final = re.compile(r"\S{36,}")
 _PIECE: Final = 12
 
 
-@lru_cache(4_096)
 def clean_text(text: str) -> str:
     """Return a text with printable signs only; a line break stays one, any other control a space.
 
     Accents become one sign with their letter (NFC) where Unicode has it; others are left out.
+    Nothing of it is kept: what somebody reads or types is gone with their document.
     """
-    seen = "".join(_clean_sign(sign) for sign in unicodedata.normalize("NFC", text))
+    seen = unicodedata.normalize("NFC", text)
+    if not PRINTABLE.issuperset(seen):
+        seen = "".join(map(_clean_sign, seen))
     return _ENDLESS.sub(_break, seen)
 
 
@@ -53,6 +55,7 @@ def _break(found: re.Match[str]) -> str:
     return "\u200b".join(word[at : at + _PIECE] for at in range(0, len(word), _PIECE))
 
 
+@lru_cache(4_096)
 def _clean_sign(sign: str) -> str:
     if sign in PRINTABLE:
         return sign
