@@ -131,7 +131,7 @@ def _run_ends(options: argparse.Namespace, folder: Path) -> list[Figure]:
 
 def _run_pages(options: argparse.Namespace, folder: Path) -> list[Figure]:
     """Measure what people see: residents at the portal, professionals at their connector."""
-    bsns = list_test_bsns()[:RESIDENTS]
+    bsns = list_test_bsns()[: max(4, int(RESIDENTS * min(options.scale, 1)))]
     with open_world(
         folder / "covenant",
         BUILD / "bench",

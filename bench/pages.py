@@ -67,7 +67,10 @@ async def measure_pages(bench: Bench) -> None:
     portal = bench.world.require_portal()
     await _fill(bench)
     sessions = await prepare_all(
-        [log_in(portal, bench.bsns[place % PEOPLE]) for place in range(bench.count(_SESSIONS))]
+        [
+            log_in(portal, bench.bsns[place % len(bench.bsns)])
+            for place in range(bench.count(_SESSIONS))
+        ]
     )
     bench.figures.clear()  # what it cost to set up is no figure of this part
     await measure_hello(bench)
@@ -84,7 +87,7 @@ async def _fill(bench: Bench) -> None:
     cases = await open_cases(bench, [(bsn,) for bsn in bench.bsns])
     await _ask(bench, cases[:1], _count_first(bench), PURPOSE)
     for turn in range(CARDS + 1):
-        await _ask(bench, cases, PEOPLE, (_OTHER_PURPOSE, PURPOSE)[turn % 2])
+        await _ask(bench, cases, len(cases), (_OTHER_PURPOSE, PURPOSE)[turn % 2])
 
 
 def _count_first(bench: Bench) -> int:
@@ -123,13 +126,13 @@ async def _measure_page(bench: Bench, portal: Portal, cookie: str) -> None:
 
 async def _measure_crowd(bench: Bench, portal: Portal, sessions: Sequence[str]) -> None:
     """Let everybody read at once: the list, one entry of it, the list; thinking in between."""
-    shown = await run_closed(
-        portal.port, [build_get(portal, _LOG, cookie) for cookie in sessions[:PEOPLE]], _AT_ONCE
-    )
+    people = max(1, len(bench.bsns))
+    first = [build_get(portal, _LOG, cookie) for cookie in sessions[:people]]
+    shown = await run_closed(portal.port, first, _AT_ONCE)
     numbers = [find_cards(page)[0] for page in shown.require_ok().answers]
     walks = []
     for place, cookie in enumerate(sessions):
-        number = numbers[place % PEOPLE]
+        number = numbers[place % people]
         walk = [build_get(portal, path, cookie) for path in (_LOG, f"{_LOG}/{number}")]
         walks.append(walk if place % 2 else walk[::-1])
     seconds = max(_SECONDS * min(bench.scale, 1), 5.0)

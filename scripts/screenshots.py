@@ -1,8 +1,8 @@
 """Takes the pictures of README and docs: the demo's parties and people, and one browser.
 
-Each shot names who logs in, which page, how wide, in which language. A page that does not answer
-200, or on which axe finds anything, is no picture: the script then fails. Run by `make screenshots`
-(as a module, so that it finds the harness of the tests).
+Each shot names who logs in, which page, how wide, in which language, and how its page is reached. A
+page that does not answer 200, or on which axe finds anything, is no picture: the script then fails.
+Run by `make screenshots` (as a module, so that it finds the harness of the tests).
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from demo.cli import open_folder
 from demo.covenant import Covenant, prepare
@@ -31,7 +32,11 @@ CASES: Final = (3, 4)
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture; `login` is a name at the demo's identity provider, empty for nobody."""
+    """One picture; `login` is a name at the demo's identity provider, empty for nobody.
+
+    `staff_of` is the partner whose staff's pages these are, empty for the residents' pages; `walk`
+    goes on from `path` to the page of the picture.
+    """
 
     name: str
     path: str
@@ -39,40 +44,89 @@ class Shot:
     size: tuple[int, int] = (WIDE["width"], WIDE["height"])
     language: str = "nl"
     whole: bool = False
+    staff_of: str = ""
+    walk: Callable[[Page], Awaitable[None]] | None = None
+
+
+_SEND: Final = "main .form button.button[type=submit]"
+_WHY: Final = "Wij maken samen met het gezin een plan, en vragen alleen wat daarvoor nodig is."
+
+
+async def _open_entry(page: Page) -> None:
+    """Open the newest entry in which a part was shared."""
+    partly = page.locator("main .cards > li", has_text="Deels gedeeld")
+    await partly.first.locator("a[href^='/log/']").click()
+    await page.wait_for_url("**/log/*")
+
+
+async def _ask_who(page: Page) -> None:
+    """Ask who is involved with a household."""
+    await page.check("input[value=coordinate_family_help]")
+    await page.click(_SEND)
+    await page.get_by_label("gezin-f", exact=True).check()
+    await page.click(_SEND)
+    for person in await page.query_selector_all("input[name=persons]"):
+        await person.check()
+    await page.click(_SEND)
+    await page.click("main a[href$='/dat'] >> nth=0")
+    await page.click(_SEND)
+    await page.wait_for_url("**/found")
+
+
+async def _ask_what(page: Page) -> None:
+    """Ask a source for data, and get it."""
+    await _ask_who(page)
+    await page.goto(page.url.replace("/found", "/wat"))
+    await page.click("button[name=ask]:has-text('afdeling inkomen') >> nth=0")
+    for field in await page.query_selector_all("input[name=fields]"):
+        await field.check()
+    await page.click(_SEND)
+    await page.check("input[value=before]")
+    await page.click(_SEND)
+    for area in await page.query_selector_all("textarea"):
+        await area.fill(_WHY)
+    await page.click(_SEND)
+    await page.click(_SEND)
+    await page.wait_for_url("**/answer")
 
 
 PHONE: Final = (NARROW["width"] + 70, 844)
+LOW: Final = (WIDE["width"], 740)  # the ladder beside the steps is much to draw: at most 100 kB
 SHOTS: Final = (
     Shot("start", "/"),
-    Shot("start-phone", "/", size=PHONE),
     Shot("help", "/help"),
     Shot("rights", "/about/rights", language="en"),
     Shot("home", "/", login="case3-father"),
     Shot("log", "/log", login="case3-father"),
     Shot("log-phone", "/log", login="case3-father", size=PHONE, language="en"),
+    Shot("entry", "/log", login="case3-father", walk=_open_entry),
     Shot("involved", "/involved", login="case3-father"),
     Shot("wishes", "/wishes", login="case4-boy"),
     Shot("downloads", "/downloads", login="case3-father"),
+    Shot("staff-involved", "/ask", "noor", LOW, staff_of="social-team", walk=_ask_who),
+    Shot("staff-answer", "/ask", "noor", LOW, staff_of="social-team", walk=_ask_what),
 )
 
 
-async def take(browser: Browser, portal: str, shot: Shot) -> None:
-    """Take one picture."""
+async def take(browser: Browser, url: str, shot: Shot) -> None:
+    """Take one picture of the pages at an address."""
     size = {"width": shot.size[0], "height": shot.size[1]}
-    window_at = open_window(browser, portal, size=size, language=shot.language)
+    window_at = open_window(browser, url, size=size, language=shot.language)
     async with window_at as window:
         page = window.page
         if shot.login:
             await page.goto("/login")
             await page.locator("input[name=sub]").fill(shot.login)
             await page.locator("input[name=sub]").press("Enter")
-            await page.wait_for_url(f"{portal}/**")
+            await page.wait_for_url(f"{url}/**")
             window.complaints.clear()  # the way led over the provider, which is another host
         answer = await page.goto(shot.path)
         if answer is None or not answer.ok:
             status = answer.status if answer else "no answer"
             msg = f"{shot.name}: {shot.path} is no page ({status})"
             raise SystemExit(msg)
+        if shot.walk is not None:
+            await shot.walk(page)
         await check_page(window)
         await page.screenshot(path=PICTURES / f"{shot.name}.png", full_page=shot.whole)
 
@@ -81,7 +135,9 @@ async def take_all(covenant: Covenant) -> None:
     """Take every picture of a running covenant."""
     async with open_browser() as browser:
         for shot in SHOTS:
-            await take(browser, covenant.url("portal"), shot)
+            staff = shot.staff_of
+            url = covenant.pages_url(staff) if staff else covenant.url("portal")
+            await take(browser, url, shot)
 
 
 def main() -> int:

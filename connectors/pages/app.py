@@ -21,10 +21,9 @@ from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.openapi import ApiInfo
 from datwat.party.serve import Listener
-from datwat.party.settings import read_secret
 from datwat.web.errors import ErrorPages
 from datwat.web.login import Login
-from datwat.web.provider import Provider
+from datwat.web.provider import Provider, find_client_secret
 from datwat.web.site import Site
 
 # Somebody waits in front of a screen.
@@ -46,7 +45,9 @@ class StaffPages:
     def build(cls, settings: ConnectorSettings, service: ClientService) -> Self:
         """Return the pages, not yet served; raise ThemeError, PartsMissingError, SecretError."""
         site = build_site(settings)
-        provider = Provider(build_options(settings), _find_client_secret(settings))
+        provider = Provider(
+            build_options(settings), find_client_secret(settings.home, STAFF_SECRET_NAME)
+        )
         drafts = Drafts()
         login = Login(site, provider, build_entrance(settings, drafts))
         return cls(site, login, StaffDesk(service, drafts), drafts)
@@ -80,10 +81,3 @@ def open_pages(
     stack.callback(asyncio.ensure_future(pages.run()).cancel)
     app = pages.build_app(limits)
     return (Listener("pages", app, settings.pages_host, settings.pages_port),)
-
-
-def _find_client_secret(settings: ConnectorSettings) -> str | None:
-    """Return the secret that the provider gave this client, where there is one."""
-    if not (settings.home / "secrets" / STAFF_SECRET_NAME).exists():
-        return None
-    return read_secret(settings.home, STAFF_SECRET_NAME).decode("utf-8").strip()

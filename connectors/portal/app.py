@@ -30,12 +30,11 @@ from datwat.party.http_in import build_app
 from datwat.party.http_out import HttpOut
 from datwat.party.openapi import ApiInfo
 from datwat.party.serve import Listener
-from datwat.party.settings import read_secret
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.protocol import blinding
 from datwat.web.errors import ErrorPages
 from datwat.web.login import Login
-from datwat.web.provider import Provider
+from datwat.web.provider import Provider, find_client_secret
 from datwat.web.site import Site
 
 INFO = ApiInfo(
@@ -53,7 +52,9 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
     """
     blinding.run_self_test()
     key = load_signing_key(settings.home)
-    provider = Provider(build_options(settings), _find_client_secret(settings))
+    provider = Provider(
+        build_options(settings), find_client_secret(settings.home, CLIENT_SECRET_NAME)
+    )
     site = build_site(settings)
     async with AsyncExitStack() as stack:
         ratchet = stack.enter_context(open_ratchet(settings))
@@ -120,13 +121,6 @@ def build_commands(
         }
 
     return {"status": status, **build_counter_commands(site, desk)}
-
-
-def _find_client_secret(settings: PortalSettings) -> str | None:
-    """Return the secret that the provider gave this client, where there is one."""
-    if not (settings.home / "secrets" / CLIENT_SECRET_NAME).exists():
-        return None
-    return read_secret(settings.home, CLIENT_SECRET_NAME).decode("utf-8").strip()
 
 
 async def _purge_for_ever(site: Site[Resident]) -> None:

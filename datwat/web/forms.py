@@ -28,6 +28,8 @@ MOST_FIELDS: Final = 300
 LONGEST_VALUE: Final = 10_000
 CSRF_FIELD: Final = "csrf"
 ID_FIELD: Final = "form_id"
+# What is asked anew and held for nobody, of whatever form: a BSN is used at once or not at all.
+NEVER_HELD: Final = frozenset({"bsn"})
 _KIND: Final = "application/x-www-form-urlencoded"
 _ID_BYTES: Final = 12
 _LONGEST_ID: Final = 40
@@ -120,7 +122,8 @@ class Forms:
         _read_id(values)
         self.purge(now)
         make_room(self._parked, _MOST_PARKED)
-        self._parked[ended.mark, request.url.path] = _Parked(values, now + PARKED)
+        kept = {name: held for name, held in values.items() if name not in NEVER_HELD}
+        self._parked[ended.mark, request.url.path] = _Parked(kept, now + PARKED)
 
     def purge(self, now: datetime) -> None:
         """Forget what waited too long."""

@@ -14,12 +14,14 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from datwat.party.settings import read_secret
 from datwat.party.telemetry import get_logger
 from datwat.web.problems import LoginLevelError, LoginRefusedError, ProviderUnreachableError
 
@@ -155,6 +157,13 @@ class Provider:
             _log.warning("provider_refused")
             raise ProviderUnreachableError("The identity provider is not the configured one.")
         metadata["id_token_signing_alg_values_supported"] = usable
+
+
+def find_client_secret(home: Path, name: str) -> str | None:
+    """Return the secret that the provider gave this client, where there is one."""
+    if not (home / "secrets" / name).exists():
+        return None
+    return read_secret(home, name).decode("utf-8").strip()
 
 
 def require_level(claims: Mapping[str, Any], levels: frozenset[str], now: datetime) -> None:

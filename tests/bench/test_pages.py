@@ -96,7 +96,7 @@ def test_numbers_of_cards_are_read_once_and_in_order() -> None:
 
 
 async def test_a_login_that_stops_is_no_session() -> None:
-    with open_portal(0) as portal, pytest.raises((RuntimeError, KeyError)):
+    with open_portal(0) as portal, pytest.raises(RuntimeError, match="stopped with 404 at /login"):
         await log_in(portal, "999990019")  # type: ignore[arg-type]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, timedelta
 
 import httpx
@@ -15,6 +16,7 @@ from connectors.portal.pages.paper.gathering import MOST_IN_DOCUMENT
 from datwat.party import clock
 from datwat.party.http_out import PeerUnreachableError
 from datwat.protocol.errors import DatwatError
+from datwat.protocol.own_affairs import OwnInvolvements
 from datwat.web.dates import ZONE
 from datwat.web.problems import SessionMissingError
 from tests.portal.downloads_world import build_downloads_world
@@ -205,6 +207,21 @@ async def test_words_stay_on_the_page_where_the_copy_cannot_be_made(
         vars(world.desk)["fetch_involvements"] = build_downloads_world().desk.fetch_involvements  # type: ignore[attr-defined]  # set there
         fields = {**read_form(answer.text, FAMILY), "what": "json", "remarks": WORDS}
         assert (await client.post(FAMILY, data=fields)).json()["remarks"] == WORDS
+
+
+async def test_a_file_says_through_whose_eyes_also_where_somebody_switches_meanwhile() -> None:
+    world = build_downloads_world()
+    read: Callable[[bytes], Awaitable[OwnInvolvements]] = vars(world.desk)["fetch_involvements"]
+    async with world.client(represents=True) as client:
+        *_, session = world.site.sessions._held.values()  # noqa: SLF001 - a second window of the same
+
+        async def switch(handle: bytes) -> OwnInvolvements:
+            session.held.viewing = "represented"
+            return await read(handle)
+
+        vars(world.desk)["fetch_involvements"] = switch
+        answer = await ask(client, FAMILY, what="json", remarks=WORDS)
+    assert answer.json()["eyes"] == "self"
 
 
 async def test_words_wait_where_the_broker_ended_the_session() -> None:

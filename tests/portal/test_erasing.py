@@ -135,7 +135,8 @@ async def test_a_session_that_ended_leads_back_to_the_same_page(surfer: Surfer, 
 
 
 @pytest.mark.parametrize(
-    ("language", "size", "with_scripts"), [("nl", NARROW, True), ("en", WIDE, True), ("nl", NARROW, False)]
+    ("language", "size", "with_scripts"),
+    [("nl", NARROW, True), ("en", WIDE, True), ("nl", NARROW, False)],
 )
 async def test_in_a_browser_in_each_state(
     tmp_path: Path, desk: Desk, language: str, size: dict[str, int], with_scripts: bool

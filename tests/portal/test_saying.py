@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from datwat.party.http_out import PeerRefusedError, PeerUnreachableError
+from datwat.protocol.bundle import Bundle
 from datwat.web.problems import SessionMissingError
-from tests.portal.affairs import FULL, OTHER, TEAM, build_question, change
+from tests.portal.affairs import FULL, OTHER, OWN, TEAM, build_question, change
 from tests.portal.saying import URL, StandIn, World, read_form
 from tests.portal.surfing import PATHS, Surfer
 
@@ -150,6 +151,26 @@ async def test_what_is_sent_when_the_broker_ended_the_session_is_kept_too(
     assert "Nog een keer" in again.text
     assert (await surfer.post(again)).status_code == 303
     assert len(desk.wishes) == 1
+
+
+async def test_who_switches_meanwhile_in_a_second_window_changes_nothing_of_what_was_sent(
+    surfer: Surfer, desk: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.own = FULL
+    page = await surfer.open("/consents/51/withdraw")
+    held, read = surfer.world.find(surfer.token), desk.require_bundle
+
+    async def switch() -> Bundle:
+        held.viewing = "represented"
+        return await read()
+
+    monkeypatch.setattr(desk, "require_bundle", switch)
+    done = await surfer.post(page)
+    assert done.status_code == 303
+    assert [handle for handle, _ in desk.sent.values()] == [OWN]
+    number = int(done.headers["location"].rpartition("/")[2])
+    assert held.said.find_receipt("self", number)
+    assert not held.said.find_receipt("represented", number)
 
 
 @pytest.mark.parametrize("step", ["/questions/new", "/shield/on", "/consents/51/withdraw"])

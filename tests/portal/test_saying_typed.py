@@ -12,6 +12,7 @@ from tests.portal.surfing import PATHS, Surfer
 
 async def test_too_much_and_a_number_are_told_and_nothing_is_lost(surfer: Surfer) -> None:
     page = await surfer.send(await surfer.open("/questions/new"), to=TEAM)
+    assert "maxlength" not in page.text  # a browser cuts off what is pasted, and says nothing
     long = await surfer.post(page, text="w" * (MOST + 7))
     assert "Uw tekst is 7 tekens te lang." in long.text
     assert "w" * (MOST + 7) in long.text

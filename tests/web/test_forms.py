@@ -176,6 +176,19 @@ async def test_what_was_typed_when_the_session_had_ended_waits_for_the_same_pers
     assert TEXT not in (await visitor.client.get("/gallery")).text
 
 
+async def test_a_bsn_waits_for_nobody(
+    visitor: Visitor, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await visitor.log_in()
+    fields = {**await visitor.read_form(), "question": TEXT, "bsn": "999990019"}
+    later = clock.now() + IDLE
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert (await visitor.send(fields)).status_code == 401
+    [waits] = world.site.forms._parked.values()  # noqa: SLF001 - that it is in no memory is what is tested
+    assert waits.values["question"] == (TEXT,)
+    assert "999990019" not in str(waits.values)
+
+
 async def test_nobody_else_finds_what_was_typed(
     visitor: Visitor, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -236,3 +236,11 @@ async def test_a_session_that_ended_asks_for_a_new_login(
     assert page.status_code == 401
     assert '/login?next=/gallery"' in page.text
     assert "Alles bij elkaar" not in page.text
+
+
+async def test_a_refused_login_repeats_nothing_that_the_provider_sent(visitor: Visitor) -> None:
+    sent = await visitor.begin()
+    refused = await visitor.come_back({**sent, "state": "other-state"}, page="2")
+    assert refused.status_code >= 400
+    assert 'href="/login/callback?lang=en&amp;page=2"' in refused.text
+    assert "other-state" not in refused.text

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from connectors.portal.desk import ResidentDesk
 from connectors.portal.errors import OrganisationUnknownError
 from connectors.portal.pages.words import Words
-from connectors.portal.resident import Resident
+from connectors.portal.resident import Resident, Who
 from connectors.portal.said import Page, Receipt, Unanswered
 from datwat.party.http_out import PeerError, PeerRefusedError
 from datwat.protocol.acts import Wish
@@ -48,7 +48,8 @@ class Acting:
         """
         held = visit.session.held
         try:
-            sent = await self._desk.prepare_wish(held.handle, wish)
+            handle = held.require_handle(find_who(visit, form))
+            sent = await self._desk.prepare_wish(handle, wish)
         except (PeerError, ProtocolError, OrganisationUnknownError):  # nothing has left the portal
             return self._show_away(visit, form, page, "not_done")
         under_way = Unanswered(sent, receipt, page, visit.now)
@@ -89,7 +90,7 @@ class Acting:
             return await self._show_refused(visit, codes, person.index)
         at = visit.now.replace(microsecond=0)
         receipt = replace(under_way.receipt, number=person.index, at=at)
-        held.said.keep_receipt(held.viewing, receipt)
+        held.said.keep_receipt(find_who(visit, form), receipt)
         return visit.redirect(f"/receipts/{person.index}")
 
     def _show_away(self, visit: Visit[Resident], form: Form, page: Page, state: str) -> Response:
@@ -114,6 +115,16 @@ def find_other_person(visit: Visit[Resident], form: Form) -> Response | None:
     if form.value(WHO) == visit.session.held.viewing:
         return None
     return visit.render("other_person.html", {"path": visit.request.url.path}, status=_CONFLICT)
+
+
+def find_who(visit: Visit[Resident], form: Form) -> Who:
+    """Return about whom a form was made, which `find_other_person` let pass.
+
+    By the form and not by whose pages are shown: while it waits for the broker somebody may switch
+    in a second window.
+    """
+    held = visit.session.held
+    return next((who for who in held.persons if who == form.value(WHO)), held.viewing)
 
 
 def restore_person(visit: Visit[Resident], form: Form) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -19,7 +18,7 @@ from starlette.routing import Route
 
 from connectors.portal.desk import ResidentDesk
 from connectors.portal.errors import PortalError
-from connectors.portal.pages.acting import find_other_person, keep_typed, restore_person
+from connectors.portal.pages.acting import find_other_person, find_who, keep_typed, restore_person
 from connectors.portal.pages.paper.family_document import Typed, build_family_document
 from connectors.portal.pages.paper.framing import Setting
 from connectors.portal.pages.paper.gathering import (
@@ -41,6 +40,7 @@ from connectors.portal.pages.paper.own_data import (
 )
 from connectors.portal.pages.paper.printing import Printing
 from connectors.portal.pages.persons import find_whose
+from connectors.portal.pages.typed import read_day
 from connectors.portal.pages.words import Words
 from connectors.portal.resident import Resident
 from datwat.party.http_out import PeerError
@@ -104,7 +104,7 @@ class Downloads:
         if form.errors:
             return visit.render_refused("downloads.html", _build_context(visit, form))
         if what == "json":
-            return await self._answer_data(visit)
+            return await self._answer_data(visit, form)
         return await self._answer_log(visit, form, period)
 
     async def show_family(self, visit: Visit[Resident]) -> Response:
@@ -130,14 +130,16 @@ class Downloads:
         if form.errors:
             return visit.render_refused("downloads_family.html", _build_context(visit, form))
         try:
-            return await self._answer_family(visit, typed, what)
+            return await self._answer_family(visit, form, typed, what)
         except SessionMissingError:
             return await keep_typed(visit)
         except (PeerError, ProtocolError, PortalError):  # what was typed must not be lost with it
             context = {**_build_context(visit, form), "is_broken": True}
             return visit.render("downloads_family.html", context, status=_UNAVAILABLE)
 
-    async def _answer_family(self, visit: Visit[Resident], typed: Typed, what: str) -> Response:
+    async def _answer_family(
+        self, visit: Visit[Resident], form: Form, typed: Typed, what: str
+    ) -> Response:
         found = await self._desk.fetch_involvements(visit.session.held.handle)
         if what == "json":
             copy = FamilyCopy(
@@ -145,7 +147,7 @@ class Downloads:
                 type="family_copy",
                 made_at=visit.now,
                 made_by=_find_maker(visit),
-                eyes=_find_eyes(visit),
+                eyes=_find_eyes(visit, form),
                 for_whom=typed.for_whom,
                 agreed=typed.agreed,
                 remarks=typed.remarks,
@@ -153,17 +155,17 @@ class Downloads:
             )
             data = encode_file(copy)
             return answer_file(visit, data, JSON, build_name(visit, "family-copy", "json"))
-        setting = await self._build_setting(visit)
+        setting = await self._build_setting(visit, form)
         made = await self._printing.build_pdf(build_family_document(setting, found, typed))
         return answer_file(visit, made, PDF, build_name(visit, "family-copy", "pdf"))
 
-    async def _answer_data(self, visit: Visit[Resident]) -> Response:
+    async def _answer_data(self, visit: Visit[Resident], form: Form) -> Response:
         affairs = await fetch_affairs(self._desk, visit.session.held.handle)
         data = await asyncio.to_thread(
             encode_own_data,
             affairs,
             made_by=_find_maker(visit),
-            eyes=_find_eyes(visit),
+            eyes=_find_eyes(visit, form),
             made_at=visit.now,
         )
         return answer_file(visit, data, JSON, build_name(visit, "own-data", "json"))
@@ -182,13 +184,13 @@ class Downloads:
             context = {**_build_context(visit, form), _PARTS: parts, "count": len(cards)}
             return visit.render_refused("downloads.html", context)
         contacts = {one.id: one.contact for one in self._desk.list_organisations()}
-        setting = await self._build_setting(visit)
+        setting = await self._build_setting(visit, form)
         taken = Taken(log, cards, contacts)
         document = await asyncio.to_thread(build_log_document, setting, taken)
         made = await self._printing.build_pdf(document)
         return answer_file(visit, made, PDF, build_name(visit, "own-log", "pdf"))
 
-    async def _build_setting(self, visit: Visit[Resident]) -> Setting:
+    async def _build_setting(self, visit: Visit[Resident], form: Form) -> Setting:
         bundle = await self._desk.require_bundle()
         pages = visit.site.pages
         return Setting(
@@ -197,7 +199,7 @@ class Downloads:
             pages.theme.texts,
             pages.theme.texts.organisation or pages.site.organisation,
             visit.now,
-            visit.session.held.viewing == "represented",
+            find_who(visit, form) == "represented",
         )
 
 
@@ -231,8 +233,8 @@ def _find_maker(visit: Visit[Resident]) -> Maker:
     return Maker(name=visit.site.pages.site.organisation)
 
 
-def _find_eyes(visit: Visit[Resident]) -> Eyes:
-    return "self" if visit.session.held.viewing == "self" else "representative"
+def _find_eyes(visit: Visit[Resident], form: Form) -> Eyes:
+    return "self" if find_who(visit, form) == "self" else "representative"
 
 
 def _read_period(visit: Visit[Resident], form: Form) -> Period:
@@ -241,20 +243,8 @@ def _read_period(visit: Visit[Resident], form: Form) -> Period:
     if pressed:
         since, _, until = pressed.partition("/")
     else:
-        since, until = form.value("since").strip(), form.value("until").strip()
-    found = Period(_read_day(visit, form, "since", since), _read_day(visit, form, "until", until))
+        since, until = form.value("since"), form.value("until")
+    found = Period(read_day(visit, form, "since", since), read_day(visit, form, "until", until))
     if found.since and found.until and found.until < found.since:
         form.refuse("until", visit.say(mark("Choose a last day that is not before the first day.")))
     return found
-
-
-def _read_day(visit: Visit[Resident], form: Form, name: str, typed: str) -> date | None:
-    if not typed:
-        return None
-    for pattern in ("%Y-%m-%d", "%d-%m-%Y"):  # as a browser sends it, and as people type it
-        try:
-            return datetime.strptime(typed, pattern).date()  # noqa: DTZ007 - a day, in no zone
-        except ValueError:
-            continue
-    form.refuse(name, visit.say(mark("Give a date: day, month and year.")))
-    return None

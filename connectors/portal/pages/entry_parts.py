@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from connectors.portal.pages.laws import Law, find_laws, spell_out
@@ -176,15 +175,6 @@ def build_proofs(card: AccessCard) -> list[Proof]:
         )
         for one in sorted(card.proofs, key=lambda one: one.index)
     ]
-
-
-def find_moment(card: AccessCard, name: str) -> datetime | None:
-    """Return a moment that an act states of the person."""
-    value = card.details.get(name)
-    try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 _MODES: Final = {"no_objection": "no_objection_written"}

@@ -7,10 +7,11 @@ session and never in an address; a place in the log is the broker's own opaque c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Final, Literal, get_args
 
 from connectors.portal.pages.log_results import Result, find_result
+from connectors.portal.pages.typed import read_day
 from connectors.portal.resident import Resident
 from datwat.protocol.access_log import AccessCard
 from datwat.web.dates import ZONE
@@ -27,7 +28,6 @@ GROUPS: Final[dict[Group, frozenset[Result]]] = {
 FIELDS: Final = ("since", "until", "organisation", "result")
 LONGEST_NAME: Final = 100
 _MOST_NAMES: Final = 100
-_BAD_DATE: Final = mark("Give a date: day, month and year.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def find_view(visit: Visit[Resident]) -> LogView:
 
 def read_filters(visit: Visit[Resident], form: Form) -> Filters:
     """Return what a form asks for, and note in it what is wrong."""
-    since = _read_day(visit, form, "since")
-    until = _read_day(visit, form, "until")
+    since = read_day(visit, form, "since", form.value("since"))
+    until = read_day(visit, form, "until", form.value("until"))
     if since and until and until < since:
         form.refuse("until", visit.say(mark("Choose a last day that is not before the first day.")))
     organisation = form.text(
@@ -127,16 +127,3 @@ def fill_form(form: Form, filters: Filters) -> Form:
         "result": (filters.result or "",),
     }
     return form
-
-
-def _read_day(visit: Visit[Resident], form: Form, name: str) -> date | None:
-    typed = form.value(name).strip()
-    if not typed:
-        return None
-    for pattern in ("%Y-%m-%d", "%d-%m-%Y"):  # as a browser sends it, and as people type it
-        try:
-            return datetime.strptime(typed, pattern).date()  # noqa: DTZ007 - a day, in no zone
-        except ValueError:
-            continue
-    form.refuse(name, visit.say(_BAD_DATE))
-    return None

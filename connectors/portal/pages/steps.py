@@ -17,6 +17,7 @@ from connectors.portal.pages.acting import (
     WHO,
     Acting,
     find_other_person,
+    find_who,
     keep_typed,
     restore_person,
 )
@@ -117,7 +118,7 @@ class Steps(Generic[FetchedT]):
                 return other
             resumed = await self._acting.resume(visit, form)
             if resumed is not None:
-                return self._end(visit, resumed)
+                return self._end(visit, form, resumed)
             try:
                 fetched = await self._fetch(visit)
             except SessionMissingError:
@@ -147,17 +148,17 @@ class Steps(Generic[FetchedT]):
         held = visit.session.held
         values = self._read(visit, form, place + 1, fetched)
         if place + 1 < len(self._steps):
-            held.said.keep_draft(held.viewing, self._base, values)
+            held.said.keep_draft(find_who(visit, form), self._base, values)
             return visit.redirect(self._path(place + 1))
         context = self._build_context(visit, form, place, fetched)
         page = Page(self._steps[place].template, context)
-        return self._end(visit, await self._finish(visit, form, values, fetched, page))
+        return self._end(visit, form, await self._finish(visit, form, values, fetched, page))
 
-    def _end(self, visit: Visit[Resident], response: Response) -> Response:
+    def _end(self, visit: Visit[Resident], form: Form, response: Response) -> Response:
         """Forget the answers of a wish that was done."""
         if "location" in response.headers:
             held = visit.session.held
-            held.said.drop_draft(held.viewing, self._base)
+            held.said.drop_draft(find_who(visit, form), self._base)
         return response
 
     def _is_answered(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Final
 
 from connectors.client.own_text import has_number
@@ -47,6 +48,19 @@ def read_typed(visit: Visit[Resident], form: Form, name: str, missing: str) -> s
         sentence = mark("Your text is %(many)s signs too long. Make it shorter.")
         form.refuse(name, visit.say(sentence, many=len(line) - MOST))
     return line
+
+
+def read_day(visit: Visit[Resident], form: Form, name: str, typed: str) -> date | None:
+    """Return a day; None where none was typed, or where it is none, which the form notes."""
+    if not typed.strip():
+        return None
+    for pattern in ("%Y-%m-%d", "%d-%m-%Y"):  # as a browser sends it, and as people type it
+        try:
+            return datetime.strptime(typed.strip(), pattern).date()  # noqa: DTZ007 - a day, in no zone
+        except ValueError:
+            continue
+    form.refuse(name, visit.say(mark("Give a date: day, month and year.")))
+    return None
 
 
 def join_lines(text: str) -> str:

@@ -106,9 +106,7 @@ async def test_a_message_without_an_answer_says_that_there_is_none(
 ) -> None:
     store, acts = ClientStore(own_engine), OwnActs(own_engine)
     statement = say(opens=opens())
-    sent = broker.world.build(
-        "social-team", "open_occasion", [member(next(NUMBERS))], statement
-    )
+    sent = broker.world.build("social-team", "open_occasion", [member(next(NUMBERS))], statement)
     store.record_sent(sent, None, now(), statement)
     (found,) = acts.list_by(statement.professional.id, ACTS, now() - OFTEN_AGO, ORIGIN)
     assert found.state == "pending"

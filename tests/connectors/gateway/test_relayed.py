@@ -72,10 +72,12 @@ async def test_a_contact_request_reaches_the_staff_once(world: World) -> None:
 async def test_a_contact_request_goes_forward_and_ends(world: World) -> None:
     await world.send(CONTACTS, message("contact_request", delivery()))
     book = world.gateway.contacts
-    number = book.list_open(now())[0].number
-    book.mark(number, "seen")
+    number, late = book.list_open(now())[0].number, now() + timedelta(days=6)
+    for is_seen in (False, True):
+        wish = book.require(number, late)
+        assert (wish.state, wish.is_seen) == ("overdue", is_seen)
+        book.mark(number, "seen")
     assert book.require(number, now()).state == "seen"
-    assert book.require(number, now() + timedelta(days=6)).state == "overdue"
     book.mark(number, "answered")
     book.mark(number, "seen")
     assert book.require(number, now() + timedelta(days=6)).state == "answered"

@@ -156,7 +156,7 @@ async def log_in(page: Page, who: str, path: str = "/login") -> None:
     await page.wait_for_url("**/")
 
 
-_HIDDEN = re.compile(r'<input type="hidden" name="(csrf|form_id)" value="([^"]*)">')
+HIDDEN = re.compile(r'<input type="hidden" name="(csrf|form_id)" value="([^"]*)">')
 _OWN = re.compile(r'href="(/own/[0-9a-f]{16})">([^<]*)<')
 
 
@@ -183,7 +183,7 @@ class Worker:
     def read_form(self, path: str) -> dict[str, str]:
         """Return the hidden fields of the page's own form."""
         page = self.read(path)
-        return dict(_HIDDEN.findall(page[page.index("<main") :]))
+        return dict(HIDDEN.findall(page[page.index("<main") :]))
 
     def send(
         self, path: str, form: dict[str, str] | None = None, /, **fields: str

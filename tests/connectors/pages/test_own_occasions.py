@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, func, select, update
 
 from connectors.client.own_occasions import OwnOccasions
 from connectors.client.store import ClientStore
+from connectors.tables import MIGRATIONS, occasion_staff, occasions
+from datwat.party.database import migrate
 from datwat.protocol.acts import Handler, OccasionStatement
 from tests.connectors.client.conftest import own_engine
 
@@ -64,3 +68,28 @@ def test_a_closed_one_and_one_of_before_are_nobodys(own_engine: Engine) -> None:
     store.close_occasion("a-1", NOW)
     store.add_occasion("old", bytes(16), ["K-1"], NOW)
     assert own.list_for("noor", NOW) == ()
+
+
+def test_what_is_open_when_the_list_of_staff_is_made_is_in_it(own_engine: Engine) -> None:
+    own = open_occasion(own_engine, "a-1", work("noor"), work("sam"))
+    open_occasion(own_engine, "a-2", work("noor"))
+    ClientStore(own_engine).close_occasion("a-2", NOW)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with own_engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0006")
+    migrate(own_engine, MIGRATIONS)
+    assert [one.number for one in own.list_for("noor", NOW)] == ["a-1"]
+    assert [one.number for one in own.list_for("sam", NOW)] == ["a-1"]
+    with own_engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(occasion_staff)).scalar() == 2
+
+
+def test_a_page_reads_none_of_the_others(own_engine: Engine) -> None:
+    own = open_occasion(own_engine, "a-1", work("noor"))
+    open_occasion(own_engine, "a-2", work("sam"))
+    with own_engine.begin() as connection:  # one that cannot be read at all
+        broken = update(occasions).where(occasions.c.number == "a-2")
+        connection.execute(broken.values(handlers=b"?"))
+    assert [one.number for one in own.list_for("noor", NOW)] == ["a-1"]
