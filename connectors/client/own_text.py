@@ -29,7 +29,7 @@ _NUMBER: Final = re.compile(r"(?<!\d)\d(?:[ .\-/]?\d){8}(?!\d)")
 
 
 def require_no_number(draft: Draft) -> None:
-    """Raise NumberInTextError where a text of a message has a number that may be a BSN."""
+    """Raise NumberInTextError where a text or number of a message may be a BSN."""
     for part in (draft.statement, draft.extra, *(person.members for person in draft.persons)):
         for text in _list_texts(part):
             require_no_number_in(text)
@@ -56,6 +56,8 @@ def _list_texts(value: object) -> Iterator[str]:
                     yield held
             else:
                 yield from _list_texts(held)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield str(value)  # the number of an entry may be typed too
     elif isinstance(value, list | tuple):
         for held in value:
             yield from _list_texts(held)

@@ -45,6 +45,7 @@ from tests.promises.needles import (
     find_leaks,
     read_files,
 )
+from tests.promises.pages import walk_the_portals_pages, walk_the_staffs_pages
 
 MARKED = ("999990019", "999993653")
 NOOR = Professional(id="noor", role="regisseur")
@@ -168,6 +169,8 @@ def walked(world: World) -> World:
     add_to_youth_help(world)
     differences, _ = world.play(world.promises)
     assert differences == []
+    walk_the_staffs_pages(world, world.promises, MARKED)
+    walk_the_portals_pages(world, world.promises, MARKED)
     do_the_other_acts(world)
     read_at_the_portal(world)
     return world

@@ -35,6 +35,8 @@ MEMBER_ROLES = {
 VERDICTS = {"meets_conditions", "does_not_meet_conditions", "condition_met", "condition_unmet"}
 # What the broker notes of an act besides the reasons that a partner may state.
 NOTED = {"registered", "reconfirmed", "annulled", "noted"}
+# What a card of the broker's own says (who acts, why contents are gone): the portal's entry page.
+PORTAL_READS = {"broker", "reason_on_request", "reason_failure"}
 STIFF = re.compile(
     r"\b(je|jij|jouw|indien|middels|conform|derhalve|teneinde|alsmede|betreffende|inzake"
     r"|geschiedt|dient|dienen|voornoemde|AVG|UAVG|BSN|artikel \d)\b"
@@ -128,6 +130,7 @@ def list_protocol_codes() -> set[str]:
         *name("opening", list_values(SpecialSituation, "opening")),
         *name("contact_state", {*get_args(ShownState), "relayed", "not_relayed"}),
         *name("reason", {*get_args(EndReason), *list_values(CloseOccasion, "reason"), *NOTED}),
+        *PORTAL_READS,
     }
 
 

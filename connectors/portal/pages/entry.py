@@ -13,6 +13,7 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connectors.client.own_text import has_number
 from connectors.portal.desk import ResidentDesk
 from connectors.portal.pages.entry_facts import build_facts
 from connectors.portal.pages.entry_parts import (
@@ -99,6 +100,7 @@ def read_number(typed: str) -> int:
     if not (typed.isascii() and typed.isdigit() and len(typed) <= len(str(_LARGEST))):
         raise NotFoundError
     number = int(typed)
-    if number > _LARGEST or str(number) != typed:
+    # A citizen service number in an address is nobody's entry, and goes no further (promise 1).
+    if number > _LARGEST or str(number) != typed or has_number(typed):
         raise NotFoundError
     return number

@@ -11,7 +11,7 @@ import httpx
 CASE = 3
 OCCASION = "gezin-f"
 TEAM = "social-team"
-_FORM = re.compile(r'<form class="form"[^>]*action="([^"]*)"(.*?)</form>', re.DOTALL)
+_FORM = re.compile(r'<form class="form[^"]*"[^>]*action="([^"]*)"(.*?)</form>', re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')
 
 
