@@ -10,11 +10,13 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 _USER = "postgres"
+_WAITS = (1.0, 5.0)
 _INIT_SECONDS = 60
 _LONGEST_SOCKET = 107  # what a Unix socket's address holds
 
@@ -52,10 +54,13 @@ def create_cluster(programs: Path, folder: Path) -> None:
         stderr=subprocess.DEVNULL,
         **build_user(),
     )
-    # Seen once in many runs on a busy machine: the server's own first start did not come up.
-    if run(check=False).returncode:
+    # Seen on a busy machine: the server's own first start did not come up, twice in a row even.
+    for seconds in _WAITS:
+        if not run(check=False).returncode:
+            return
         shutil.rmtree(folder / "data", ignore_errors=True)
-        run(check=True)
+        time.sleep(seconds)
+    run(check=True)
 
 
 def build_command(programs: Path, folder: Path) -> list[str]:
