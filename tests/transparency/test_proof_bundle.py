@@ -187,6 +187,8 @@ async def test_all_that_a_resident_sees_is_proved_in_tree_and_tail(broker: Runni
 
 
 async def test_it_says_how_far_cosignatures_reach(broker: Running) -> None:
+    for witness in ("one.example", "two.example"):
+        cosign(broker, witness)
     bsn = next(NUMBERS)
     await open_household(broker, bsn)
     await broker.broker.publishing.tag_roots.state()
