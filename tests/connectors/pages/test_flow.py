@@ -189,6 +189,26 @@ def test_an_answer_that_was_lost_is_fetched_and_counts_once(world: World, noor: 
     assert count_sent(world, "release") == before
 
 
+def test_a_question_that_was_changed_in_between_is_shown_as_it_was_sent(
+    world: World, noor: Staffer
+) -> None:
+    wanted = ask_youth_help(noor)
+    first = noor.read(f"{wanted}/check")
+    with losing_answers(world, "/v1/releases"):
+        assert noor.send(f"{wanted}/check").status_code == 503
+    noor.follow(f"{wanted}/why", dict.fromkeys(BLADES, "Another reason."))
+    before = len(world.recorders["broker"].find("/v1/releases"))
+    changed = noor.send(f"{wanted}/check")
+    assert changed.status_code == 422
+    assert "You changed this after you sent it" in changed.text
+    assert "Another reason." not in changed.text
+    assert len(world.recorders["broker"].find("/v1/releases")) == before
+    page = noor.read(noor.follow(f"{wanted}/check"))
+    assert "P. Vos" in page
+    assert "Another reason." not in page
+    assert first.count("</dd>") == noor.read(f"{wanted}/check").count("</dd>")
+
+
 def test_a_source_that_is_away_gives_nothing_and_can_be_asked_again(
     world: World, noor: Staffer
 ) -> None:
@@ -255,7 +275,7 @@ def test_an_occasion_is_opened_and_the_bsn_is_used_once(world: World, noor: Staf
     assert noor.follow(path, {"occasion": "new"}) == f"{question}/new"
     opening = {"kind": "help_request", "team": "Noord <b>", "number": "pages-1"}
     assert noor.follow(f"{question}/new", opening) == f"{question}/household"
-    person = {"number": "P-1", "name": "<script>alert(1)</script>Vis", "born": "1980-01-02"}
+    person = {"number": "P-71", "name": "<script>alert(1)</script>Vis", "born": "1980-01-02"}
     kept = {"age": "18+", "role": "resident", "source": "told"}
     assert noor.follow(f"{question}/member", {**person, **kept}) == f"{question}/identify"
     record = {"identity": "document", "name": "Vis", "born": "1980-01-02", "bsn": "999996009"}
@@ -273,7 +293,7 @@ def test_an_occasion_is_opened_and_the_bsn_is_used_once(world: World, noor: Staf
     assert "&lt;script&gt;alert(1)&lt;/script&gt;Vis" in page
     assert noor.follow(f"{question}/household") == f"{question}/person"
     assert "The occasion is open." in noor.read(f"{question}/person")
-    noor.choose(question, "P-1")
+    noor.choose(question, "P-71")
     nobody = find_section(noor.ask(question))
     assert "Nobody that this purpose can see" in nobody
     guarded = noor.begin(PURPOSE, OCCASION)
