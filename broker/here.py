@@ -16,10 +16,8 @@ from broker.api.routes import PolicyFiles
 from broker.exchange.gather import TicketKeys
 from datwat.party.trust_keeper import TrustKeeper
 from datwat.party.trust_list import Directory
-from datwat.protocol.access_log import Sentence
 from datwat.protocol.bundle import Bundle
 from datwat.protocol.keys import ExchangeKey, ExchangePublicKey
-from datwat.protocol.texts import Texts
 from datwat.protocol.ticket import derive_ticket_key
 
 
@@ -86,9 +84,5 @@ class PolicyHere:
 
     @classmethod
     def build(cls, bundle: Bundle, document: bytes) -> PolicyHere:
-        """Return the words of a bundle beside its bytes."""
-        titles = {
-            name: Sentence(nl=purpose["title"]["nl"], en=purpose["title"]["en"])
-            for name, purpose in bundle.catalogue["purposes"].items()
-        }
-        return cls(PolicyFiles(bundle.archive, document, Texts(bundle.texts), titles), bundle)
+        """Return a bundle and its bytes."""
+        return cls(PolicyFiles(bundle.archive, document), bundle)

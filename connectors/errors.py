@@ -87,6 +87,16 @@ class IdentityMissingError(ConnectorError):
     )
 
 
+class ClientNumberError(ConnectorError):
+    """A client number holds the BSN of the client's own record; it is not repeated."""
+
+    code = "client_number_is_bsn"
+    default_detail = (
+        "This client number holds the person's BSN, which this connector never keeps: name them by "
+        "a number of your own. Nothing was sent."
+    )
+
+
 class StaffIdError(ConnectorError):
     """An id of staff that has no place in the one spelling."""
 
@@ -213,6 +223,7 @@ register_problems(
         "lookup_answer": (502, "The key holder's answer does not hold"),
         "identity_mismatch": (409, "The identity does not fit"),
         "identity_missing": (409, "The identity is not known here"),
+        "client_number_is_bsn": (422, "A BSN as a number of your own"),
         "staff_id_invalid": (400, "Not an id of staff"),
         "purpose_unknown": _UNKNOWN,
         "partner_unknown": _UNKNOWN,

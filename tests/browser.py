@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _SECONDS = 30.0
@@ -31,6 +32,12 @@ class BrowserError(Exception):
 def find_browser() -> str | None:
     """Return the path of a Chromium, or None."""
     return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+
+
+def skip_without(what: str, *, is_there: bool) -> pytest.MarkDecorator:
+    """Return a mark that skips where programs are missing; in CI the test runs, and fails."""
+    is_skipped = not is_there and os.environ.get("CI") != "true"
+    return pytest.mark.skipif(is_skipped, reason=f"no {what} on this machine")
 
 
 class Tab:

@@ -67,8 +67,10 @@ _CONTENTS = (
     )
     .order_by(_ENTRIES.c.idx)
 )
+# Not by pairs: SQLite would read the whole table for a list of them.
 _FETCH_KEYS = select(_KEYS).where(
-    tuple_(_KEYS.c.subject_id, _KEYS.c.quarter).in_(bindparam("b_places", expanding=True))
+    _KEYS.c.subject_id.in_(_SUBJECT_IN),
+    _KEYS.c.quarter.in_(bindparam("b_quarters", expanding=True)),
 )
 _DESTROY = (
     update(_ENTRIES)
@@ -177,19 +179,17 @@ class SqlEnds:
     def fetch_contents(self, conn: Connection, places: Collection[Place]) -> list[ContentRow]:
         """Return every entry with an end of these subjects in these quarters, in order."""
         wanted = set(places)
-        given = {
-            "b_subjects": list({subject_id for subject_id, _ in wanted}),
-            "b_quarters": list({quarter for _, quarter in wanted}),
-        }
-        found: Iterable[Sequence[Any]] = conn.execute(_CONTENTS, given)
+        found: Iterable[Sequence[Any]] = conn.execute(_CONTENTS, _give_places(wanted))
         return [row for row in (ContentRow(*one) for one in found) if row.place in wanted]
 
     def fetch_quarter_keys(
         self, conn: Connection, places: Collection[Place]
     ) -> Mapping[Place, bytes]:
         """Return the sealed key of each place that has one."""
-        rows = conn.execute(_FETCH_KEYS, {"b_places": list(places)})
-        return {(bytes(row.subject_id), row.quarter): bytes(row.key_sealed) for row in rows}
+        wanted = set(places)
+        rows = conn.execute(_FETCH_KEYS, _give_places(wanted))
+        found = {(bytes(row.subject_id), row.quarter): bytes(row.key_sealed) for row in rows}
+        return {place: key for place, key in found.items() if place in wanted}
 
     def destroy_contents(self, conn: Connection, indexes: Sequence[int]) -> None:
         """Destroy what lies sealed beside these entries, and their ends."""
@@ -295,3 +295,10 @@ def _find_over(conn: Connection, subject_ids: Collection[bytes]) -> list[bytes]:
         rows = conn.execute(statement, {"b_subjects": list(left)}).scalars()
         left -= {bytes(subject_id) for subject_id in rows}
     return sorted(left)
+
+
+def _give_places(places: Collection[Place]) -> dict[str, list[Any]]:
+    return {
+        "b_subjects": list({subject_id for subject_id, _ in places}),
+        "b_quarters": list({quarter for _, quarter in places}),
+    }

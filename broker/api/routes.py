@@ -30,12 +30,11 @@ from broker.transparency.own_affairs import Eyes, OwnAffairs
 from broker.transparency.proof_bundle import ProofBundles
 from datwat.party.http_in import build_json_response, read_message
 from datwat.party.openapi import Operation
-from datwat.protocol.access_log import AccessLogProof, Sentence
+from datwat.protocol.access_log import AccessLogProof
 from datwat.protocol.messages import (
     ActObject,
     MessageObject,
 )
-from datwat.protocol.texts import Texts
 
 Wake = Callable[[], None]
 # What another partner is told of: the outbox need not wait for its next round.
@@ -44,12 +43,10 @@ _RELAYED = frozenset({"request_contact", "end", "report_wrong_person"})
 
 @dataclass(frozen=True, slots=True)
 class PolicyFiles:
-    """The bundle in force, as gateways fetch it, and its words."""
+    """The bundle in force, as gateways and the portal fetch it."""
 
     archive: bytes
     document: bytes
-    texts: Texts
-    titles: dict[str, Sentence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +144,6 @@ async def _answer_in_turn(api: Api, question: Question, fresh: Fresh) -> bytes:
 async def _answer_access_log(api: Api, request: Request) -> Response:
     question, fresh = await _admit(api, request, ActObject, ("access_log",))
     view = await api.portal.open_view(question, fresh)
-    policy = api.read_policy()
     with api.rooms.reading() as conn:
         page = api.reader.read_page(
             conn,
@@ -155,8 +151,6 @@ async def _answer_access_log(api: Api, request: Request) -> Response:
             with_own=not view.is_represented,
             asked=view.page,
             rid=question.object.rid,
-            texts=policy.texts,
-            titles=policy.titles,
         )
     return build_json_response(page)
 

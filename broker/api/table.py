@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from broker.exchange.errors import ActNotAllowedError
 from datwat.party.openapi import ApiInfo, Operation
-from datwat.protocol.access_log import AccessLog, AccessLogProof
+from datwat.protocol.access_log import AccessLogProof, ProvedLog
 from datwat.protocol.documents import SignedDocument
 from datwat.protocol.messages import (
     ActObject,
@@ -207,7 +207,7 @@ def list_operations(find: Callable[[str], Endpoint]) -> tuple[Operation, ...]:
         operation_id="readAccessLog",
         summary="Read a page of the resident's own log, with proofs.",
         endpoint=find("readAccessLog"),
-        answer=AccessLog,
+        answer=ProvedLog,
         message=(ActObject,),
         tag="portal",
     )

@@ -93,8 +93,8 @@ class Ends:
 
         quarter = derive_quarter(now)
         touched = {*places, *((subject_id, quarter) for subject_id, _ in places)}
-        with self._sealing.replaced.replacing(touched):
-            await self._log.append(Job(work, sees_all=True))
+        job = Job(work, sees_all=True)
+        await self._sealing.replaced.replace(touched, lambda: self._log.append(job))
         return Ended(count, places)
 
     async def end_subjects(self, now: datetime, after: bytes, limit: int) -> tuple[Ended, bytes]:
@@ -116,9 +116,9 @@ class Ends:
             ended[:] = self._ends.destroy_subjects(conn, over)
             return []
 
-        quarter = derive_quarter(now)
-        with self._sealing.replaced.replacing([(each, quarter) for each in over]):
-            await self._log.append(Job(work, sees_all=True))
+        quarter, job = derive_quarter(now), Job(work, sees_all=True)
+        touched = [(each, quarter) for each in over]
+        await self._sealing.replaced.replace(touched, lambda: self._log.append(job))
         places = tuple((each, "") for each in ended if each in known)
         return Ended(len(ended), places), following
 

@@ -9,8 +9,9 @@ One process writes one log (its home is locked), so that this need not lie in th
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
@@ -54,3 +55,17 @@ class ReplacedKeys:
             with self._lock:
                 for place in places:
                     self._replacing.pop(place, None)
+
+    async def replace(
+        self, places: Collection[Place], append: Callable[[], Awaitable[object]]
+    ) -> None:
+        """Have `append` write new keys for these places; raises what it raises.
+
+        A caller that is cancelled may still find it written: until then all go on losing.
+        """
+
+        async def hold() -> None:
+            with self.replacing(places):
+                await append()
+
+        await asyncio.shield(hold())

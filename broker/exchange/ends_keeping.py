@@ -1,7 +1,7 @@
 """The housekeeper's last stage: contents and persons that end, keys that turn, what a restore lost.
 
 Rules: a bounded piece at a time, between which questions pass; what was erased is held by the
-ratchet and leaves the database's own journal (SQLite's WAL) within the same round or the next; the
+ratchet and leaves the database's own journal (SQLite's WAL) within half a minute; the
 ratchet lets go of it when no backup could bring it back.
 Source: house reference "audit-log", Ends; AVG 5(1)(e).
 """
@@ -20,13 +20,13 @@ from broker.audit.ends import Ends
 from broker.audit.key_keeping import KeyKeeper
 
 # Small enough that a question which waits for the writer hardly notices.
-_CONTENTS = 64
+_CONTENTS = 32
 _SUBJECTS = 100
 _KEYS = 200
 _LOST = 200
 _PAUSE = 0.002
-_REST = 0.25
-_TIDY_EVERY = 10.0
+_REST = 0.4
+_TIDY_EVERY = 30.0
 
 RecordEnded = Callable[[Sequence[Noted]], Awaitable[None]]
 Tidy = Callable[[], bool]

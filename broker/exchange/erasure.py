@@ -120,8 +120,8 @@ class Erasures:
 
         quarters = list_quarters(since, derive_quarter(now))
         places = [(wish.chain.subject_id, each) for each in quarters]
-        with self._rooms.sealing.replaced.replacing(places):
-            await self._rooms.log.append(Job(work, sees_all=True))
+        log, job = self._rooms.log, Job(work, sees_all=True)
+        await self._rooms.sealing.replaced.replace(places, lambda: log.append(job))
         self._on_erased(answer.contents if not answer.before else 0)
         return answer
 

@@ -22,12 +22,10 @@ from broker.audit.sealing import Sealing
 from broker.transparency.cards import Line, build_card
 from broker.transparency.pages import LOOK_AHEAD, CardPage
 from datwat.party.errors import PartyError
-from datwat.protocol.access_log import Sentence
 from datwat.protocol.acts import Page
 from datwat.protocol.entry import parse_entry
 from datwat.protocol.messages import OutcomeCore
 from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
-from datwat.protocol.texts import Texts
 from datwat.protocol.values import decode_bytes, encode_bytes
 
 _BATCH = 50
@@ -60,10 +58,8 @@ class AccessLogReader:
         with_own: bool,
         asked: Page,
         rid: bytes,
-        texts: Texts,
-        titles: dict[str, Sentence],
     ) -> bytes:
-        """Return the JSON of an `AccessLog`: one page under the newest signed checkpoint.
+        """Return the JSON of a `ProvedLog`: one page under the newest signed checkpoint.
 
         Where a `number` is asked it is the card of that entry alone: no card where the entry is
         nobody's, another's, or one that waits, as where there is none at all.
@@ -78,9 +74,7 @@ class AccessLogReader:
             "v": 1,
             "rid": encode_bytes(rid),
             "checkpoint": head.note,
-            "cards": [
-                build_card(lines, head.size, self._proofs, texts, titles) for lines in page.cards
-            ],
+            "cards": [build_card(lines, head.size, self._proofs) for lines in page.cards],
             "next": self._seal_cursor(page, subject_id) if asked.number is None else None,
         }
         if is_erased:

@@ -1,11 +1,12 @@
 """Who is involved with a resident now and who was, from their own log and the pointers. Pure.
 
 Rules: the log of the chains that who looks may read is the truth of the list: what it does not tell
-of an end has not ended for them, so that an end that waits, or is for the person alone, differs in
-nothing; a pointer adds only how to reach its source and how fresh it is. The resident sees all of
-their own, guarded and shielded kinds too. A representative sees what is `open`, each source's
-central contact only, and of what a source shielded the domain. Source: AVG 12, 15; domain.md,
-points 4 and 7; audit-log.md ("Chains").
+of an end has not ended for them. The resident sees all of their own, guarded and shielded kinds
+too; a pointer adds how to reach its source and how fresh it is, which go with a pointer that is
+destroyed before its end may be told. A representative sees what is `open` as it was told there,
+without how fresh it is and when it ends by itself: no log tells that, so it would show when a
+pointer turns to be for the person alone. They see each source's central contact only, and of what a
+source shielded the domain. Source: AVG 12, 15; domain.md, points 4 and 7; audit-log.md ("Chains").
 """
 
 from __future__ import annotations
@@ -140,7 +141,8 @@ class InvolvementList:
         past: list[PastInvolvement] = []
         for spell in spells:
             pointer = held.get((spell.source, spell.kind)) if spell.ended_at is None else None
-            if pointer is None and spell.ended_at is None and spell.expires_at <= self._now:
+            is_over = pointer is None and spell.expires_at <= self._now
+            if spell.ended_at is None and is_over and not self._is_represented:
                 spell.ended_at, spell.how = spell.expires_at, "expired"
             if spell.ended_at is None:
                 now.append(self._build_now(spell, pointer))
@@ -151,8 +153,10 @@ class InvolvementList:
     def _build_now(self, spell: _Spell, pointer: Involvement | None) -> OwnInvolvement:
         shielded = spell.shielded or (pointer is not None and pointer.shielded_by_source)
         hidden = self._is_represented and shielded
+        as_of, until_at = spell.told_at, None if self._is_represented else spell.expires_at
         if pointer is not None and not self._is_represented:
             shielded = shielded or pointer.shielded
+            as_of, until_at = pointer.reconfirmed_at, pointer.expires_at
         central = self._find_central(spell.source)
         return OwnInvolvement(
             number=spell.number,
@@ -163,8 +167,8 @@ class InvolvementList:
             contact=self._choose_contact(pointer, central),
             central=central,
             since_at=None if hidden else spell.since_at,
-            as_of=pointer.reconfirmed_at if pointer else spell.told_at,
-            until_at=pointer.expires_at if pointer else spell.expires_at,
+            as_of=as_of,
+            until_at=until_at,
             shielded=shielded,
         )
 

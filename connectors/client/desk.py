@@ -110,7 +110,8 @@ class Desk:
     ) -> list[Person]:
         """Return the persons of a message, each by handle, code or record, in this order.
 
-        Raises IdentityMissingError, IdentityMismatchError, BsnError: then nothing was sent.
+        Raises IdentityMissingError, IdentityMismatchError, BsnError, ClientNumberError: then
+        nothing was sent.
         """
         handles = self.store.find_handles((ref.client for ref in refs), clock.now())
         return [

@@ -1,17 +1,19 @@
 """Be sure the number fits the person, before a BSN is used at all.
 
-Rule (UAVG 46, Wabb 12; domain.md 11): family name, normalised, and date of birth must both equal
-those of the record that the BSN comes from; else nothing is sent. Pure; errors repeat nothing.
+Rules (UAVG 46, Wabb 12; domain.md 11): family name, normalised, and date of birth must both equal
+those of the record that the BSN comes from; a client number, which is kept, never holds it; else
+nothing is sent. Pure; errors repeat nothing.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import date
 
 from connectors.client.requests import ClientRef
-from connectors.errors import IdentityMismatchError, IdentityMissingError
+from connectors.errors import ClientNumberError, IdentityMismatchError, IdentityMissingError
 from datwat.protocol.acts import Identity
 from datwat.protocol.blinding import normalise_bsn
 
@@ -50,6 +52,17 @@ def require_same_person(record: Record, family_name: str | None, birth_date: dat
         raise IdentityMismatchError
 
 
+def require_bsn(number: str, bsn: str) -> str:
+    """Return the nine digits of the BSN of the client `number`, which is kept and may not hold it.
+
+    Raises BsnError, ClientNumberError.
+    """
+    digits = normalise_bsn(bsn)
+    if digits.removeprefix("0") in re.sub(r"\D", "", number):  # a system may leave out the zero
+        raise ClientNumberError
+    return digits
+
+
 def require_record(ref: ClientRef, own: Record | None) -> Record:
     """Return the record whose BSN may be used for `ref`; `own` is that of the own source, if any.
 
@@ -58,15 +71,16 @@ def require_record(ref: ClientRef, own: Record | None) -> Record:
     record counts, compared with what is stated.
 
     Raises:
-        IdentityMissingError, IdentityMismatchError, BsnError.
+        IdentityMissingError, IdentityMismatchError, BsnError, ClientNumberError.
     """
     if ref.record is None:
         if own is None or own.bsn is None:
             raise IdentityMissingError
         require_same_person(own, ref.family_name, ref.birth_date)
+        require_bsn(ref.client, own.bsn)
         return own
     given = Record(
-        bsn=normalise_bsn(ref.record.bsn),
+        bsn=require_bsn(ref.client, ref.record.bsn),
         family_name=ref.record.family_name,
         birth_date=ref.record.birth_date,
         identity=ref.identity or "stated",

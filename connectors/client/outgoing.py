@@ -23,7 +23,7 @@ from datwat.protocol.acts import (
     Statement,
 )
 from datwat.protocol.canonical import encode_canonical
-from datwat.protocol.keys import SigningKey
+from datwat.protocol.keys import ExchangeKey, SigningKey
 from datwat.protocol.messages import (
     ActObject,
     ContactRequestObject,
@@ -101,17 +101,24 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an act says, before anybody is looked up: `extra` are the object's own members."""
+    """What an act says, before anybody is looked up: `extra` are the object's own members.
+
+    `reply_key` opens what is released in answer.
+    """
 
     act: str
     persons: Sequence[Person] = field(repr=False)
     statement: Statement | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reply_key: ExchangeKey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A signed message: the bytes to send (again), and what its answer must fit."""
+    """A signed message: the bytes to send (again), and what its answer must fit.
+
+    The `reply_key` of a release lives in memory only.
+    """
 
     act: str
     rid: bytes
@@ -119,6 +126,7 @@ class Sent:
     object_bytes: bytes = field(repr=False)
     request_hash: bytes
     person_hashes: tuple[bytes, ...]
+    reply_key: ExchangeKey | None = field(default=None, repr=False)
 
     @classmethod
     def from_wire(cls, act: str, rid: bytes, wire: bytes, person_hashes: tuple[bytes, ...]) -> Self:
@@ -187,6 +195,7 @@ def build_sent(
         object_bytes=message.object,
         request_hash=_sha256(message.object),
         person_hashes=tuple(_sha256(part) for part in persons),
+        reply_key=draft.reply_key,
     )
 
 

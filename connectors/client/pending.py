@@ -44,6 +44,11 @@ class Attempt:
     first: Values | None = field(default=None, repr=False)
     _waiting: dict[tuple[str, tuple[str, ...]], _Waiting] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something of this form was sent and has no answer yet."""
+        return bool(self._waiting)
+
     def find(self, act: str, numbers: Sequence[str], now: datetime) -> Sent | None:
         """Return the message that went out before; raise PendingChangedError if it said other."""
         waiting = self._waiting.get((act, tuple(numbers)))
@@ -91,6 +96,13 @@ class Attempts:
             yield attempt
         finally:
             _CURRENT.reset(token)
+            if not attempt.is_waiting and self._held.get(form_id) is attempt:
+                del self._held[form_id]
+
+    def is_waiting(self, form_id: str) -> bool:
+        """Return whether something of a form was sent and has no answer yet."""
+        held = self._held.get(form_id)
+        return held is not None and held.is_waiting
 
     def clear(self) -> None:
         """Forget them all."""

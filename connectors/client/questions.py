@@ -6,11 +6,9 @@ for it, lives in memory and dies with the answer; a stranger's record is discard
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from connectors.client.desk import Desk, Done, build_act_results
 from connectors.client.opening import OpenedRelease, open_release
-from connectors.client.outgoing import Draft, Sent
+from connectors.client.outgoing import Draft
 from connectors.client.requests import Ask, AskKnown, Introduce, RequestContact
 from connectors.client.results import (
     ActResults,
@@ -32,17 +30,6 @@ from datwat.protocol.messages import FailureCode
 from datwat.protocol.values import encode_bytes
 
 _log = get_logger("questions")
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedRelease:
-    """A question to a source as it was signed, with the key that opens its answer: memory only."""
-
-    sent: Sent = field(repr=False)
-    client: str
-    source: str
-    reply_key: ExchangeKey = field(repr=False)
-    bsn: str | None = field(repr=False)
 
 
 class Questions(Desk):
@@ -81,13 +68,6 @@ class Questions(Desk):
 
         Raises PurposeUnknownError, PartnerUnknownError, ReferenceUnknownError: nothing was sent.
         """
-        return await self.finish_release(await self.prepare_release(request))
-
-    async def prepare_release(self, request: AskKnown) -> PreparedRelease:
-        """Sign and record a question for a source; nothing reached the broker.
-
-        Raises PurposeUnknownError, PartnerUnknownError, ReferenceUnknownError.
-        """
         purpose = await self.policy.require_purpose(request.purpose)
         pointer = self._find_pointer(request)
         source = request.source or (pointer.source if pointer else None)
@@ -112,16 +92,8 @@ class Questions(Desk):
         }
         number = request.client.client
         bsn = await self._find_bsn(request, source)
-        sent = await self.prepare(Draft("release", persons, statement, extra))
-        return PreparedRelease(sent, number, source, reply_key, bsn)
-
-    async def finish_release(self, prepared: PreparedRelease) -> ReleaseResult:
-        """Deliver a prepared question (again: the same bytes, within ten minutes) and open it.
-
-        Raises PeerError; what was not answered may be finished by the same `prepared` once more.
-        """
-        done = await self.finish(prepared.sent, [prepared.client])
-        return self._open(done, prepared.client, prepared.source, prepared.reply_key, prepared.bsn)
+        draft = Draft("release", persons, statement, extra, reply_key)
+        return self._open(await self.carry_out(draft, [number]), number, source, bsn)
 
     async def request_contact(self, request: RequestContact) -> ActResults:
         """Ask to be called by one source; the answer says *sent* and nothing else."""
@@ -188,15 +160,13 @@ class Questions(Desk):
         own = await self.find_own_record(request.client.client)
         return normalise_bsn(own.bsn) if own is not None and own.bsn is not None else None
 
-    def _open(
-        self, done: Done, number: str, source: str, reply_key: ExchangeKey, bsn: str | None
-    ) -> ReleaseResult:
+    def _open(self, done: Done, number: str, source: str, bsn: str | None) -> ReleaseResult:
         person = done.answer.persons[0]
         part = person.part
         assert isinstance(part, ReleasePart)  # noqa: S101 - the verification reads it as such
         opened, failure = None, part.failure
         if done.answer.envelope is not None:
-            opened, failure = self._open_envelope(done, source, reply_key, bsn)
+            opened, failure = self._open_envelope(done, source, bsn)
         return ReleaseResult(
             client=number,
             weighing=part.weighing,
@@ -211,15 +181,16 @@ class Questions(Desk):
         )
 
     def _open_envelope(
-        self, done: Done, source: str, reply_key: ExchangeKey, bsn: str | None
+        self, done: Done, source: str, bsn: str | None
     ) -> tuple[OpenedRelease | None, FailureCode | None]:
         """Return what was released, or why nothing of it may be shown."""
+        assert done.sent.reply_key is not None  # noqa: S101 - every release is drafted with one
         try:
             opened = open_release(
                 done.answer,
                 done.sent,
                 source=source,
-                recipient=reply_key,
+                recipient=done.sent.reply_key,
                 directory=self.exchange.directory,
                 now=clock.now(),
                 bsn=bsn,

@@ -21,6 +21,7 @@ from http import HTTPStatus
 from typing import Final
 
 from connectors.client.desk import ClientSource, RowFailure, SourceRow
+from connectors.client.identity import require_bsn
 from connectors.client.outgoing import Person
 from connectors.client.registrations import (
     Batch,
@@ -33,6 +34,7 @@ from connectors.client.results import RowResult, SyncState
 from connectors.client.runs import RunStore
 from connectors.client.store import OwnInvolvement
 from connectors.errors import (
+    ClientNumberError,
     IdentityMissingError,
     SourceMissingError,
     SyncEndsTooManyError,
@@ -43,7 +45,6 @@ from datwat.party import clock
 from datwat.party.http_out import PeerRefusedError
 from datwat.party.telemetry import get_logger
 from datwat.protocol.acts import Professional, Registration
-from datwat.protocol.blinding import normalise_bsn
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.freshness import RESUME_AGE
 
@@ -127,7 +128,7 @@ class Sync:
         faults = [fault for fault in found if isinstance(fault, RowFailure)]
         self._runs.set_total(run, len(rows) + len(faults))
         for fault in faults:
-            self._runs.fail(run, (fault.client or f"row {fault.row}", ""), fault.code)
+            self._runs.fail(run, (f"row {fault.row}", ""), fault.code)
         may_end = all(fault.client is not None for fault in faults)
         unread = {fault.client for fault in faults}
         held = self._desk.store.list_involvements()
@@ -167,12 +168,16 @@ class Sync:
             for held in self._desk.store.list_involvements()
             if held.run == run
         }
-        todo = [row for key, row in rows.items() if key not in confirmed]
-        handles = self._desk.store.find_handles((row.client for row in todo), clock.now())
+        todo = [
+            (place, row) for place, (key, row) in enumerate(rows.items()) if key not in confirmed
+        ]
+        handles = self._desk.store.find_handles((row.client for _, row in todo), clock.now())
         ready = []
-        for place, row in enumerate(todo):
+        for place, row in todo:
             try:
                 ready.append((place, row, _build_person(row, handles.get(row.client))))
+            except ClientNumberError as error:
+                self._runs.fail(run, (f"client {place}", row.kind), error.code)
             except DatwatError as error:
                 self._runs.fail(run, (row.client, row.kind), get_failure_code(error))
         for batch in split_batches(ready):
@@ -263,7 +268,7 @@ def _build_person(row: SourceRow, handle: bytes | None) -> Person:
         return Person(handle=handle, members=members)
     if row.record.bsn is None:
         raise IdentityMissingError
-    return Person(bsn=normalise_bsn(row.record.bsn), members=members)
+    return Person(bsn=require_bsn(row.client, row.record.bsn), members=members)
 
 
 def _ending(reference: bytes) -> dict[str, object]:

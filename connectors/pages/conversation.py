@@ -14,13 +14,12 @@ from connectors.pages.desk import StaffDesk, Words
 from connectors.pages.own import (
     Work,
     attempt,
+    build_form,
     build_head,
-    find_refused,
+    go_on,
     list_people,
     read_mate,
-    read_work,
-    require_occasion,
-    show_refused,
+    require_work,
 )
 from connectors.pages.staff import Staff
 from connectors.pages.typed import REACTIONS, read_conversation
@@ -35,44 +34,27 @@ class _Conversation:
 
     async def show(self, visit: Visit[Staff]) -> Response:
         """Ask with whom, when and what."""
-        work, words = await self._require(visit)
-        form = visit.new_form()
-        place = visit.query("person", most=3)
-        if not form.values and place:
-            form.values = {"person": (place,)}
-        return self._show(visit, work, words, form)
+        work, words = await require_work(visit, self._desk)
+        return self._show(visit, work, words, build_form(visit))
 
     async def record(self, visit: Visit[Staff], form: Form) -> Response:
         """Record it."""
-        work, words = await self._require(visit)
+        work, words = await require_work(visit, self._desk)
         mate = read_mate(form, visit, work)
         conversation = read_conversation(form, visit)
         if mate is None or conversation is None or form.errors:
             return self._show(visit, work, words, form)
         row = ConversationRow(client=mate.person.number, conversation=conversation)
-        results = await attempt(
-            form,
-            visit,
-            self._desk.service.record_conversation(
-                RecordConversation(
-                    professional=visit.session.held.professional,
-                    occasion=work.occasion.number,
-                    rows=(row,),
-                )
-            ),
+        request = RecordConversation(
+            professional=visit.session.held.professional,
+            occasion=work.occasion.number,
+            rows=(row,),
         )
+        results = await attempt(form, visit, self._desk.service.record_conversation(request))
         if results is None:
             return self._show(visit, work, words, form)
-        refused = find_refused(results.results)
-        if refused is not None:
-            head = build_head(work.occasion, words)
-            return show_refused(visit, refused, words, head, work.path)
-        notice = visit.say(mark("The conversation is recorded. The person reads it in their log."))
-        return visit.redirect(work.path, notice=notice)
-
-    async def _require(self, visit: Visit[Staff]) -> tuple[Work, Words]:
-        words = await self._desk.find_words(visit)
-        return await read_work(require_occasion(visit, self._desk), self._desk, words), words
+        notice = mark("The conversation is recorded. The person reads it in their log.")
+        return go_on(visit, results, work.occasion, words, notice)
 
     def _show(self, visit: Visit[Staff], work: Work, words: Words, form: Form) -> Response:
         context = {

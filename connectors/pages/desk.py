@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from connectors.client.identity import require_same_person
+from connectors.client.identity import require_bsn, require_same_person
 from connectors.client.own_acts import OwnActs
 from connectors.client.own_occasions import OwnOccasion
 from connectors.client.service import ClientService
@@ -130,11 +130,14 @@ class StaffDesk:
         """Return somebody with name and date of birth, held against the own record if there is one.
 
         A record with the BSN is wanted of whom neither a handle nor the own system knows. Raises
-        IdentityMismatchError: nothing was sent. Raises SourceError where the own system is away.
+        IdentityMismatchError, ClientNumberError: nothing was sent. Raises SourceError where the own
+        system is away.
         """
         record = await self.service.find_own_record(number)
         if record is not None:
             require_same_person(record, name, birth_date)
+            if record.bsn is not None:
+                require_bsn(number, record.bsn)
         known = self.service.store.find_handles([number], clock.now())
         has_bsn = record is not None and record.bsn is not None
         identity = record.identity if record is not None else None

@@ -23,8 +23,8 @@ from connectors.pages.own import (
     find_refused,
     list_people,
     read_mate,
-    read_work,
     require_occasion,
+    require_work,
     show_refused,
 )
 from connectors.pages.staff import Staff
@@ -52,14 +52,12 @@ class _Introductions:
 
     async def show(self, visit: Visit[Staff]) -> Response:
         """Ask whom, and to which partner."""
-        words = await self._desk.find_words(visit)
-        work = await read_work(require_occasion(visit, self._desk), self._desk, words)
+        work, words = await require_work(visit, self._desk)
         return self._show(visit, work, words, visit.new_form())
 
     async def introduce(self, visit: Visit[Staff], form: Form) -> Response:
         """Introduce, and go on to the code."""
-        words = await self._desk.find_words(visit)
-        work = await read_work(require_occasion(visit, self._desk), self._desk, words)
+        work, words = await require_work(visit, self._desk)
         mate = read_mate(form, visit, work)
         missing = visit.say(mark("Choose to which organisation you introduce."))
         partner = form.choice("partner", [one for one, _ in self._list_partners()], missing=missing)

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from connectors.client.own_acts import OwnAct
 from connectors.client.own_occasions import OwnOccasion
 from connectors.client.pending import find_attempt
-from connectors.client.results import ActResult
+from connectors.client.results import ActResult, ActResults
 from connectors.errors import IdentityMissingError, PendingChangedError
 from connectors.pages.desk import StaffDesk, Words
 from connectors.pages.question import Person
@@ -107,6 +107,21 @@ def require_occasion(visit: Visit[Staff], desk: StaffDesk) -> OwnOccasion:
         if hmac.compare_digest(token.encode(), derive_token(one.number).encode()):
             return one
     raise NotFoundError
+
+
+async def require_work(visit: Visit[Staff], desk: StaffDesk) -> tuple[Work, Words]:
+    """Return the occasion that an address names, with its household, and the words."""
+    words = await desk.find_words(visit)
+    return await read_work(require_occasion(visit, desk), desk, words), words
+
+
+def build_form(visit: Visit[Staff]) -> Form:
+    """Return the form of a page, with the place in the household that led to it chosen."""
+    form = visit.new_form()
+    place = visit.query("person", most=3)
+    if place and not form.values:
+        form.values = {"person": (place,)}
+    return form
 
 
 def build_head(occasion: OwnOccasion, words: Words) -> Head:
@@ -230,6 +245,23 @@ def note_unsent(
     if found is not None and found.first is not None:
         form.values = found.first
     form.refuse(GONE, visit.say(_CHANGED))
+
+
+def go_on(
+    visit: Visit[Staff],
+    done: ActResults,
+    occasion: OwnOccasion,
+    words: Words,
+    notice: str,
+    *,
+    then: str = "",
+) -> Response:
+    """Go on after an act on an occasion: to its page or `then`, or to what says why not."""
+    path = derive_path(occasion.number)
+    refused = find_refused(done.results)
+    if refused is not None:
+        return show_refused(visit, refused, words, build_head(occasion, words), path)
+    return visit.redirect(then or path, notice=visit.say(notice))
 
 
 def find_refused(results: tuple[ActResult, ...]) -> ActResult | None:

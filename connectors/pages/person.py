@@ -83,7 +83,7 @@ class _Person:
         question, person = _require_unidentified(visit)
         if not self._desk.may_use_bsn:
             raise NotFoundError
-        record = read_record(form, visit)
+        record = read_record(form, visit, person.number)
         missing = visit.say(mark("Choose how you know who it is."))
         identity = form.choice("identity", ("document", "register"), missing=missing)
         if record is not None and not form.errors and not _is_same(record, person):

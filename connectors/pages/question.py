@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Self, cast
 
-from connectors.client.questions import PreparedRelease
 from connectors.client.requests import BsnRecord, ClientRef, Member
 from connectors.client.results import InquiryResult, ReleaseResult, ShownPointer
 from datwat.protocol.acts import AgeBand, Contact, Conversation, Identity, Motivation
@@ -114,8 +113,6 @@ class Wanted:
     told: str = ""
     conversation: Conversation | None = field(default=None, repr=False)
     motivation: Motivation = field(default_factory=Motivation, repr=False)
-    prepared: PreparedRelease | None = field(default=None, repr=False)
-    prepared_at: datetime | None = None
     result: ReleaseResult | None = field(default=None, repr=False)
     answered_at: datetime | None = None
 
@@ -132,7 +129,7 @@ class Wanted:
             since_at=None,
             as_of=None,
         )
-        return replace(self, pointer=pointer, person=person, prepared=None, prepared_at=None)
+        return replace(self, pointer=pointer, person=person)
 
 
 @dataclass

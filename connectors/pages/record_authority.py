@@ -22,13 +22,13 @@ from connectors.pages.moments import build_end, build_past, read_date
 from connectors.pages.own import (
     Work,
     attempt,
+    build_form,
     build_head,
-    find_refused,
+    go_on,
     list_people,
     read_mate,
-    show_refused,
+    require_work,
 )
-from connectors.pages.record_consent import build_form, require_work
 from connectors.pages.staff import Staff
 from connectors.pages.typed import read_line, read_text
 from datwat.protocol.acts import Authority, Professional, SpecialSituation
@@ -72,25 +72,17 @@ class _Authority:
         authority = _read_authority(visit, form)
         if mate is None or authority is None or form.errors:
             return self._show(visit, work, words, form)
-        results = await attempt(
-            form,
-            visit,
-            self._desk.service.record_authority(
-                RecordAuthority(
-                    professional=visit.session.held.professional,
-                    occasion=work.occasion.number,
-                    client=mate.person.number,
-                    authority=authority,
-                )
-            ),
+        request = RecordAuthority(
+            professional=visit.session.held.professional,
+            occasion=work.occasion.number,
+            client=mate.person.number,
+            authority=authority,
         )
+        results = await attempt(form, visit, self._desk.service.record_authority(request))
         if results is None:
             return self._show(visit, work, words, form)
-        refused = find_refused(results.results)
-        if refused is not None:
-            return show_refused(visit, refused, words, build_head(work.occasion, words), work.path)
-        notice = visit.say(mark("It is recorded who decides for this person."))
-        return visit.redirect(work.path, notice=notice)
+        notice = mark("It is recorded who decides for this person.")
+        return go_on(visit, results, work.occasion, words, notice)
 
     def _show(self, visit: Visit[Staff], work: Work, words: Words, form: Form) -> Response:
         context = {
@@ -120,24 +112,16 @@ class _Later:
         situation = _read_situation(visit, form)
         if situation is None or form.errors:
             return self._show(visit, work, words, form)
-        results = await attempt(
-            form,
-            visit,
-            self._desk.service.declare_special_situation(
-                DeclareSpecialSituation(
-                    professional=visit.session.held.professional,
-                    occasion=work.occasion.number,
-                    special_situation=situation,
-                )
-            ),
+        request = DeclareSpecialSituation(
+            professional=visit.session.held.professional,
+            occasion=work.occasion.number,
+            special_situation=situation,
         )
+        results = await attempt(form, visit, self._desk.service.declare_special_situation(request))
         if results is None:
             return self._show(visit, work, words, form)
-        refused = find_refused(results.results)
-        if refused is not None:
-            return show_refused(visit, refused, words, build_head(work.occasion, words), work.path)
-        notice = visit.say(mark("From now on the persons of this occasion are told later."))
-        return visit.redirect(work.path, notice=notice)
+        notice = mark("From now on the persons of this occasion are told later.")
+        return go_on(visit, results, work.occasion, words, notice)
 
     def _show(self, visit: Visit[Staff], work: Work, words: Words, form: Form) -> Response:
         context = {
@@ -170,25 +154,17 @@ class _Wrong:
         kind = form.value("kind") if form.value("kind") in kinds else None
         if mate is None or form.errors:
             return self._show(visit, work, words, form)
-        results = await attempt(
-            form,
-            visit,
-            self._desk.service.report_wrong_person(
-                ReportWrongPerson(
-                    professional=visit.session.held.professional,
-                    occasion=work.occasion.number,
-                    clients=(mate.person.number,),
-                    kind=kind,
-                )
-            ),
+        request = ReportWrongPerson(
+            professional=visit.session.held.professional,
+            occasion=work.occasion.number,
+            clients=(mate.person.number,),
+            kind=kind,
         )
+        results = await attempt(form, visit, self._desk.service.report_wrong_person(request))
         if results is None:
             return self._show(visit, work, words, form)
-        refused = find_refused(results.results)
-        if refused is not None:
-            return show_refused(visit, refused, words, build_head(work.occasion, words), work.path)
-        notice = visit.say(mark("It is reported. What was asked about this person does not count."))
-        return visit.redirect("/own", notice=notice)
+        notice = mark("It is reported. What was asked about this person does not count.")
+        return go_on(visit, results, work.occasion, words, notice, then="/own")
 
     def _list_kinds(self, words: Words) -> list[tuple[str, str]]:
         """Return the kinds of help that this partner registers, as the bundle says it."""

@@ -16,13 +16,12 @@ from connectors.pages.moments import build_end, build_past, read_date
 from connectors.pages.own import (
     Work,
     attempt,
+    build_form,
     build_head,
-    find_refused,
+    go_on,
     list_people,
     read_mate,
-    read_work,
-    require_occasion,
-    show_refused,
+    require_work,
 )
 from connectors.pages.staff import Staff
 from connectors.pages.typed import read_text
@@ -59,25 +58,17 @@ class _Consents:
         consent = self._read(visit, words, form)
         if mate is None or consent is None or form.errors:
             return self._show(visit, work, words, form)
-        results = await attempt(
-            form,
-            visit,
-            self._desk.service.record_consent(
-                RecordConsent(
-                    professional=visit.session.held.professional,
-                    occasion=work.occasion.number,
-                    client=mate.person.number,
-                    consent=consent,
-                )
-            ),
+        request = RecordConsent(
+            professional=visit.session.held.professional,
+            occasion=work.occasion.number,
+            client=mate.person.number,
+            consent=consent,
         )
+        results = await attempt(form, visit, self._desk.service.record_consent(request))
         if results is None:
             return self._show(visit, work, words, form)
-        refused = find_refused(results.results)
-        if refused is not None:
-            return show_refused(visit, refused, words, build_head(work.occasion, words), work.path)
         notice = mark("It is recorded. The person sees it, and can take it back at any time.")
-        return visit.redirect(work.path, notice=visit.say(notice))
+        return go_on(visit, results, work.occasion, words, notice)
 
     def _read(self, visit: Visit[Staff], words: Words, form: Form) -> Consent | None:
         kinds = [code for code, _, _ in KINDS]
@@ -157,25 +148,17 @@ class _Objections:
             reason=reason,
             made_at=build_past(made, visit.now),
         )
-        results = await attempt(
-            form,
-            visit,
-            self._desk.service.record_objection(
-                RecordObjection(
-                    professional=visit.session.held.professional,
-                    occasion=work.occasion.number,
-                    client=mate.person.number,
-                    objection=objection,
-                )
-            ),
+        request = RecordObjection(
+            professional=visit.session.held.professional,
+            occasion=work.occasion.number,
+            client=mate.person.number,
+            objection=objection,
         )
+        results = await attempt(form, visit, self._desk.service.record_objection(request))
         if results is None:
             return self._show(visit, work, words, form)
-        refused = find_refused(results.results)
-        if refused is not None:
-            return show_refused(visit, refused, words, build_head(work.occasion, words), work.path)
         notice = mark("The objection is recorded. An officer answers the person within a month.")
-        return visit.redirect(work.path, notice=visit.say(notice))
+        return go_on(visit, results, work.occasion, words, notice)
 
     def _show(self, visit: Visit[Staff], work: Work, words: Words, form: Form) -> Response:
         choose, *purposes = list_purposes(visit, words)
@@ -189,21 +172,6 @@ class _Objections:
         if form.errors:
             return visit.render_refused("own_objection.html", context)
         return visit.render("own_objection.html", context)
-
-
-async def require_work(visit: Visit[Staff], desk: StaffDesk) -> tuple[Work, Words]:
-    """Return the occasion that an address names, with its household, and the words."""
-    words = await desk.find_words(visit)
-    return await read_work(require_occasion(visit, desk), desk, words), words
-
-
-def build_form(visit: Visit[Staff]) -> Form:
-    """Return the form of a page, with the place in the household that led to it chosen."""
-    form = visit.new_form()
-    place = visit.query("person", most=3)
-    if place and not form.values:
-        form.values = {"person": (place,)}
-    return form
 
 
 def list_purposes(visit: Visit[Staff], words: Words) -> list[tuple[str, str]]:

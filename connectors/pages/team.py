@@ -16,7 +16,12 @@ from starlette.routing import Route
 from connectors.client.requests import Close, HandOver
 from connectors.pages.desk import StaffDesk, Words
 from connectors.pages.moments import build_end, read_date
-from connectors.pages.own import attempt, build_head, find_refused, require_occasion, show_refused
+from connectors.pages.own import (
+    attempt,
+    build_head,
+    go_on,
+    require_occasion,
+)
 from connectors.pages.staff import Staff
 from connectors.pages.work_occasion import build_worker
 from datwat.party import clock
@@ -67,28 +72,19 @@ class _Team:
             form.refuse("staff", visit.say(mark("A team has at most twenty people.")))
         if form.errors:
             return self._show(visit, words, form)
-        results = await attempt(
-            form,
-            visit,
-            self._desk.service.hand_over(
-                HandOver(
-                    professional=visit.session.held.professional,
-                    occasion=occasion.number,
-                    handlers=tuple(handlers),
-                )
-            ),
+        request = HandOver(
+            professional=visit.session.held.professional,
+            occasion=occasion.number,
+            handlers=tuple(handlers),
         )
+        results = await attempt(form, visit, self._desk.service.hand_over(request))
         if results is None:
             return self._show(visit, words, form)
-        head = build_head(occasion, words)
-        refused = find_refused(results.results)
-        if refused is not None:
-            return show_refused(visit, refused, words, head, head.path)
         stays = self._desk.find_occasion(visit.session.held, occasion.number) is not None
         notice = mark("The team is changed. The persons see it in their log.")
         if not stays:
             notice = mark("The occasion is handed over. You do not work on it any more.")
-        return visit.redirect(head.path if stays else "/own", notice=visit.say(notice))
+        return go_on(visit, results, occasion, words, notice, then="" if stays else "/own")
 
     async def show_close(self, visit: Visit[Staff]) -> Response:
         """Ask how it ends."""
@@ -106,25 +102,16 @@ class _Team:
         if form.errors:
             return self._show_close(visit, words, form)
         closes = {"reason": reason, "goals_reached": goals, "plan_made": plan == "yes"}
-        results = await attempt(
-            form,
-            visit,
-            self._desk.service.close_occasion(
-                Close(
-                    professional=visit.session.held.professional,
-                    occasion=occasion.number,
-                    closes=CloseOccasion.model_validate(closes),
-                )
-            ),
+        request = Close(
+            professional=visit.session.held.professional,
+            occasion=occasion.number,
+            closes=CloseOccasion.model_validate(closes),
         )
+        results = await attempt(form, visit, self._desk.service.close_occasion(request))
         if results is None:
             return self._show_close(visit, words, form)
-        refused = find_refused(results.results)
-        if refused is not None:
-            head = build_head(occasion, words)
-            return show_refused(visit, refused, words, head, head.path)
-        notice = visit.say(mark("The occasion is closed. Nobody can ask on it any more."))
-        return visit.redirect("/own", notice=notice)
+        notice = mark("The occasion is closed. Nobody can ask on it any more.")
+        return go_on(visit, results, occasion, words, notice, then="/own")
 
     def _show(self, visit: Visit[Staff], words: Words, form: Form) -> Response:
         occasion = require_occasion(visit, self._desk)

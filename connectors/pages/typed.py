@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from connectors.client.identity import require_bsn
 from connectors.client.own_text import TYPED, has_number
 from connectors.client.requests import BsnRecord
-from connectors.errors import IdentityMismatchError
+from connectors.errors import ClientNumberError, IdentityMismatchError
 from connectors.pages.desk import StaffDesk
 from connectors.pages.moments import build_past, read_date
 from connectors.pages.question import Person
 from connectors.pages.staff import Staff
 from datwat.protocol.acts import Conversation
-from datwat.protocol.blinding import BsnError, normalise_bsn
+from datwat.protocol.blinding import BsnError
 from datwat.protocol.values import PLAIN_TEXT_PATTERN
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
@@ -27,6 +28,9 @@ LONGEST: Final = 200
 LONGEST_TEXT: Final = 2_000
 _PLAIN: Final = re.compile(PLAIN_TEXT_PATTERN)
 MISMATCH = mark("Name or date of birth differ from the record. Nothing was sent. Check who it is.")
+_BSN_AS_NUMBER = mark(
+    "Your own number of this person is the BSN. Use one that your organisation gave them."
+)
 
 
 async def read_person(form: Form, visit: Visit[Staff], desk: StaffDesk) -> Person | None:
@@ -41,7 +45,9 @@ async def read_person(form: Form, visit: Visit[Staff], desk: StaffDesk) -> Perso
         return await desk.identify(number, name, born)
     except IdentityMismatchError:
         form.refuse("name", visit.say(MISMATCH))
-        return None
+    except ClientNumberError:
+        form.refuse("number", visit.say(_BSN_AS_NUMBER))
+    return None
 
 
 def read_conversation(form: Form, visit: Visit[Staff]) -> Conversation | None:
@@ -96,17 +102,19 @@ def _require_no_number(form: Form, visit: Visit[Staff], name: str, typed: str) -
     return typed
 
 
-def read_record(form: Form, visit: Visit[Staff]) -> BsnRecord | None:
-    """Return the record that was filled in, or None and note what is wrong; repeats nothing."""
+def read_record(form: Form, visit: Visit[Staff], number: str) -> BsnRecord | None:
+    """Return the record of the client `number`, or None and note what is wrong; repeats nothing."""
     missing = visit.say(mark("Write the BSN: eight or nine digits."))
     typed = form.text("bsn", most=16, missing=missing, too_long=missing)
     name = read_line(form, visit, "name", visit.say(mark("Write the family name.")))
     born = read_date(form, "born", visit, is_past=True)
     if "bsn" not in form.errors:
         try:
-            typed = normalise_bsn(typed)
+            typed = require_bsn(number, typed)
         except BsnError:
             form.refuse("bsn", visit.say(mark("This is no BSN: check the digits.")))
+        except ClientNumberError:
+            form.refuse("bsn", visit.say(_BSN_AS_NUMBER))
     if form.errors or born is None:
         return None
     return BsnRecord(bsn=typed, family_name=name, birth_date=born)

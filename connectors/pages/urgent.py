@@ -142,7 +142,7 @@ class _Urgent:
             )
             form.refuse("bsn", visit.say(sentence))
             return
-        record = read_record(form, visit)
+        record = read_record(form, visit, person.number)
         if record is not None:
             person.record, person.identity, person.needs_record = record, "register", False
 

@@ -7,6 +7,7 @@ a URL.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
@@ -17,7 +18,6 @@ from connectors.portal.desk import ResidentDesk
 from connectors.portal.own_api import AskPerson, OwnApi
 from connectors.portal.own_proof import Asked
 from connectors.portal.resident import Resident, Who
-from datwat.party import clock
 from datwat.party.http_in import build_json_response
 from datwat.party.http_out import PeerError
 from datwat.party.openapi import Operation
@@ -180,11 +180,8 @@ class PortalApi:
         """Answer a completeness bundle, or the copy of one that has no keys."""
         session = self._require_same_site(request)
         asked = await _read(request, AskProof)
-        view: Literal["self", "representative"] = (
-            "self" if asked.person == "self" else "representative"
-        )
-        handle = session.held.require_handle(asked.person)
-        bundle = await self._desk.fetch_proof(handle, Asked(view, asked.quarters))
+        held = replace(session.held, viewing=asked.person)
+        bundle = await self._desk.fetch_proof(held.handle, Asked(held.eyes, asked.quarters))
         if asked.made_for == "somebody_else":
             bundle = build_copy(bundle)
         return build_json_response(bundle.model_dump_json().encode())
@@ -223,8 +220,7 @@ class PortalApi:
         return response
 
     def _require_session(self, request: Request) -> Session[Resident]:
-        token = request.cookies.get(self._site.cookies.session)
-        return self._site.sessions.require(token, clock.now())
+        return self._site.visit(request).session
 
     def _require_same_site(self, request: Request) -> Session[Resident]:
         """Return the session of a POST that this session's own page made; raise CrossSiteError."""

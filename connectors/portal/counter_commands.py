@@ -21,7 +21,6 @@ from connectors.portal.pages.paper.framing import Setting
 from connectors.portal.pages.paper.gathering import MOST_IN_DOCUMENT, Period, fetch_log, split_days
 from connectors.portal.pages.paper.log_document import Taken, build_log_document
 from connectors.portal.pages.paper.printing import Printing
-from connectors.portal.pages.words import Words
 from connectors.portal.resident import Resident
 from datwat.party import clock
 from datwat.party.admin import Command
@@ -81,7 +80,8 @@ class Prints:
     async def make(self, handle: bytes, code: Code) -> tuple[bytes, ...]:
         """Return the documents, newest first; raise as the desk does, and PaperFailedError."""
         log = await fetch_log(self._desk, handle)
-        setting = await self._build_setting(code)
+        bundle = await self._desk.require_bundle()
+        setting = Setting.of(self._site.pages, bundle, code, clock.now(), is_represented=False)
         contacts = {one.id: one.contact for one in self._desk.list_organisations()}
         periods: Sequence[Period] = [Period()]
         if len(log.cards) > MOST_IN_DOCUMENT:
@@ -93,17 +93,6 @@ class Prints:
             document = await asyncio.to_thread(build_log_document, setting, taken)
             prints.append(await self._printing.build_pdf(document))
         return tuple(prints)
-
-    async def _build_setting(self, code: Code) -> Setting:
-        pages = self._site.pages
-        return Setting(
-            pages.speeches[code],
-            Words.of(await self._desk.require_bundle(), code),
-            pages.theme.texts,
-            pages.theme.texts.organisation or pages.site.organisation,
-            clock.now(),
-            is_represented=False,
-        )
 
 
 def build_counter_commands(site: Site[Resident], desk: ResidentDesk) -> dict[str, Command]:

@@ -6,13 +6,13 @@ Rule: those of `api.py`; each answer is what the desk checked, in the models of 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from connectors.portal.desk import ResidentDesk
+from connectors.portal.resident import Who
 from datwat.party.http_in import build_json_response
 from datwat.party.openapi import Operation
 from datwat.protocol.own_affairs import KnownOrganisation, OwnInvolvements, OwnWishes
@@ -24,7 +24,7 @@ _STATUSES = (401, 403, 404, 502, 504)
 class AskPerson(Value):
     """Of whom: who logged in, or whom they represent."""
 
-    person: Literal["self", "represented"] = "self"
+    person: Who = "self"
 
 
 class Organisations(Value):

@@ -1,25 +1,30 @@
 """A page of somebody's own log, held against the log before anything of it is shown.
 
 Rule (promise 5): the portal builds every entry from its parts and finds it under the pinned key of
-the log; a card without an entry, or one that differs in any member from what its entries say, is
-shown to nobody. Its sentences are the portal's own, from the same entries and the signed texts:
-what the broker wrote there is not read. Pure. The resident can check the same with the proofs in
-each card.
+the log; all that a card says, data and sentences, the portal itself writes from those entries and
+the signed texts. Pure. The resident can check the same with the proofs in each card.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
 from connectors.client.verification import MAX_ANSWER_BYTES, read_model
 from connectors.portal.errors import OwnLogError
-from datwat.protocol.access_log import AccessCard, AccessLog
-from datwat.protocol.card_data import (
-    CardDataError,
-    Told,
-    build_told_data,
-    read_all_told,
-    read_card_data,
+from datwat.protocol.access_log import (
+    AccessCard,
+    AccessLog,
+    CardContents,
+    EntryProof,
+    ProvedLog,
+    Sentence,
 )
-from datwat.protocol.card_sentences import build_titles, build_told_sentences, replace_sentences
+from datwat.protocol.card_data import CardDataError, build_told_data, read_all_told
+from datwat.protocol.card_sentences import build_titles, build_told_sentences
 from datwat.protocol.catalogue import CatalogueView
 from datwat.protocol.checkpoint import Checkpoint, verify_checkpoint
 from datwat.protocol.entry import derive_payload_hash
@@ -39,43 +44,55 @@ def verify_own_log(
     Raises:
         AnswerFormError, OwnLogError, NoteError, ReceiptError, ReceiptOutsideError.
     """
-    page = read_model(AccessLog, raw, max_bytes=MAX_ANSWER_BYTES)
+    page = read_model(ProvedLog, raw, max_bytes=MAX_ANSWER_BYTES)
     if page.rid != rid:
         raise OwnLogError
     checkpoint = verify_checkpoint(page.checkpoint.encode(), log.origin, log.vkeys)
     titles = build_titles(catalogue)
-    cards = []
     for card in page.cards:
-        told = verify_card(card, checkpoint)
-        try:
-            sentences = build_told_sentences(told, texts, titles)
-            cards.append(replace_sentences(card, sentences))
-        except CardDataError:
-            raise OwnLogError from None
-    return page.model_copy(update={"cards": tuple(cards)}), checkpoint
+        _require_inclusion(card.proofs, checkpoint)
+    cards = tuple(write_card(card.proofs, texts, titles) for card in page.cards)
+    return AccessLog.model_construct(**{**dict(page), "cards": cards}), checkpoint
 
 
-def verify_card(card: AccessCard, checkpoint: Checkpoint) -> list[Told]:
-    """Return what the entries of a card tell, in the log's order.
+def write_card(
+    proofs: tuple[EntryProof, ...], texts: Texts, titles: Mapping[str, Sentence]
+) -> AccessCard:
+    """Return the card of one entry, or of a question and its outcome; raise OwnLogError.
 
-    Every one of them lies in the log, and together they say what the card says.
-
-    Raises:
-        OwnLogError, ReceiptError, ReceiptOutsideError.
+    `texts` are those of the codes, `titles` the names of the purposes. That the entries lie in the
+    log is for the caller to see.
     """
-    if not card.proofs:
-        raise OwnLogError
-    for proof in card.proofs:
+    try:
+        told = read_all_told(proofs)
+        data, said = build_told_data(told), build_told_sentences(told, texts, titles)
+        members = {
+            **data,
+            "findings": _add_texts(data["findings"], said.findings),
+            "withheld": _add_texts(data["withheld"], said.withheld),
+            "summary": _build_text(said.summary),
+            "support": _build_text(said.support),
+        }
+        contents = CardContents.model_validate_json(orjson.dumps(members))
+    except (CardDataError, ValidationError):
+        raise OwnLogError from None
+    return AccessCard.model_construct(**dict(contents), proofs=proofs)
+
+
+def _require_inclusion(proofs: Sequence[EntryProof], checkpoint: Checkpoint) -> None:
+    for proof in proofs:
         require_inclusion(
             build_leaf(proof.core, derive_payload_hash(proof.salt, proof.payload), proof.tag),
             ReceiptPath(index=proof.index, path=proof.path),
             checkpoint,
         )
-    try:
-        told = read_all_told(card.proofs)
-        said = build_told_data(told)
-    except CardDataError:
-        raise OwnLogError from None
-    if read_card_data(card) != said:
-        raise OwnLogError
-    return told
+
+
+def _add_texts(
+    coded: Sequence[Mapping[str, Any]], texts: Iterable[Sentence]
+) -> list[dict[str, Any]]:
+    return [{**one, "text": _build_text(text)} for one, text in zip(coded, texts, strict=True)]
+
+
+def _build_text(text: Sentence) -> dict[str, str]:
+    return {"nl": text.nl, "en": text.en}

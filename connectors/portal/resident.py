@@ -50,6 +50,11 @@ class Resident:
         """The handle of whose pages are shown now."""
         return self.require_handle(self.viewing)
 
+    @property
+    def eyes(self) -> Literal["self", "representative"]:
+        """With whose eyes that person is seen now."""
+        return "self" if self.viewing == "self" else "representative"
+
 
 def build_entrance(settings: PortalSettings, desk: ResidentDesk) -> Entrance[Resident]:
     """Return what the portal does with a login that holds, and at the end of a session."""

@@ -213,7 +213,7 @@ def add_problem_handlers(app: Starlette) -> None:
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - as above
         response = await on_datwat(
-            request, _HTTP_ERRORS.get(error.status_code, RequestRefusedError)()
+            request, HTTP_ERRORS.get(error.status_code, RequestRefusedError)()
         )
         if error.headers and "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
@@ -224,7 +224,8 @@ def add_problem_handlers(app: Starlette) -> None:
     app.add_exception_handler(HTTPException, on_http)
 
 
-_HTTP_ERRORS: dict[int, type[PartyError]] = {
+# What stands for an error of the framework itself; of any other status RequestRefusedError.
+HTTP_ERRORS: dict[int, type[PartyError]] = {
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowedError,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: BodyTooLargeError,

@@ -1,8 +1,9 @@
-"""A resident's own log as it reaches the portal: one card per question, with its proofs.
+"""A resident's own log: what proves each card reaches the portal, which writes the card from it.
 
-Rule: everything a card says can be recomputed from `proofs`: the payload is what the log committed
-to, the sentences are rendered from its codes. An entry that waits for its opening is in no page.
-Source: AVG 12, 15; audit-log.md ("Chains").
+Rule: the broker sends entries and no word about them; everything a card says is built from its
+`proofs` by who shows it: the payload is what the log committed to, the sentences are rendered from
+its codes. An entry that waits for its opening is in no page. Source: AVG 12, 15; audit-log.md
+("Chains").
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ class Sentence(Value):
     nl: str = Field(max_length=4_000)
     en: str = Field(max_length=4_000)
 
+    def render(self, language: str) -> str:
+        """Return the text in a language; English where it is not Dutch."""
+        return self.nl if language == "nl" else self.en
+
 
 class EntryProof(Value):
     """All that is needed to check one entry: both halves, salt and stub, its place and the path."""
@@ -44,6 +49,26 @@ class EntryProof(Value):
     core: BytesUpTo64K
     salt: Bytes32
     payload: BytesUpTo64K
+
+
+class ProvedCard(Value):
+    """The entries of one question or act, with all that is needed to check and to tell them."""
+
+    proofs: tuple[EntryProof, ...] = Field(min_length=1, max_length=8)
+
+
+class ProvedLog(Value):
+    """A page of cards, newest first, under one checkpoint; `next` is the cursor of the rest.
+
+    `erased` answers a `number` alone: an entry of the person's own whose contents are gone.
+    """
+
+    v: Literal[1]
+    rid: Bytes16
+    checkpoint: str = Field(max_length=8_192)
+    cards: tuple[ProvedCard, ...] = Field(max_length=100)
+    next: str | None = Field(default=None, max_length=256)
+    erased: bool = False
 
 
 class LoggedFinding(Value):
@@ -72,15 +97,14 @@ class LoggedPointer(Value):
     rung: Rung
 
 
-class AccessCard(Value):
+class CardContents(Value):
     """One question or act about the person, with what became of it.
 
-    `number` is the index of the (first) entry: what a wish refers to. `told_later` is set where the
-    card was kept back and has been opened: when, and by whom in `summary`.
+    `number` is the index of the (first) entry: what a wish refers to. `told_later_at` is set where
+    the card was kept back and has been opened: when, and by whom in `summary`.
     """
 
     number: int = Field(ge=0)
-    rid: Bytes16
     event: Slug
     at: Moment
     requester: PartyId
@@ -102,21 +126,16 @@ class AccessCard(Value):
     support: Sentence
     details: dict[str, str | int | bool | tuple[str, ...]]
     reason: PlainText | None
-    proofs: tuple[EntryProof, ...] = Field(max_length=8)
 
 
-class AccessLog(Value):
-    """A page of cards, newest first, under one checkpoint; `next` is the cursor of the rest.
+class AccessCard(CardContents, ProvedCard):
+    """A card with the entries that prove it."""
 
-    `erased` answers a `number` alone: an entry of the person's own whose contents are gone.
-    """
 
-    v: Literal[1]
-    rid: Bytes16
-    checkpoint: str = Field(max_length=8_192)
+class AccessLog(ProvedLog):
+    """The same page as the portal shows it: what the entries of each card say, in words too."""
+
     cards: tuple[AccessCard, ...] = Field(max_length=100)
-    next: str | None = Field(default=None, max_length=256)
-    erased: bool = False
 
 
 class AccessLogProof(Value):

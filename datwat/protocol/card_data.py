@@ -1,8 +1,8 @@
 """What a card of the resident's log says, built from what its entries committed to. Pure.
 
-Rule (promise 5): broker and portal build it by this one function, so that a card that says anything
-else than its entries is noticed, whichever member it is in. Sentences are no part of it: they are
-rendered from the codes. Source: AVG 12, 15; audit-log.md ("Chains").
+Rule (promise 5): whoever shows a card builds it by this function, from entries found in the log:
+nobody's word about them is asked. Sentences are no part of it: they are rendered from the codes.
+Source: AVG 12, 15; audit-log.md ("Chains").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from datwat.protocol.access_log import AccessCard, EntryProof
+from datwat.protocol.access_log import EntryProof
 from datwat.protocol.entry import derive_commit, derive_payload_hash
 from datwat.protocol.errors import ProtocolError
 from datwat.protocol.values import decode_bytes
@@ -25,13 +25,6 @@ _Json = dict[str, Any]
 _NO_DETAIL = frozenset(
     {"consent_id", "objection_id", "block_id", "question_id", "objection_reason"}
 )
-_SENTENCES: dict[str, Any] = {
-    "proofs": True,
-    "summary": True,
-    "support": True,
-    "findings": {"__all__": {"text"}},
-    "withheld": {"__all__": {"text"}},
-}
 
 
 class CardDataError(ProtocolError):
@@ -77,19 +70,14 @@ def read_all_told(proofs: Sequence[EntryProof]) -> list[Told]:
     return sorted(told, key=lambda one: one.index)
 
 
-def build_card_data(proofs: Sequence[EntryProof]) -> _Json:
-    """Return what the card of one entry, or of a question and its outcome, must say: plain JSON.
+def build_told_data(told: Sequence[Told]) -> _Json:
+    """Return what the card of an entry, or of a question and its outcome, says beside sentences.
 
-    Members that say nothing are left out, as `read_card_data` leaves them out.
+    Plain JSON: every member of `CardContents`, without its texts. `told` is in the log's order.
 
     Raises:
         CardDataError: they do not form one card: another number of them, or another's outcome.
     """
-    return build_told_data(read_all_told(proofs))
-
-
-def build_told_data(told: Sequence[Told]) -> _Json:
-    """Return what `build_card_data` returns, from entries read already, in the log's order."""
     try:
         first, *later = told
         for outcome in later:
@@ -97,12 +85,6 @@ def build_told_data(told: Sequence[Told]) -> _Json:
         return _build(first, [outcome.told for outcome in later[::-1]])
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CardDataError from None
-
-
-def read_card_data(card: AccessCard) -> _Json:
-    """Return what a card says beside its sentences and its proofs, in the same form."""
-    said: _Json = card.model_dump(mode="json", exclude_none=True, exclude=_SENTENCES)
-    return said
 
 
 def _load(raw: bytes) -> _Json:
@@ -130,9 +112,8 @@ def _build(first: Told, outcomes: Sequence[_Json]) -> _Json:
     if is_later:
         # Told later: why, until when and by whose decision stands in the entry that opened it.
         details |= _build_details(first.payload.get("detail") or {})
-    members = {
+    return {
         "number": first.index,
-        "rid": told["rid"],
         "event": told["event"],
         "at": told["at"],
         "requester": told["requester"]["id"],
@@ -153,7 +134,6 @@ def _build(first: Told, outcomes: Sequence[_Json]) -> _Json:
         "details": details,
         "reason": detail.get("objection_reason"),
     }
-    return {name: value for name, value in members.items() if value is not None}
 
 
 def _build_pointer(one: _Json) -> _Json:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from datwat.protocol.access_log import AccessCard, EntryProof, Sentence
-from datwat.protocol.card_data import CardDataError, Told, read_all_told
+from datwat.protocol.access_log import Sentence
+from datwat.protocol.card_data import CardDataError, Told
 from datwat.protocol.card_events import EVENTS, ON_REQUEST, ON_REQUEST_TOLD, say_lines
 from datwat.protocol.card_wishes import build_given, find_answer, find_wish
 from datwat.protocol.catalogue import CatalogueView
@@ -59,23 +59,16 @@ def build_titles(catalogue: CatalogueView) -> dict[str, Sentence]:
     }
 
 
-def build_card_sentences(
-    proofs: Sequence[EntryProof], texts: Texts, titles: Mapping[str, Sentence]
+def build_told_sentences(
+    told_by: Sequence[Told], texts: Texts, titles: Mapping[str, Sentence]
 ) -> CardSentences:
-    """Return the sentences of a card from the entries that prove it.
+    """Return the sentences of a card from the entries that prove it, in the log's order.
 
     `titles` are the purposes' names, `texts` those of the codes, both of the signed bundle.
 
     Raises:
         CardDataError: the entries do not tell what a card can say.
     """
-    return build_told_sentences(read_all_told(proofs), texts, titles)
-
-
-def build_told_sentences(
-    told_by: Sequence[Told], texts: Texts, titles: Mapping[str, Sentence]
-) -> CardSentences:
-    """Return what `build_card_sentences` returns, from entries read already, in order."""
     try:
         first, *_ = told_by
         told = first.told
@@ -90,34 +83,6 @@ def build_told_sentences(
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CardDataError from None
-
-
-def replace_sentences(card: AccessCard, sentences: CardSentences) -> AccessCard:
-    """Return the card with these sentences in place of its own; raise CardDataError at a misfit."""
-    try:
-        findings = tuple(
-            one if _is_same(one.text, text) else one.model_copy(update={"text": text})
-            for one, text in zip(card.findings, sentences.findings, strict=True)
-        )
-        withheld = tuple(
-            one if _is_same(one.text, text) else one.model_copy(update={"text": text})
-            for one, text in zip(card.withheld, sentences.withheld, strict=True)
-        )
-    except ValueError:
-        raise CardDataError from None
-    return card.model_copy(
-        update={
-            "summary": sentences.summary,
-            "support": sentences.support,
-            "findings": findings,
-            "withheld": withheld,
-        }
-    )
-
-
-def _is_same(one: Sentence, other: Sentence) -> bool:
-    """Tell it by the texts: models compare, and are copied, at ten times the cost."""
-    return one.nl == other.nl and one.en == other.en
 
 
 def build_text(texts: Texts, code: str, params: Mapping[str, Param]) -> Sentence:

@@ -45,6 +45,8 @@ class OwnInvolvement(Value):
 
     `contact` is the source's own for this person; a representative gets the organisation's central
     one, and of what the source shields the domain only (then source, kind and since are None).
+    `as_of` is when it was last confirmed, to a representative when it was last told in the log, and
+    `until_at` None.
     """
 
     number: int | None = Field(ge=0)
@@ -56,7 +58,7 @@ class OwnInvolvement(Value):
     central: PlainText
     since_at: Moment | None
     as_of: Moment
-    until_at: Moment
+    until_at: Moment | None
     shielded: bool
 
 

@@ -18,13 +18,13 @@ _DAYS: Final = {code: get_day_names("wide", locale=code) for code in ("nl", "en"
 
 def say_date(moment: date | datetime, code: str) -> str:
     """Return "25 november 2026"; of a moment, the day that it is in the Netherlands."""
-    day = _find_day(moment)
+    day = find_day(moment)
     return f"{day.day} {_MONTHS[code][day.month]} {day.year}"
 
 
 def say_day(moment: date | datetime, code: str) -> str:
     """Return "woensdag 25 november 2026"."""
-    day = _find_day(moment)
+    day = find_day(moment)
     return f"{_DAYS[code][day.weekday()]} {say_date(day, code)}"
 
 
@@ -42,7 +42,7 @@ def say_moment(moment: datetime, code: str) -> str:
 
 def say_period(start: date | datetime, end: date | datetime, code: str) -> str:
     """Return "3 tot en met 10 maart 2026", with of the first day only what differs."""
-    first, last = _find_day(start), _find_day(end)
+    first, last = find_day(start), find_day(end)
     if first == last:
         return say_date(first, code)
     until = "tot en met" if code == "nl" else "to"
@@ -53,5 +53,6 @@ def say_period(start: date | datetime, end: date | datetime, code: str) -> str:
     return f"{begin} {until} {say_date(last, code)}"
 
 
-def _find_day(moment: date | datetime) -> date:
+def find_day(moment: date | datetime) -> date:
+    """Return a day as it is, and of a moment the day that it is in the Netherlands."""
     return moment.astimezone(ZONE).date() if isinstance(moment, datetime) else moment

@@ -20,9 +20,8 @@ from datwat.party.gate import API_PREFIX
 from datwat.party.http_out import PeerRefusedError
 from datwat.party.problems import (
     CODE_KEY,
+    HTTP_ERRORS,
     InternalError,
-    MethodNotAllowedError,
-    NotFoundError,
     RequestRefusedError,
     add_problem_handlers,
     require_row,
@@ -99,11 +98,6 @@ _BY_STATUS: Final[dict[int, tuple[str, ...]]] = {
         mark("This address cannot be opened in this way."),
         mark("Start at the first page."),
     ),
-    HTTPStatus.GONE: (
-        mark("This is no longer here"),
-        mark("What stood here has been erased, or has come to its end."),
-        mark("That it was there can still be found in your log."),
-    ),
     HTTPStatus.BAD_GATEWAY: _AWAY,
     HTTPStatus.GATEWAY_TIMEOUT: _AWAY,
     HTTPStatus.SERVICE_UNAVAILABLE: (
@@ -117,10 +111,6 @@ _FAULT: Final = (
     mark("This is our mistake. Nothing was given to anybody."),
     mark("Try again later. Does it happen again? Then call us."),
 )
-_HTTP_ERRORS: Final[dict[int, type[DatwatError]]] = {
-    HTTPStatus.NOT_FOUND: NotFoundError,
-    HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowedError,
-}
 
 
 class ErrorPages:
@@ -145,7 +135,7 @@ class ErrorPages:
             if is_program(request):
                 return await _call(as_problem[HTTPException], request, error)
             assert isinstance(error, HTTPException)  # noqa: S101 - as above
-            kind = _HTTP_ERRORS.get(error.status_code, RequestRefusedError)
+            kind = HTTP_ERRORS.get(error.status_code, RequestRefusedError)
             return self.build(request, kind())
 
         app.add_exception_handler(DatwatError, on_datwat)

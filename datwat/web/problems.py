@@ -73,13 +73,6 @@ class FormInvalidError(WebError):
     default_detail = "The form cannot be read: open its page again, and send it from there."
 
 
-class GoneError(WebError):
-    """What was there has been erased, or has ended."""
-
-    code = "gone"
-    default_detail = "This has been erased or has ended: what is left of it is in the log."
-
-
 register_problems(
     {
         "web_failed": (500, "The page has a fault"),
@@ -91,6 +84,5 @@ register_problems(
         "session_missing": (401, "Not logged in"),
         "cross_site": (403, "Not from this site"),
         "form_invalid": (400, "The form cannot be read"),
-        "gone": (410, "No longer there"),
     }
 )

@@ -103,7 +103,7 @@ class Sessions(Generic[HeldT]):
         return session
 
     def find_ended(self, token: str | None, now: datetime) -> Ended | None:
-        """Return what is known of a session that ended by its time, not long ago."""
+        """Return what is known of a session that nobody ended by logging out, not long ago."""
         self.purge(now)
         return self._ended.get(_hash(token)) if token else None
 
@@ -112,14 +112,22 @@ class Sessions(Generic[HeldT]):
         if token:
             self._held.pop(_hash(token), None)
 
+    def lapse(self, token: str | None, now: datetime) -> None:
+        """End a session that ended elsewhere as if its time had come; an absent one is no fault."""
+        if token and _hash(token) in self._held:
+            self._lapse(_hash(token), now)
+
     def purge(self, now: datetime) -> None:
         """Forget what has ended; whose it was stays known for as long as what they typed waits."""
         for key in [key for key, held in self._held.items() if now >= held.ends_at]:
-            session = self._held.pop(key)
-            make_room(self._ended, _MOST)
-            self._ended[key] = Ended(session.mark, session.csrf, session.ends_at + PARKED)
+            self._lapse(key, self._held[key].ends_at)
         for key in [key for key, ended in self._ended.items() if now >= ended.until]:
             del self._ended[key]
+
+    def _lapse(self, key: bytes, at: datetime) -> None:
+        session = self._held.pop(key)
+        make_room(self._ended, _MOST)
+        self._ended[key] = Ended(session.mark, session.csrf, at + PARKED)
 
 
 class Logins:

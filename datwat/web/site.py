@@ -6,8 +6,9 @@ form by POST, done once; after it the browser goes on to a page that may be load
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -43,13 +44,17 @@ register_url_convertor("int", _Number())
 
 @dataclass(frozen=True)
 class Visit(Generic[HeldT]):
-    """One request for a page: who it is, in which language, and the ways to answer."""
+    """One request for a page: who it is, in which language, and the ways to answer.
+
+    `then` is what the session held when the request came, see `held`.
+    """
 
     request: Request
     speech: Speech
     now: datetime
     site: Site[HeldT]
     found: Session[HeldT] | None = field(repr=False)
+    then: HeldT | None = field(default=None, repr=False)
 
     @property
     def session(self) -> Session[HeldT]:
@@ -57,6 +62,17 @@ class Visit(Generic[HeldT]):
         if self.found is None:
             raise SessionMissingError
         return self.found
+
+    @property
+    def held(self) -> HeldT:
+        """What the session held when this request came; raise SessionMissingError as `session`.
+
+        A copy, one level deep: what another window sets meanwhile is for the next request, so that
+        a page is about one thing from its heading to its end.
+        """
+        if self.then is None:
+            raise SessionMissingError
+        return self.then
 
     def say(self, text: str, **values: str | int) -> str:
         """Return a text of the catalogue in the visitor's language; mark it with `mark` or here."""
@@ -122,16 +138,21 @@ class Site(Generic[HeldT]):
     def post(self, path: str, act: Act[HeldT]) -> Route:
         """Return the route of a form; `act` runs once for a form that it answers with a redirect.
 
-        What is typed after a session has ended is kept, and the login leads back to it.
+        What is typed after a session has ended, here or (`act` raises SessionMissingError)
+        elsewhere, is kept, and the login leads back to it.
         """
 
         async def endpoint(request: Request) -> Response:
             request.scope["route"] = route
             visit = self.visit(request)
-            if visit.found is None:
-                return await self._keep_typed(visit)
-            form = await self.forms.read(request, visit.found)
-            return await self._do_once(visit, form, act)
+            if visit.found is not None:
+                form = await self.forms.read(request, visit.found)
+                try:
+                    return await self._do_once(visit, form, act)
+                except SessionMissingError:
+                    # Here too: a page that is asked for before the login would take what waits.
+                    self.sessions.lapse(request.cookies.get(self.cookies.session), visit.now)
+            return await self._keep_typed(replace(visit, found=None, then=None))
 
         route = Route(path, endpoint, methods=["POST"])
         return route
@@ -143,7 +164,8 @@ class Site(Generic[HeldT]):
             found = self.sessions.require(request.cookies.get(self.cookies.session), now)
         except SessionMissingError:
             found = None
-        return Visit(request, self.pages.find_speech(request), now, self, found)
+        then = copy.copy(found.held) if found is not None else None
+        return Visit(request, self.pages.find_speech(request), now, self, found, then)
 
     def render(
         self,

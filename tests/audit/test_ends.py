@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -296,6 +297,29 @@ async def test_who_seals_while_a_key_is_replaced_loses_the_race(world: EndsWorld
         await world.log.append(Job(lambda _: [entry], keys=[held]))
     index = await world.write(world.fetch_keys(keys.subject_id), _payload("again"), _LATER)
     assert world.read(keys.subject_id)[index] == _payload("again")
+
+
+async def test_who_seals_loses_the_race_also_where_the_caller_went_away(world: EndsWorld) -> None:
+    ends, keys = world.build_ends(), world.sealing.mint_subject(AT)
+    await world.write(keys, _payload("due"), _SOON)
+    gate = threading.Event()
+
+    def wait(_: Connection) -> list[PreparedEntry]:
+        gate.wait()
+        return []
+
+    before = asyncio.create_task(world.log.append(Job(wait)))
+    ending = asyncio.create_task(ends.erase_due(_SOON, 100))
+    await asyncio.sleep(0.1)
+    ending.cancel()
+    with suppress(asyncio.CancelledError):
+        await ending
+    held = world.fetch_keys(keys.subject_id)  # what is committed: the old key, for a moment yet
+    entry = world.draft(held, _payload("in flight"), _LATER)
+    gate.set()
+    await before
+    with pytest.raises(LostRaceError):
+        await world.log.append(Job(lambda _: [entry], keys=[held]))
 
 
 async def _write_at_last(

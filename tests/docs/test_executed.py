@@ -6,7 +6,6 @@ One running demo, as `make serve` gives it; only its parties look after lists an
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from demo.covenant import find_ports
-from tests.browser import find_browser, open_tab
+from tests.browser import find_browser, open_tab, skip_without
 from tests.check_page import check
 from tests.docs.executed import ROOT, matches, require_shown, running_demo
 
@@ -48,9 +47,9 @@ def test_every_command_does_what_the_tutorial_shows(places: dict[str, str], tmp_
     assert require_shown(text, tmp_path, places) > 10
 
 
-@pytest.mark.skipif(
-    (find_browser() is None or shutil.which("go") is None) and os.environ.get("CI") != "true",
-    reason="no Chromium, or no Go to build the independent auditor",
+@skip_without(
+    "Chromium, or no Go to build the independent auditor",
+    is_there=find_browser() is not None and shutil.which("go") is not None,
 )
 def test_an_entry_that_is_removed_is_found_as_the_page_shows(
     places: dict[str, str], tmp_path: Path

@@ -16,10 +16,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from datwat.party.trust_list import parse_list
-from datwat.protocol.access_log import AccessLog
+from datwat.protocol.access_log import ProvedLog
 from datwat.protocol.bundle import read_archive
 from datwat.protocol.canonical import decode_canonical, encode_canonical
-from datwat.protocol.card_data import read_card_data
+from datwat.protocol.card_data import build_told_data, read_all_told
 from datwat.protocol.checkpoint import verify_checkpoint, verify_cosignatures
 from datwat.protocol.completeness import read_bundle
 from datwat.protocol.cosigning import parse_add_checkpoint, read_cosignature_lines
@@ -207,8 +207,8 @@ def _build_access_log() -> Target:
     seed = encode_canonical(_load("access-log")["outputs"]["answer"])
 
     def read(data: bytes) -> None:
-        for card in AccessLog.model_validate_json(data).cards:
-            read_card_data(card)
+        for card in ProvedLog.model_validate_json(data).cards:
+            build_told_data(read_all_told(card.proofs))
 
     return Target("access-log", [seed], read)
 

@@ -24,7 +24,7 @@ from datwat.protocol.completeness_delayed import DelayedCounts
 from datwat.protocol.completeness_ended import find_latest
 from datwat.protocol.errors import ProtocolError
 from datwat.protocol.trust import LogEntry, TrustList, Witness
-from tests.browser import Tab, find_browser, open_tab
+from tests.browser import Tab, find_browser, open_tab, skip_without
 from tests.check_page import check, read_seconds
 from tests.party.covenant import TestCovenant
 from tests.protocol import completeness_findings
@@ -36,10 +36,7 @@ from tests.protocol.test_completeness_findings import build_notices
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(
-        find_browser() is None and os.environ.get("CI") != "true",
-        reason="no Chromium on this machine: `make test` installs it",
-    ),
+    skip_without("Chromium", is_there=find_browser() is not None),
 ]
 
 

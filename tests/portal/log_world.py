@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from broker.policy.publication import build_publication
 from connectors.portal.api import PortalApi
 from connectors.portal.desk import Handles, ResidentDesk
+from connectors.portal.own_log import write_card
 from connectors.portal.own_proof import Asked
 from connectors.portal.pages.screens import build_routes, build_site
 from connectors.portal.resident import Resident
@@ -29,19 +30,18 @@ from datwat.party import clock
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.openapi import ApiInfo
-from datwat.protocol.access_log import AccessCard, AccessLog, EntryProof, Sentence
+from datwat.protocol.access_log import AccessCard, AccessLog, EntryProof
 from datwat.protocol.acts import Page
 from datwat.protocol.bundle import Bundle
 from datwat.protocol.canonical import encode_canonical
-from datwat.protocol.card_data import build_card_data
-from datwat.protocol.card_sentences import build_card_sentences, build_titles, replace_sentences
+from datwat.protocol.card_sentences import build_titles
 from datwat.protocol.completeness import CompletenessBundle
 from datwat.protocol.completeness_checks import LogTrust, Verdict, check_parsed
 from datwat.protocol.entry import derive_commit, derive_payload_hash
 from datwat.protocol.own_affairs import KnownOrganisation
 from datwat.protocol.texts import Texts
 from datwat.protocol.trust import TrustList
-from datwat.protocol.values import decode_bytes, encode_bytes
+from datwat.protocol.values import encode_bytes
 from datwat.web.errors import ErrorPages
 from datwat.web.site import Site
 from tests.party.covenant import TestCovenant
@@ -59,7 +59,6 @@ _TEAM: Final = "00000099000000010000"
 BUNDLE: Final[Bundle] = make_bundle(build_publication(_POLICIES))
 _TEXTS: Final = Texts(BUNDLE.texts)
 _TITLES: Final = build_titles(BUNDLE.view)
-_EMPTY: Final = Sentence(nl="", en="")
 MOTIVATION: Final = dict.fromkeys(
     ("purpose", "subsidiarity", "proportionality", "efficiency", "transparency"),
     "Wij maken samen met het gezin een plan.",
@@ -192,31 +191,7 @@ def build_entry(
         salt=b"s" * 32,
         payload=encode_canonical(payload),
     )
-    data = build_card_data([proof])
-    for listed in ("findings", "withheld"):
-        data[listed] = [{**one, "text": _EMPTY.model_dump()} for one in data[listed]]
-    card = AccessCard.model_validate(
-        {
-            **dict.fromkeys(AccessCard.model_fields),
-            **data,
-            "at": datetime.fromisoformat(data["at"]),
-            "told_later_at": at if data.get("told_later_at") else None,
-            "rid": decode_bytes(data["rid"]),
-            "pointers": tuple(data["pointers"]),
-            "findings": tuple(data["findings"]),
-            "withheld": tuple(data["withheld"]),
-            "fields_asked": tuple(data["fields_asked"]),
-            "fields_given": tuple(data["fields_given"]),
-            "details": {
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in data["details"].items()
-            },
-            "summary": _EMPTY,
-            "support": _EMPTY,
-            "proofs": (proof,),
-        }
-    )
-    return replace_sentences(card, build_card_sentences([proof], _TEXTS, _TITLES))
+    return write_card((proof,), _TEXTS, _TITLES)
 
 
 def build_log(count: int, names: Sequence[str] = ("Sociaal team Rijnstad",)) -> list[AccessCard]:

@@ -11,9 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import to_json
-
 from broker.policy.publication import build_publication
+from connectors.portal.own_log import write_card
 from connectors.portal.pages.paper.framing import Setting
 from connectors.portal.pages.paper.gathering import OwnLog
 from connectors.portal.pages.words import Words
@@ -21,8 +20,7 @@ from datwat.protocol.access_log import AccessCard, EntryProof, Sentence
 from datwat.protocol.acts import Contact, Motivation
 from datwat.protocol.bundle import Bundle
 from datwat.protocol.canonical import encode_canonical
-from datwat.protocol.card_data import build_card_data
-from datwat.protocol.card_sentences import build_card_sentences, build_titles, replace_sentences
+from datwat.protocol.card_sentences import build_titles
 from datwat.protocol.messages import BLADES
 from datwat.protocol.own_affairs import (
     OwnBlock,
@@ -123,24 +121,8 @@ def build_card(number: int, **changes: object) -> AccessCard:
         salt=b"s" * 32,
         payload=encode_canonical(build_payload(number, **changes)),
     )
-    data = build_card_data([proof])
-    lists = ("findings", "pointers", "fields_asked", "fields_given", "withheld")
-    text = {"text": PLAIN.model_dump()}
-    members = {
-        **dict.fromkeys(AccessCard.model_fields),
-        **dict.fromkeys(lists, ()),
-        **data,
-        "findings": [{**one, **text} for one in data["findings"]],
-        "withheld": [{**one, **text} for one in data["withheld"]],
-        "summary": PLAIN.model_dump(),
-        "support": PLAIN.model_dump(),
-        "proofs": [proof.model_dump(mode="json")],
-    }
-
-    card = AccessCard.model_validate_json(to_json(members))
     bundle = read_bundle()
-    sentences = build_card_sentences([proof], Texts(bundle.texts), build_titles(bundle.view))
-    return replace_sentences(card, sentences)
+    return write_card((proof,), Texts(bundle.texts), build_titles(bundle.view))
 
 
 def build_log(count: int, **changes: object) -> OwnLog:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,22 +16,26 @@ from playwright.async_api import Browser, Page
 from connectors.portal.pages.check import load_files
 from datwat.party.check_page import build_check_page
 from datwat.protocol.completeness import CompletenessBundle, read_bundle
-from tests.browser import find_browser
 from tests.party.test_check_page import build_large, build_list
 from tests.portal.log_world import LogWorld, build_log_world, read_form
 from tests.protocol import completeness_attacks as attacks
 from tests.protocol.completeness_world import build_world
-from tests.web.browser import NARROW, WIDE, Window, check_page, open_browser, open_window
+from tests.web.browser import (
+    IN_BROWSER,
+    NARROW,
+    WIDE,
+    Window,
+    check_page,
+    open_browser,
+    open_window,
+)
 from tests.web.world import find_port, serve
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("browser"),
     pytest.mark.timeout(120),
-    pytest.mark.skipif(
-        find_browser() is None and os.environ.get("CI") != "true",
-        reason="no Chromium on this machine: `make test` installs it",
-    ),
+    IN_BROWSER,
 ]
 
 

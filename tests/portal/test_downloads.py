@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pikepdf
@@ -15,6 +15,8 @@ from connectors.portal.errors import OwnLogError, PaperFailedError
 from connectors.portal.pages.paper.gathering import MOST_IN_DOCUMENT
 from datwat.party import clock
 from datwat.party.http_out import PeerUnreachableError
+from datwat.protocol.access_log import AccessLog
+from datwat.protocol.acts import Page
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.own_affairs import OwnInvolvements
 from datwat.web.dates import ZONE
@@ -52,6 +54,16 @@ async def test_the_document_comes_by_a_form_and_no_cache_keeps_it() -> None:
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert str(answer.request.url).endswith("/downloads")
     assert count_entries(answer) == 7
+
+
+async def test_a_file_is_named_after_the_day_that_it_is_in_the_netherlands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: late)
+    async with build_downloads_world().client() as client:
+        answer = await ask(client, FAMILY, what="json")
+    assert 'filename="family-copy-2026-11-26.json"' in answer.headers["content-disposition"]
 
 
 async def test_the_document_speaks_the_language_of_the_page() -> None:
@@ -240,8 +252,29 @@ async def test_words_wait_where_the_broker_ended_the_session() -> None:
         assert WORDS in (await client.get(FAMILY)).text
 
 
-def log_in_again(world: LogWorld, client: httpx.AsyncClient) -> None:
-    name, value = world.log_in()
+async def test_a_period_waits_too_and_for_whom_it_was_typed() -> None:
+    world = build_downloads_world()
+
+    async def fail(_handle: bytes, _page: Page) -> AccessLog:
+        raise SessionMissingError
+
+    async with world.client(represents=True) as client:
+        *_, session = world.site.sessions._held.values()  # noqa: SLF001 - a second window of the same
+        session.held.viewing = "represented"
+        read = world.desk.fetch_access_log
+        vars(world.desk)["fetch_access_log"] = fail
+        answer = await ask(client, what="pdf", since="02-01-2026")
+        assert answer.status_code == 401
+        assert "Wat u typte, is bewaard" in answer.text
+        vars(world.desk)["fetch_access_log"] = read
+        log_in_again(world, client, represents=True)
+        page = (await client.get("/downloads")).text
+        assert 'value="02-01-2026"' in page
+        assert read_form(page, "/downloads")["who"] == "represented"
+
+
+def log_in_again(world: LogWorld, client: httpx.AsyncClient, *, represents: bool = False) -> None:
+    name, value = world.log_in(represents=represents)
     client.cookies.clear()
     client.cookies.set(name, value)
 

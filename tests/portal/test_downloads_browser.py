@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from datwat.party.http_out import PeerUnreachableError
-from tests.browser import find_browser
 from tests.portal.downloads_world import build_downloads_world
 from tests.portal.log_world import LogWorld, build_log
 from tests.web.browser import (
+    IN_BROWSER,
     NARROW,
     WIDE,
     Window,
@@ -32,10 +31,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("browser"),
     pytest.mark.timeout(240),
-    pytest.mark.skipif(
-        find_browser() is None and os.environ.get("CI") != "true",
-        reason="no Chromium on this machine: `make test` installs it",
-    ),
+    IN_BROWSER,
 ]
 FAMILY = "/downloads/family"
 LOOKS = pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -26,17 +25,12 @@ from datwat.web.login import Login
 from datwat.web.provider import Provider
 from datwat.web.site import Site
 from datwat.web.standalone import build_standalone
-from tests.browser import find_browser
-from tests.web.browser import AXE, NARROW, WIDE, check_page, open_browser, open_window
+from tests.web.browser import IN_BROWSER, NARROW, WIDE, check_page, open_browser, open_window
 from tests.web.world import find_port, serve
 
 PATHS = ("/", "/about", "/about/not-here", "/about/rights", "/help", "/logged-out")
 # There is no broker: whatever asked it would fail.
 NOBODY = cast("Any", None)
-in_browser = pytest.mark.skipif(
-    (find_browser() is None or not AXE.exists()) and os.environ.get("CI") != "true",
-    reason="no Chromium or axe on this machine: `make test` installs them",
-)
 
 
 def build(folder: Path, port: int) -> tuple[Site[Resident], Starlette]:
@@ -80,7 +74,7 @@ async def browser() -> AsyncIterator[Browser]:
         yield opened
 
 
-@in_browser
+@IN_BROWSER
 @pytest.mark.xdist_group("browser")
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("size", "language"), [(NARROW, "nl"), (WIDE, "en")], ids=["nl", "en"])
@@ -99,7 +93,7 @@ async def test_every_page_stands_with_nobody_behind_it(
         await check_page(window)
 
 
-@in_browser
+@IN_BROWSER
 @pytest.mark.xdist_group("browser")
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_page_of_helpers_is_one_file_that_needs_nothing(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser import find_browser
 from tests.portal.log_world import (
     HOSTILE,
     LONG,
@@ -27,6 +25,7 @@ from tests.portal.log_world import (
     tell_later,
 )
 from tests.web.browser import (
+    IN_BROWSER,
     NARROW,
     WIDE,
     Window,
@@ -42,10 +41,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("browser"),
     pytest.mark.timeout(240),
-    pytest.mark.skipif(
-        find_browser() is None and os.environ.get("CI") != "true",
-        reason="no Chromium on this machine: `make test` installs it",
-    ),
+    IN_BROWSER,
 ]
 LOGS = {
     "empty": [],

@@ -23,7 +23,7 @@ from connectors.portal.errors import PaperBusyError, PaperFailedError
 from connectors.portal.pages.paper import printing as printing_module
 from connectors.portal.pages.paper import signs
 from connectors.portal.pages.paper.family_document import Typed, build_family_document
-from connectors.portal.pages.paper.gathering import Affairs, Period, find_day, split_days
+from connectors.portal.pages.paper.gathering import Affairs, Period, split_days
 from connectors.portal.pages.paper.log_document import Taken, build_log_document
 from connectors.portal.pages.paper.own_data import (
     FamilyCopy,
@@ -40,6 +40,7 @@ from connectors.portal.pages.paper.press import build_pdf
 from connectors.portal.pages.paper.printing import Printing
 from connectors.portal.pages.paper.signs import BOX, PRINTABLE, clean_text
 from datwat.protocol.values import SHORT_TEXT_PATTERN
+from datwat.web.dates import find_day
 from datwat.web.i18n import Code
 from tests.portal.paper_world import (
     CONTACTS,

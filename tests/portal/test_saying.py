@@ -7,7 +7,7 @@ import pytest
 from datwat.party.http_out import PeerRefusedError, PeerUnreachableError
 from datwat.protocol.bundle import Bundle
 from datwat.web.problems import SessionMissingError
-from tests.portal.affairs import FULL, OTHER, OWN, TEAM, build_question, change
+from tests.portal.affairs import FULL, OTHER, OWN, TEAM, Affairs, build_question, change
 from tests.portal.saying import URL, StandIn, World, read_form
 from tests.portal.surfing import PATHS, Surfer
 
@@ -171,6 +171,29 @@ async def test_who_switches_meanwhile_in_a_second_window_changes_nothing_of_what
     number = int(done.headers["location"].rpartition("/")[2])
     assert held.said.find_receipt("self", number)
     assert not held.said.find_receipt("represented", number)
+
+
+@pytest.mark.parametrize(
+    "path", ["/involved", "/wishes", "/consents", "/objections", "/blocks/67/lift"]
+)
+async def test_a_page_is_about_one_person_though_somebody_switches_while_it_is_made(
+    surfer: Surfer, desk: StandIn, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    desk.own = FULL
+    held, find, asked = surfer.world.find(surfer.token), desk.find, []
+
+    def switch(handle: bytes) -> Affairs:
+        asked.append(handle)
+        held.viewing = "represented"
+        return find(handle)
+
+    monkeypatch.setattr(desk, "find", switch)
+    page = await surfer.open(path)
+    assert set(asked) == {OWN}
+    assert "U kijkt voor uzelf" in page.text
+    assert "U kijkt namens iemand anders" not in page.text
+    monkeypatch.undo()
+    assert "U kijkt namens iemand anders" in (await surfer.open("/wishes")).text
 
 
 @pytest.mark.parametrize("step", ["/questions/new", "/shield/on", "/consents/51/withdraw"])

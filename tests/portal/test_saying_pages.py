@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Page
 from datwat.party.http_out import PeerTooSlowError, PeerUnreachableError
 from tests.portal.affairs import FULL, HARD, NAMES, Affairs, change
 from tests.portal.saying import StandIn, build_world
+from tests.portal.surfing import PATHS
 from tests.web.browser import (
     NARROW,
     WIDE,
@@ -28,16 +29,6 @@ from tests.web.browser import (
 from tests.web.world import find_port, serve
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("browser")]
-PATHS = (
-    "/",
-    "/involved",
-    "/wishes",
-    "/consents",
-    "/objections",
-    "/questions",
-    "/blocks",
-    "/shield",
-)
 STATES = {"empty": Affairs(), "full": FULL, "hard": HARD}
 LOOKS = [("nl", NARROW), ("en", WIDE)]
 NEXT = "main .form button.button[type=submit]"

@@ -107,7 +107,6 @@ _HOLDER_ENTRY = {
     "url": "https://key-holder.example",
     "epochs": [{"epoch": 1, "pk": b64("0a", 32)}],
 }
-_SENTENCE = {"nl": "Er is gevraagd wie betrokken is.", "en": "It was asked who is involved."}
 _WEIGHING = {
     "permitted": True,
     "rung": "dat",
@@ -283,44 +282,6 @@ INPUTS: dict[str, Members] = {
                     "rung": "dat",
                 }
             ],
-        },
-        "card": {
-            "rid": RID,
-            "event": "inquire",
-            "at": IAT,
-            "requester": PARTNER,
-            "requester_name": "Wijkteam",
-            "role": "regisseur",
-            "purpose": "debt_counselling",
-            "summary": _SENTENCE,
-            "motivation": None,
-            "permitted": True,
-            "rung": "dat",
-            "findings": [
-                {
-                    "blade": "purpose",
-                    "code": "purpose_in_force",
-                    "satisfied": True,
-                    "text": {"nl": "Het doel geldt.", "en": "The purpose is in force."},
-                }
-            ],
-            "pointers": [
-                {
-                    "source": SOURCE,
-                    "source_name": "Schuldhulp",
-                    "kind": "debt_counselling",
-                    "rung": "dat",
-                }
-            ],
-            "fields_asked": [],
-            "fields_given": [],
-            "withheld": [],
-            "failure": None,
-            "legal_basis": None,
-            "told_later_at": None,
-            "support": {"nl": "Bel de ombudsman.", "en": "Call the ombudsman."},
-            "details": {},
-            "reason": None,
         },
     },
 }

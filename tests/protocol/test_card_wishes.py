@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from datwat.protocol.access_log import EntryProof, Sentence
-from datwat.protocol.card_sentences import build_card_sentences
+from datwat.protocol.card_data import read_all_told
+from datwat.protocol.card_sentences import build_told_sentences
 from datwat.protocol.texts import Texts
 from datwat.protocol.values import encode_bytes
 
@@ -27,7 +28,7 @@ def say(event: str, detail: dict[str, Any]) -> Sentence:
     proof = EntryProof(
         index=7, path=(), audience="own", tag=b"t" * 32, core=b"", salt=b"s" * 32, payload=payload
     )
-    return build_card_sentences([proof], Texts({"nl": {}, "en": {}}), {}).summary
+    return build_told_sentences(read_all_told([proof]), Texts({"nl": {}, "en": {}}), {}).summary
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from connectors.client.outgoing import Sent
 from connectors.client.verification import verify_answer
 from connectors.portal.own_log import verify_own_log
 from datwat.party.trust_list import accept_first
-from datwat.protocol.access_log import AccessLog
+from datwat.protocol.access_log import ProvedLog
 from datwat.protocol.answers import InquiryPart
 from datwat.protocol.answers import build_part as build_answer_part
 from datwat.protocol.bundle import BundleStatement
@@ -272,11 +272,11 @@ def make_access_log(inputs: Members) -> Members:
         "salt": encode_bytes(salt),
         "payload": encode_bytes(payload),
     }
-    card = {**inputs["card"], "number": receipt["index"], "proofs": [proof]}
-    page = {"v": 1, "rid": inputs["rid"], "checkpoint": note, "cards": [card], "next": None}
+    cards = [{"proofs": [proof]}]
+    page = {"v": 1, "rid": inputs["rid"], "checkpoint": note, "cards": cards, "next": None}
     return {
         "entry": entry.hex(),
-        "answer": to_json(AccessLog.model_validate_json(json.dumps(page))),
+        "answer": to_json(ProvedLog.model_validate_json(json.dumps(page))),
     }
 
 

@@ -25,6 +25,7 @@ from datwat.party.spent import SpentRequests
 from datwat.protocol.access_log import AccessCard, AccessLog
 from datwat.protocol.acts import Authority, Consent, Page, Professional, SpecialSituation, Wish
 from datwat.protocol.messages import ActObject
+from datwat.protocol.texts import Texts
 from datwat.protocol.values import encode_bytes
 from tests.exchange.world import (
     BROKER,
@@ -75,7 +76,6 @@ class Resident:
         admitted = read_message(sent.wire, directory, ActObject, aud=BROKER, now=moment)
         question = read_question(admitted, moment)
         view = await running.api.portal.open_view(question, lambda: None)
-        policy = running.api.read_policy()
         with running.broker.rooms.reading() as conn:
             raw = running.api.reader.read_page(
                 conn,
@@ -83,13 +83,10 @@ class Resident:
                 with_own=not view.is_represented,
                 asked=view.page,
                 rid=sent.rid,
-                texts=policy.texts,
-                titles=policy.titles,
             )
-        found = AccessLog.model_validate_json(raw)
-        catalogue = running.broker.policy.bundle.view
-        shown, _ = verify_own_log(raw, sent.rid, directory.trust.log, policy.texts, catalogue)
-        assert shown == found  # with one bundle, both render the same
+        bundle = running.broker.policy.bundle
+        log, texts = directory.trust.log, Texts(bundle.texts)
+        found, _ = verify_own_log(raw, sent.rid, log, texts, bundle.view)
         return found
 
 

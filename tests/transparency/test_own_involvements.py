@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -32,6 +33,7 @@ from tests.exchange.world import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBERS = bsns()
+YEARS = timedelta(days=1_000)
 _POINTERS = table_of(InvolvementRecord)
 
 
@@ -52,7 +54,7 @@ async def represented(running: Running, child: str) -> Resident:
 
 
 def blank(found: OwnInvolvements) -> OwnInvolvements:
-    return found.model_copy(update={"rid": bytes(16), "as_of": found.as_of.replace(year=2000)})
+    return found.model_copy(update={"rid": bytes(16), "as_of": datetime(2000, 1, 1, tzinfo=UTC)})
 
 
 async def end(running: Running, function: str, handle: bytes | None, how: str) -> int:
@@ -80,6 +82,7 @@ async def test_a_resident_sees_all_of_their_own(broker: Running) -> None:
     debts = next(held for held in found.now if held.kind == "debt_counselling")
     assert (debts.source_name, debts.domain) == ("Organisatie debt-counselling", "debt")
     assert (debts.contact.name, debts.central) == ("A. Bakker", "020 123 4567")
+    assert debts.until_at is not None
     assert debts.as_of <= found.as_of < debts.until_at
     assert debts.number is not None
     shelter = next(held for held in found.now if held.kind == "shelter_stay")
@@ -158,7 +161,8 @@ async def test_a_term_that_is_over_ends_it_before_anybody_cleaned_up(broker: Run
     (held,) = (await resident.read_involvements()).now
     eyes = await resident._open("own_involvements")  # noqa: SLF001 - the same session, later
     own, directory = broker.api.own, broker.broker.keeper.directory
-    later = type(eyes)(eyes.subject_id, eyes.is_represented, eyes.rid, held.until_at)
+    assert held.until_at is not None
+    later = replace(eyes, now=held.until_at)
     found = await own.fetch_involvements(later, directory)
     assert found.now == ()
     (past,) = found.past
@@ -186,8 +190,12 @@ async def test_a_representative_sees_what_is_open_and_no_worker(broker: Running)
 
 
 async def test_what_turns_confidential_ends_in_no_representatives_list(broker: Running) -> None:
+    """Its source had confirmed it meanwhile: no moment jumps back when its pointer is withheld."""
     child = next(NUMBERS)
     part = await register(broker, "youth-help", child, "youth_help")
+    with broker.broker.store.writing() as conn:
+        later = {"reconfirmed_at": now() + timedelta(hours=1), "expires_at": now() + YEARS}
+        conn.execute(update(_POINTERS).where(_POINTERS.c.kind == "youth_help").values(**later))
     representative = await represented(broker, child)
     (before,) = (await representative.read_involvements()).now
     await register(broker, "youth-help", child, "youth_help", confidential=True)
@@ -196,6 +204,10 @@ async def test_what_turns_confidential_ends_in_no_representatives_list(broker: R
     await end(broker, "youth-help", part.handle, "ended")
     found = await representative.read_involvements()
     assert (found.now, found.past) == ((before,), ())
+    eyes = await representative._open("own_involvements")  # noqa: SLF001 - the same session, later
+    later_eyes = replace(eyes, now=now() + 2 * YEARS)
+    late = await broker.api.own.fetch_involvements(later_eyes, broker.broker.keeper.directory)
+    assert (late.now, late.past) == ((before,), ())
     assert [past.how for past in (await (await one(broker, child)).read_involvements()).past] == [
         "ended"
     ]

@@ -16,10 +16,13 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.browser import find_browser
+from tests.browser import find_browser, skip_without
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+IN_BROWSER: Final = skip_without(
+    "Chromium or axe", is_there=find_browser() is not None and AXE.exists()
+)
 TAGS: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 NARROW: Final = {"width": 320, "height": 720}
 WIDE: Final = {"width": 1280, "height": 900}
@@ -40,6 +43,15 @@ _FIND: Final = """async (tags) => {
     places: one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)),
   }));
 }"""
+
+_FIND_CUT: Final = """() => [...document.body.querySelectorAll("*")]
+  .filter((one) => {
+    const style = getComputedStyle(one), box = one.getBoundingClientRect();
+    const cuts = /hidden|clip/.test(`${style.overflowX} ${style.overflowY}`);
+    return cuts && box.width > 2 && box.height > 2 && one.textContent.trim() !== ""
+      && (one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1);
+  })
+  .map((one) => `cut off: ${one.tagName}.${one.className}`.slice(0, 80)).slice(0, 5)"""
 
 
 @dataclass
@@ -130,7 +142,33 @@ async def check_page(window: Window) -> None:
     await check_axe(window.page)
     wide = await find_overflow(window.page)
     assert not wide, f"wider than the window: {wide}"
+    await check_large_text(window.page)
+    await check_paper(window.page)
     assert not window.complaints, window.complaints
+
+
+async def check_large_text(page: Page) -> None:
+    """Fail on what leaves the window, or is cut off, with letters of twice the size (WCAG 1.4.4).
+
+    A narrow window is left alone: as wide as this one, at 400 %, it is that of WCAG 1.4.10.
+    """
+    size = page.viewport_size
+    if size is None or size["width"] < WIDE["width"]:
+        return
+    await page.evaluate("document.documentElement.style.fontSize = '200%'")
+    found = [*await find_overflow(page), *await page.evaluate(_FIND_CUT)]
+    await page.evaluate("document.documentElement.style.fontSize = ''")
+    assert not found, f"with letters of twice the size: {found}"
+
+
+async def check_paper(page: Page) -> None:
+    """Fail on a print without its heading, with the menu, or wider than the paper."""
+    await page.emulate_media(media="print")
+    found = await find_overflow(page)
+    heading = await page.locator("h1").first.is_visible()
+    menu = await page.locator("nav.nav").first.is_visible()
+    await page.emulate_media(media="screen")
+    assert (found, heading, menu) == ([], True, False), f"on paper: {found, heading, menu}"
 
 
 async def find_overflow(page: Page) -> list[str]:

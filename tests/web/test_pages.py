@@ -138,7 +138,6 @@ async def test_the_language_is_dutch_until_somebody_chooses(visitor: Visitor) ->
         ("/fail/away", 502, "Wij kunnen dit nu niet ophalen"),
         ("/fail/restored", 503, "Dit kan nu even niet"),
         ("/fail/damaged", 502, "Het logboek is beschadigd"),
-        ("/fail/gone", 410, "Dit is er niet meer"),
         ("/fail/fault", 500, "Er ging hier iets mis"),
         ("/gallery", 401, "U bent niet ingelogd"),
         ("/static/0000000000000000/pages.css", 404, "Deze pagina is er niet"),
@@ -160,11 +159,11 @@ async def test_programs_get_problems(visitor: Visitor) -> None:
     for path, headers in (
         ("/v1/nothing", {"Accept": "*/*"}),
         ("/nothing", {"Accept": "application/json"}),
-        ("/fail/gone", {"Accept": "application/problem+json, application/json"}),
+        ("/fail/away", {"Accept": "application/problem+json, application/json"}),
     ):
         page = await visitor.client.get(path, headers=headers)
         assert page.headers["content-type"] == "application/problem+json"
-        assert page.json()["code"] in {"not_found", "gone"}
+        assert page.json()["code"] in {"not_found", "peer_unreachable"}
     html = {"Accept": "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"}
     page = await visitor.client.get("/nothing", headers=html)
     assert page.headers["content-type"].startswith("text/html")

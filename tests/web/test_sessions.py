@@ -64,6 +64,18 @@ def test_a_post_needs_the_sessions_own_token() -> None:
             first.require_csrf(other)
 
 
+def test_a_session_that_ended_elsewhere_is_over_and_known_and_one_that_logged_out_is_not() -> None:
+    sessions: Sessions[bytes] = Sessions()
+    lapsed, left = (sessions.open(OWN, "somebody", START) for _ in range(2))
+    sessions.end(left)
+    for token in (lapsed, lapsed, left, None, ""):
+        sessions.lapse(token, START)
+    assert len(sessions) == 0
+    assert sessions.find_ended(lapsed, START + PARKED - timedelta(seconds=1)) is not None
+    assert sessions.find_ended(left, START) is None
+    assert sessions.find_ended(lapsed, START + PARKED) is None
+
+
 def test_what_has_ended_is_forgotten() -> None:
     sessions: Sessions[bytes] = Sessions()
     sessions.open(OWN, "somebody", START)

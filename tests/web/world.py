@@ -32,7 +32,6 @@ from datwat.web.errors import ErrorPages
 from datwat.web.forms import Form
 from datwat.web.login import CALLBACK, LOGGED_OUT, Entrance, Login
 from datwat.web.pages import NavItem, Pages, SiteInfo
-from datwat.web.problems import GoneError
 from datwat.web.provider import Provider, ProviderOptions
 from datwat.web.sessions import Cookies, Sessions
 from datwat.web.site import Site, Visit
@@ -64,7 +63,7 @@ GALLERY: dict[str, Any] = {
         ["Schuldhulp Rijnstad", "Schulden", "9 april 2026"],
     ],
 }
-FAULTS: dict[str, type[DatwatError]] = {"away": PeerUnreachableError, "gone": GoneError}
+FAULTS: dict[str, type[DatwatError]] = {"away": PeerUnreachableError}
 REFUSED = {
     "restored": PeerRestoredError("signed_before_restore", 400),
     "damaged": PeerRefusedError("log_damaged", 500),

@@ -9,22 +9,20 @@ Source: protocol.md, sections 5 and 10.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final
 
 from starlette.responses import Response
 
 from connectors.portal.desk import ResidentDesk
 from connectors.portal.errors import OrganisationUnknownError
+from connectors.portal.pages.persons import look_at
 from connectors.portal.pages.words import Words
-from connectors.portal.resident import Resident, Who
+from connectors.portal.resident import Resident
 from connectors.portal.said import Page, Receipt, Unanswered
 from datwat.party.http_out import PeerError, PeerRefusedError
 from datwat.protocol.acts import Wish
 from datwat.protocol.errors import ProtocolError
 from datwat.web.forms import Form
-from datwat.web.problems import SessionMissingError
-from datwat.web.sessions import Ended
 from datwat.web.site import UNPROCESSABLE, Visit
 
 WHO: Final = "who"
@@ -46,10 +44,9 @@ class Acting:
 
         Where the broker is away the page is shown again, and says what is known.
         """
-        held = visit.session.held
+        held = visit.held
         try:
-            handle = held.require_handle(find_who(visit, form))
-            sent = await self._desk.prepare_wish(handle, wish)
+            sent = await self._desk.prepare_wish(held.handle, wish)
         except (PeerError, ProtocolError, OrganisationUnknownError):  # nothing has left the portal
             return self._show_away(visit, form, page, "not_done")
         under_way = Unanswered(sent, receipt, page, visit.now)
@@ -63,7 +60,7 @@ class Acting:
 
     async def resume(self, visit: Visit[Resident], form: Form) -> Response | None:
         """Send a form's wish again of which nobody knows whether it arrived; None where none is."""
-        under_way = visit.session.held.said.find_unanswered(form.id, visit.now)
+        under_way = visit.held.said.find_unanswered(form.id, visit.now)
         if under_way is None:
             return None
         try:
@@ -74,11 +71,9 @@ class Acting:
             return self._show_away(visit, form, under_way.page, "unknown")
 
     async def _deliver(self, visit: Visit[Resident], form: Form, under_way: Unanswered) -> Response:
-        held = visit.session.held
+        held = visit.held
         try:
             answer = await self._desk.deliver_wish(under_way.sent)
-        except SessionMissingError:
-            return await keep_typed(visit)
         except PeerRefusedError:  # nothing was written down
             held.said.drop_unanswered(form.id)
             raise
@@ -90,7 +85,7 @@ class Acting:
             return await self._show_refused(visit, codes, person.index)
         at = visit.now.replace(microsecond=0)
         receipt = replace(under_way.receipt, number=person.index, at=at)
-        held.said.keep_receipt(find_who(visit, form), receipt)
+        held.said.keep_receipt(held.viewing, receipt)
         return visit.redirect(f"/receipts/{person.index}")
 
     def _show_away(self, visit: Visit[Resident], form: Form, page: Page, state: str) -> Response:
@@ -112,37 +107,15 @@ def find_other_person(visit: Visit[Resident], form: Form) -> Response | None:
 
     Somebody may look on behalf of another in a second window, or again after a new login.
     """
-    if form.value(WHO) == visit.session.held.viewing:
+    if form.value(WHO) == visit.held.viewing:
         return None
     return visit.render("other_person.html", {"path": visit.request.url.path}, status=_CONFLICT)
 
 
-def find_who(visit: Visit[Resident], form: Form) -> Who:
-    """Return about whom a form was made, which `find_other_person` let pass.
-
-    By the form and not by whose pages are shown: while it waits for the broker somebody may switch
-    in a second window.
-    """
-    held = visit.session.held
-    return next((who for who in held.persons if who == form.value(WHO)), held.viewing)
-
-
-def restore_person(visit: Visit[Resident], form: Form) -> None:
-    """Look at the person again about whom something was typed before the session ended."""
-    held = visit.session.held
-    for who in held.persons:
+def new_form(visit: Visit[Resident]) -> Form:
+    """Return the form of a page with what waited here; it is about whom it was typed about."""
+    form = visit.new_form()
+    for who in visit.held.persons:
         if form.value(WHO) == who:
-            held.viewing = who
-
-
-async def keep_typed(visit: Visit[Resident]) -> Response:
-    """Keep what was typed, because the broker ended the session: the login leads back to it.
-
-    It ends here as well: a page that is asked for before the login would take what waits.
-    """
-    session, site = visit.session, visit.site
-    ended = Ended(session.mark, session.csrf, visit.now + timedelta(minutes=1))
-    await site.forms.park(visit.request, ended, visit.now)
-    site.sessions.end(visit.request.cookies.get(site.cookies.session))
-    context = {"next_path": visit.request.url.path, "is_kept": True}
-    return replace(visit, found=None).render("session_ended.html", context, status=401)
+            look_at(visit, who)
+    return form

@@ -74,12 +74,12 @@ class Blocks:
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show who may not look."""
-        wishes = await self._desk.fetch_wishes(visit.session.held.handle)
+        wishes = await self._desk.fetch_wishes(visit.held.handle)
         return visit.render("blocks.html", {"blocks": wishes.blocks, "whose": find_whose(visit)})
 
     async def fetch_nameable(self, visit: Visit[Resident]) -> Nameable:
         """Return who takes part and is not named yet, and what naming does not stop."""
-        wishes = await self._desk.fetch_wishes(visit.session.held.handle)
+        wishes = await self._desk.fetch_wishes(visit.held.handle)
         named = {one.organisation for one in wishes.blocks}
         words = Words.of(await self._desk.require_bundle(), visit.speech.code)
         return Nameable(

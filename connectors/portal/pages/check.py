@@ -18,6 +18,7 @@ from starlette.routing import Route
 from connectors.portal.desk import ResidentDesk
 from connectors.portal.own_proof import Asked
 from connectors.portal.pages.acting import find_other_person
+from connectors.portal.pages.downloads import JSON, answer_file
 from connectors.portal.pages.persons import find_whose
 from connectors.portal.resident import Resident
 from datwat.party.check_page import (
@@ -31,7 +32,6 @@ from datwat.protocol.completeness import CompletenessBundle, build_copy
 from datwat.protocol.completeness_checks import Verdict
 from datwat.protocol.errors import ProtocolError
 from datwat.web.forms import Form
-from datwat.web.headers import build_headers
 from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
 
@@ -92,38 +92,35 @@ class _Screen:
     async def download_own(self, visit: Visit[Resident]) -> Response:
         """Send the bundle, with the keys by which its owner can follow their log."""
         bundle, _ = await self._fetch(visit)
-        return _send(visit, bundle.model_dump_json().encode(), "log-proof.json", "application/json")
+        return answer_file(visit, bundle.model_dump_json().encode(), JSON, "log-proof.json")
 
     async def download_copy(self, visit: Visit[Resident]) -> Response:
         """Send the copy for somebody else, without keys."""
         bundle, _ = await self._fetch(visit)
         raw = build_copy(bundle).model_dump_json().encode()
-        return _send(visit, raw, "log-proof-for-others.json", "application/json")
+        return answer_file(visit, raw, JSON, "log-proof-for-others.json")
 
     async def download_page(self, visit: Visit[Resident]) -> Response:
         """Send the page on which a bundle is checked without this portal."""
         page = build_check_page(self._desk.trust)
-        return _send(visit, page, "check-log.html", "text/html; charset=utf-8")
+        return answer_file(visit, page, "text/html; charset=utf-8", "check-log.html")
 
     async def _fetch(self, visit: Visit[Resident]) -> tuple[CompletenessBundle, Verdict]:
-        held = visit.session.held
-        asked = Asked("self" if held.viewing == "self" else "representative", ())
-        return await self._desk.fetch_checked_proof(held.handle, asked)
+        return await self._desk.fetch_checked_proof(visit.held.handle, Asked(visit.held.eyes, ()))
 
     def _build_context(self, visit: Visit[Resident], form: Form) -> dict[str, Any]:
         whole = _TEXTS[visit.speech.code]
         texts = {name: whole[name] for name in _SAID}
         heads = [visit.say(one) for one in _HEADS]
-        view = "self" if visit.session.held.viewing == "self" else "representative"
         return {
             "form": form,
             "whose": find_whose(visit),
-            "who": visit.session.held.viewing,
+            "who": visit.held.viewing,
             "check": json.dumps({"texts": texts, "trust": derive_keys(self._desk.trust)}),
             "heads": heads,
             "heads_json": json.dumps(heads),
             "page_hash": derive_check_page_hash(self._desk.trust),
-            "limits": whole["limits"][view],
+            "limits": whole["limits"][visit.held.eyes],
             "found": None,
             "refusal": None,
         }
@@ -144,9 +141,3 @@ def _describe(
             for roll in verdict.rolls
         ],
     }
-
-
-def _send(visit: Visit[Resident], content: bytes, name: str, kind: str) -> Response:
-    headers = build_headers(visit.speech.code)
-    headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return Response(content, 200, headers, kind)

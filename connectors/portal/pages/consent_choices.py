@@ -17,6 +17,7 @@ from connectors.portal.pages.words import Words
 from datwat.protocol.acts import Consent
 from datwat.protocol.catalogue import EdgeView, PurposeView
 from datwat.protocol.own_affairs import KnownOrganisation, OwnConsent, OwnInvolvements
+from datwat.protocol.values import derive_function
 
 # How long a consent may hold: in months as people say them, in days as it is written down.
 TERMS = {"3": timedelta(days=91), "6": timedelta(days=182), "12": timedelta(days=365)}
@@ -68,14 +69,16 @@ def list_choices(
         for edge in purpose.edges
         if edge.mode in ("explicit_consent", "no_objection")
         for source in organisations
-        if source.id in involved and _function(source.id) == edge.source
+        if source.id in involved and derive_function(source.id) == edge.source
         for requester in organisations
-        if _function(requester.id) == edge.requester and requester.id != source.id
+        if derive_function(requester.id) == edge.requester and requester.id != source.id
     ]
     return sorted(found, key=lambda one: (one.title, one.requester_name, one.source_name))
 
 
-def build_consent(choice: Choice, term: str, now: datetime, *, is_represented: bool) -> Consent:
+def build_consent(
+    choice: Choice, term: str, now: datetime, *, given_by: Literal["self", "representative"]
+) -> Consent:
     """Return the consent as it is written down."""
     given_at = now.replace(microsecond=0)
     return Consent(
@@ -85,7 +88,7 @@ def build_consent(choice: Choice, term: str, now: datetime, *, is_represented: b
         fields=choice.fields,
         source=choice.source,
         requester=choice.requester,
-        given_by="representative" if is_represented else "self",
+        given_by=given_by,
         written=True,
         given_at=given_at,
         until_at=given_at + TERMS[term],
@@ -145,7 +148,3 @@ def _build(
         article=edge.giver_article,
         is_given=any(is_in_force(one, now) and between.is_covered_by(one) for one in consents),
     )
-
-
-def _function(party_id: str) -> str:
-    return party_id.partition(":")[2]

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.portal.desk import ResidentDesk
-from connectors.portal.pages.acting import Acting, find_who
+from connectors.portal.pages.acting import Acting
 from connectors.portal.pages.consent_choices import (
     TERMS,
     Choice,
@@ -119,7 +119,7 @@ class Consents:
         return offered
 
     async def _fetch(self, visit: Visit[Resident]) -> tuple[Words, OwnWishes, Offered]:
-        handle = visit.session.held.handle
+        handle = visit.held.handle
         bundle, wishes, involvements = await asyncio.gather(
             self._desk.require_bundle(),
             self._desk.fetch_wishes(handle),
@@ -138,8 +138,7 @@ class Consents:
         if values["answer"] == "no":
             said = visit.say(mark("You said no. Nothing changes, and we do not keep this."))
             return visit.redirect(BASE, notice=said)
-        is_represented = find_who(visit, form) == "represented"
-        consent = build_consent(choice, values["term"], visit.now, is_represented=is_represented)
+        consent = build_consent(choice, values["term"], visit.now, given_by=visit.held.eyes)
         receipt = Receipt(
             "consent", 0, visit.now, choice.requester_name, choice.purpose, consent.until_at
         )

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from connectors.portal.desk import ResidentDesk
 from connectors.portal.errors import PortalError
-from connectors.portal.pages.acting import find_other_person, find_who, keep_typed, restore_person
+from connectors.portal.pages.acting import find_other_person, new_form
 from connectors.portal.pages.paper.family_document import Typed, build_family_document
 from connectors.portal.pages.paper.framing import Setting
 from connectors.portal.pages.paper.gathering import (
@@ -26,12 +26,10 @@ from connectors.portal.pages.paper.gathering import (
     Period,
     fetch_affairs,
     fetch_log,
-    find_day,
     split_days,
 )
 from connectors.portal.pages.paper.log_document import Taken, build_log_document
 from connectors.portal.pages.paper.own_data import (
-    Eyes,
     FamilyCopy,
     Maker,
     build_involvements,
@@ -40,15 +38,14 @@ from connectors.portal.pages.paper.own_data import (
 )
 from connectors.portal.pages.paper.printing import Printing
 from connectors.portal.pages.persons import find_whose
-from connectors.portal.pages.typed import read_day
-from connectors.portal.pages.words import Words
+from connectors.portal.pages.typed import read_days
 from connectors.portal.resident import Resident
 from datwat.party.http_out import PeerError
 from datwat.protocol.errors import ProtocolError
+from datwat.web.dates import find_day
 from datwat.web.forms import Form
 from datwat.web.headers import build_headers
 from datwat.web.i18n import mark
-from datwat.web.problems import SessionMissingError
 from datwat.web.site import Site, Visit
 
 PATH: Final = "/downloads"
@@ -93,7 +90,7 @@ class Downloads:
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show what can be downloaded."""
-        return visit.render("downloads.html", _build_context(visit, visit.new_form()))
+        return visit.render("downloads.html", _build_context(visit, new_form(visit)))
 
     async def send(self, visit: Visit[Resident], form: Form) -> Response:
         """Answer the file that was asked for."""
@@ -104,13 +101,12 @@ class Downloads:
         if form.errors:
             return visit.render_refused("downloads.html", _build_context(visit, form))
         if what == "json":
-            return await self._answer_data(visit, form)
+            return await self._answer_data(visit)
         return await self._answer_log(visit, form, period)
 
     async def show_family(self, visit: Visit[Resident]) -> Response:
         """Show the form of the family's own copy, with what waited here after a login."""
-        form = visit.new_form()
-        restore_person(visit, form)
+        form = new_form(visit)
         return visit.render("downloads_family.html", _build_context(visit, form))
 
     async def send_family(self, visit: Visit[Resident], form: Form) -> Response:
@@ -130,24 +126,20 @@ class Downloads:
         if form.errors:
             return visit.render_refused("downloads_family.html", _build_context(visit, form))
         try:
-            return await self._answer_family(visit, form, typed, what)
-        except SessionMissingError:
-            return await keep_typed(visit)
+            return await self._answer_family(visit, typed, what)
         except (PeerError, ProtocolError, PortalError):  # what was typed must not be lost with it
             context = {**_build_context(visit, form), "is_broken": True}
             return visit.render("downloads_family.html", context, status=_UNAVAILABLE)
 
-    async def _answer_family(
-        self, visit: Visit[Resident], form: Form, typed: Typed, what: str
-    ) -> Response:
-        found = await self._desk.fetch_involvements(visit.session.held.handle)
+    async def _answer_family(self, visit: Visit[Resident], typed: Typed, what: str) -> Response:
+        found = await self._desk.fetch_involvements(visit.held.handle)
         if what == "json":
             copy = FamilyCopy(
                 v=1,
                 type="family_copy",
                 made_at=visit.now,
                 made_by=_find_maker(visit),
-                eyes=_find_eyes(visit, form),
+                eyes=visit.held.eyes,
                 for_whom=typed.for_whom,
                 agreed=typed.agreed,
                 remarks=typed.remarks,
@@ -155,24 +147,24 @@ class Downloads:
             )
             data = encode_file(copy)
             return answer_file(visit, data, JSON, build_name(visit, "family-copy", "json"))
-        setting = await self._build_setting(visit, form)
+        setting = await self._build_setting(visit)
         made = await self._printing.build_pdf(build_family_document(setting, found, typed))
         return answer_file(visit, made, PDF, build_name(visit, "family-copy", "pdf"))
 
-    async def _answer_data(self, visit: Visit[Resident], form: Form) -> Response:
-        affairs = await fetch_affairs(self._desk, visit.session.held.handle)
+    async def _answer_data(self, visit: Visit[Resident]) -> Response:
+        affairs = await fetch_affairs(self._desk, visit.held.handle)
         data = await asyncio.to_thread(
             encode_own_data,
             affairs,
             made_by=_find_maker(visit),
-            eyes=_find_eyes(visit, form),
+            eyes=visit.held.eyes,
             made_at=visit.now,
         )
         return answer_file(visit, data, JSON, build_name(visit, "own-data", "json"))
 
     async def _answer_log(self, visit: Visit[Resident], form: Form, period: Period) -> Response:
         """Answer the document, or, where it would be too long, offer it in parts by period."""
-        log = await fetch_log(self._desk, visit.session.held.handle)
+        log = await fetch_log(self._desk, visit.held.handle)
         cards = [card for card in log.cards if period.holds(card)]
         days = {find_day(card.at) for card in cards}
         if len(cards) > MOST_IN_DOCUMENT and len(days) > 1:
@@ -184,22 +176,19 @@ class Downloads:
             context = {**_build_context(visit, form), _PARTS: parts, "count": len(cards)}
             return visit.render_refused("downloads.html", context)
         contacts = {one.id: one.contact for one in self._desk.list_organisations()}
-        setting = await self._build_setting(visit, form)
+        setting = await self._build_setting(visit)
         taken = Taken(log, cards, contacts)
         document = await asyncio.to_thread(build_log_document, setting, taken)
         made = await self._printing.build_pdf(document)
         return answer_file(visit, made, PDF, build_name(visit, "own-log", "pdf"))
 
-    async def _build_setting(self, visit: Visit[Resident], form: Form) -> Setting:
-        bundle = await self._desk.require_bundle()
-        pages = visit.site.pages
-        return Setting(
-            visit.speech,
-            Words.of(bundle, visit.speech.code),
-            pages.theme.texts,
-            pages.theme.texts.organisation or pages.site.organisation,
+    async def _build_setting(self, visit: Visit[Resident]) -> Setting:
+        return Setting.of(
+            visit.site.pages,
+            await self._desk.require_bundle(),
+            visit.speech.code,
             visit.now,
-            find_who(visit, form) == "represented",
+            is_represented=visit.held.viewing == "represented",
         )
 
 
@@ -214,11 +203,11 @@ def answer_file(visit: Visit[Resident], content: bytes, kind: str, name: str) ->
 
 def build_name(visit: Visit[Resident], what: str, ending: str) -> str:
     """Return a file name that says nothing about anybody: what it is, and the day."""
-    return f"{what}-{visit.now.date().isoformat()}.{ending}"
+    return f"{what}-{find_day(visit.now).isoformat()}.{ending}"
 
 
 def _build_context(visit: Visit[Resident], form: Form) -> Mapping[str, Any]:
-    held = visit.session.held
+    held = visit.held
     return {
         "form": form,
         "whose": find_whose(visit),
@@ -233,10 +222,6 @@ def _find_maker(visit: Visit[Resident]) -> Maker:
     return Maker(name=visit.site.pages.site.organisation)
 
 
-def _find_eyes(visit: Visit[Resident], form: Form) -> Eyes:
-    return "self" if find_who(visit, form) == "self" else "representative"
-
-
 def _read_period(visit: Visit[Resident], form: Form) -> Period:
     """Return the days of a form: those of the part that was pressed, else those typed."""
     pressed = form.value("part")
@@ -244,7 +229,4 @@ def _read_period(visit: Visit[Resident], form: Form) -> Period:
         since, _, until = pressed.partition("/")
     else:
         since, until = form.value("since"), form.value("until")
-    found = Period(read_day(visit, form, "since", since), read_day(visit, form, "until", until))
-    if found.since and found.until and found.until < found.since:
-        form.refuse("until", visit.say(mark("Choose a last day that is not before the first day.")))
-    return found
+    return Period(*read_days(visit, form, since, until))

@@ -53,7 +53,7 @@ class _Screen:
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show one entry; raise NotFoundError for whatever is not there for this person."""
         number = read_number(visit.request.path_params["number"])
-        handle = visit.session.held.handle
+        handle = visit.held.handle
         found = await self._desk.fetch_access_log(handle, Page(limit=1, number=number))
         if found.erased:
             context: dict[str, Any] = {"number": number, "whose": find_whose(visit)}

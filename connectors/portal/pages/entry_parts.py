@@ -16,10 +16,11 @@ from connectors.portal.pages.words import Words
 from datwat.protocol.access_log import AccessCard
 from datwat.protocol.card_data import CardDataError, read_all_told
 from datwat.protocol.entry import derive_payload_hash
+from datwat.protocol.messages import BLADES
 from datwat.protocol.own_affairs import KnownOrganisation
+from datwat.protocol.values import derive_function
 from datwat.web.i18n import Speech, mark
 
-BLADES: Final = ("purpose", "subsidiarity", "proportionality", "efficiency", "transparency")
 _YES, _NO = mark("Yes"), mark("No")
 
 
@@ -95,7 +96,7 @@ def build_who(card: AccessCard, known: Sequence[KnownOrganisation], words: Words
     return Who(
         name=card.requester_name,
         role=card.role or "",
-        function=words.say(_function(card.requester).replace("-", "_")),
+        function=words.say(derive_function(card.requester).replace("-", "_")),
         contact=found.contact if found else "",
     )
 
@@ -115,7 +116,7 @@ def build_given(card: AccessCard, words: Words) -> list[Item]:
 def build_withheld(card: AccessCard, words: Words, speech: Speech) -> list[Item]:
     """Return what was asked and not given, each with why."""
     product = str(read_asked(card).get("product") or "")
-    said = {one.field: _text(one.text, speech) for one in card.withheld}
+    said = {one.field: one.text.render(speech.code) for one in card.withheld}
     rest = words.say(card.failure) if card.failure else ""
     paths = [path for path in card.fields_asked if path not in card.fields_given]
     return [Item(words.field(product, path), said.get(path, rest)) for path in paths]
@@ -129,7 +130,7 @@ def build_blades(card: AccessCard, words: Words, speech: Speech) -> list[Blade]:
     blades = []
     for name in BLADES:
         checks = tuple(
-            Check(one.satisfied, _text(one.text, speech))
+            Check(one.satisfied, one.text.render(speech.code))
             for one in sorted(card.findings, key=lambda one: one.satisfied)
             if one.blade == name
         )
@@ -186,18 +187,9 @@ def _find_whys(
     purpose = words.view.purposes.get(card.purpose or "")
     source = str((asked.get("source") or {}).get("id") or "")
     edge = purpose and purpose.find_edge(
-        source=_function(source), requester=_function(card.requester), product=product
+        source=derive_function(source), requester=derive_function(card.requester), product=product
     )
     return {one.field: one.why.render(words.code) for one in edge.fields} if edge else {}
-
-
-def _function(party: str) -> str:
-    return party.partition(":")[2]
-
-
-def _text(text: Any, speech: Speech) -> str:  # noqa: ANN401 - a Sentence
-    found: str = text.nl if speech.code == "nl" else text.en
-    return found
 
 
 def _join(first: str, second: str) -> str:

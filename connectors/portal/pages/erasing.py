@@ -13,13 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.portal.desk import ResidentDesk
-from connectors.portal.pages.acting import (
-    WHO,
-    Acting,
-    find_other_person,
-    keep_typed,
-    restore_person,
-)
+from connectors.portal.pages.acting import WHO, Acting, find_other_person, new_form
 from connectors.portal.pages.entry import read_number
 from connectors.portal.pages.log_cards import build_row
 from connectors.portal.pages.persons import find_whose
@@ -31,7 +25,6 @@ from datwat.protocol.access_log import AccessCard
 from datwat.protocol.acts import Page as LogPage
 from datwat.protocol.acts import Wish
 from datwat.web.forms import Form
-from datwat.web.problems import SessionMissingError
 from datwat.web.site import Site, Visit
 
 
@@ -52,8 +45,7 @@ class Erasing:
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show what is asked, and what comes of it."""
-        form = visit.new_form()
-        restore_person(visit, form)
+        form = new_form(visit)
         number = read_number(visit.request.path_params["number"])
         card = await self._find(visit, number)
         if card is None:
@@ -70,10 +62,7 @@ class Erasing:
         if resumed is not None:
             return resumed
         number = read_number(visit.request.path_params["number"])
-        try:
-            card = await self._find(visit, number)
-        except SessionMissingError:
-            return await keep_typed(visit)
+        card = await self._find(visit, number)
         if card is None:
             return visit.redirect(f"/log/{number}")
         page = await self._build_page(visit, form, card)
@@ -82,7 +71,7 @@ class Erasing:
 
     async def _find(self, visit: Visit[Resident], number: int) -> AccessCard | None:
         """Return the entry, None where its contents are gone; raise NotFoundError for another's."""
-        handle = visit.session.held.handle
+        handle = visit.held.handle
         found = await self._desk.fetch_access_log(handle, LogPage(limit=1, number=number))
         if found.erased:
             return None
@@ -97,7 +86,7 @@ class Erasing:
             "form": form,
             "path": path,
             "back": path.removesuffix("/erase"),
-            "hidden": [(WHO, visit.session.held.viewing)],
+            "hidden": [(WHO, visit.held.viewing)],
             "broken": "",
             "whose": find_whose(visit),
             "number": card.number,

@@ -32,7 +32,7 @@ def build_routes(site: Site[Resident], desk: ResidentDesk) -> tuple[Route, ...]:
 async def _find_news(visit: Visit[Resident], desk: ResidentDesk) -> str:
     """Return what waits and what came, in words; nothing where the broker does not tell now."""
     try:
-        wishes = await desk.fetch_wishes(visit.session.held.handle)
+        wishes = await desk.fetch_wishes(visit.held.handle)
     except (PeerError, ProtocolError):
         return ""
     return say_news(visit, wishes)

@@ -102,7 +102,7 @@ class Involved:
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show who is involved now, and who was."""
-        found = await self._desk.fetch_involvements(visit.session.held.handle)
+        found = await self._desk.fetch_involvements(visit.held.handle)
         words = Words.of(await self._desk.require_bundle(), visit.speech.code)
         helpers = [describe(one, words, visit.say(_SHIELDED)) for one in found.now]
         nodes = [(one.name, one.kind, one.is_fixed or not one.is_central) for one in helpers]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.portal.desk import ResidentDesk
-from connectors.portal.pages.acting import find_other_person, restore_person
+from connectors.portal.pages.acting import find_other_person, new_form
 from connectors.portal.pages.log_cards import Row, build_points, build_row, group_rows
 from connectors.portal.pages.log_reading import Shelf, read_shelf
 from connectors.portal.pages.log_results import add_up
@@ -58,8 +58,7 @@ class _Screen:
 
         What was typed when a session ended is there again, and with whose pages it was typed.
         """
-        form = visit.new_form()
-        restore_person(visit, form)
+        form = new_form(visit)
         view, page = find_view(visit), _read_page(visit)
         start = view.find_start(page)
         if start is None:
@@ -83,7 +82,7 @@ class _Screen:
     async def _render(
         self, visit: Visit[Resident], view: LogView, page: int, start: Start, form: Form
     ) -> Response:
-        handle = visit.session.held.handle
+        handle = visit.held.handle
         shelf = await read_shelf(self._desk, handle, view.filters, start)
         view.keep(page, shelf.following, shelf.cards)
         words = Words.of(await self._desk.require_bundle(), visit.speech.code)
@@ -91,7 +90,7 @@ class _Screen:
         context = {
             "form": form,
             "whose": find_whose(visit),
-            "who": visit.session.held.viewing,
+            "who": visit.held.viewing,
             "is_filtered": bool(view.filters),
             "is_typed": any(form.value(name) for name in FIELDS),
             "names": list(view.names),

@@ -13,10 +13,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
+from connectors.portal.pages.entry_parts import read_asked
 from connectors.portal.pages.log_results import QUESTIONS, WORDS, Result, find_result
 from connectors.portal.pages.words import Words
 from datwat.protocol.access_log import AccessCard
-from datwat.protocol.card_data import CardDataError, read_all_told
 from datwat.web.i18n import Speech, mark
 
 _APART: Final = 8.0
@@ -92,7 +92,7 @@ def build_sentence(card: AccessCard, speech: Speech) -> str:
     """Return what was done, in a sentence that needs no name of who did it."""
     own = _ASKED.get(card.event)
     if own is None:
-        return card.summary.nl if speech.code == "nl" else card.summary.en
+        return card.summary.render(speech.code)
     return speech.say(own, source=find_source(card) or speech.say(mark("another organisation")))
 
 
@@ -116,11 +116,7 @@ def build_later(card: AccessCard, words: Words, speech: Speech) -> str:
 
 def find_source(card: AccessCard) -> str:
     """Return the name of the organisation that was asked, as the entry has it."""
-    try:
-        told = read_all_told(card.proofs)[0].told
-        return str(told["asked"]["source"]["name"])
-    except (CardDataError, KeyError, TypeError, IndexError):
-        return ""
+    return str((read_asked(card).get("source") or {}).get("name") or "")
 
 
 def group_rows(rows: Sequence[Row]) -> list[Group]:

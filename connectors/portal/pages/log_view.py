@@ -11,10 +11,10 @@ from datetime import date
 from typing import Final, Literal, get_args
 
 from connectors.portal.pages.log_results import Result, find_result
-from connectors.portal.pages.typed import read_day
+from connectors.portal.pages.typed import read_days
 from connectors.portal.resident import Resident
 from datwat.protocol.access_log import AccessCard
-from datwat.web.dates import ZONE
+from datwat.web.dates import find_day
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
 from datwat.web.site import Visit
@@ -44,7 +44,7 @@ class Filters:
 
     def fits(self, card: AccessCard) -> bool:
         """Tell whether a card is looked for."""
-        day = card.at.astimezone(ZONE).date()
+        day = find_day(card.at)
         return (
             (self.since is None or self.since <= day)
             and (self.until is None or day <= self.until)
@@ -59,7 +59,7 @@ class Filters:
         moment of the entry itself says that all after it is older.
         """
         written_at = card.told_later_at or card.at
-        return self.since is not None and written_at.astimezone(ZONE).date() < self.since
+        return self.since is not None and find_day(written_at) < self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +97,14 @@ class LogView:
 
 def find_view(visit: Visit[Resident]) -> LogView:
     """Return how whose pages are shown now looks at their log."""
-    held = visit.session.held
+    held = visit.held
     view: LogView = held.kept.setdefault(("log", held.viewing), LogView())
     return view
 
 
 def read_filters(visit: Visit[Resident], form: Form) -> Filters:
     """Return what a form asks for, and note in it what is wrong."""
-    since = read_day(visit, form, "since", form.value("since"))
-    until = read_day(visit, form, "until", form.value("until"))
-    if since and until and until < since:
-        form.refuse("until", visit.say(mark("Choose a last day that is not before the first day.")))
+    since, until = read_days(visit, form, form.value("since"), form.value("until"))
     organisation = form.text(
         "organisation",
         most=LONGEST_NAME,

@@ -97,7 +97,7 @@ class Objections:
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show what was objected to, with the answers."""
-        wishes = await self._desk.fetch_wishes(visit.session.held.handle)
+        wishes = await self._desk.fetch_wishes(visit.held.handle)
         words = Words.of(await self._desk.require_bundle(), visit.speech.code)
         shown = [Shown(one, _title(one, words)) for one in wishes.objections]
         return visit.render(

@@ -35,9 +35,14 @@ class Whose:
 
 def find_whose(visit: Visit[Resident]) -> Whose:
     """Return whose pages a visit shows."""
-    held = visit.session.held
+    held = visit.held
     form = visit.site.forms.build(visit.found, PATH, visit.now)
     return Whose(held.viewing == "represented", len(held.persons) > 1, form)
+
+
+def look_at(visit: Visit[Resident], who: Who) -> None:
+    """Show a person's pages from now on: in this request and in the session."""
+    visit.held.viewing = visit.session.held.viewing = who
 
 
 def build_routes(site: Site[Resident]) -> tuple[Route, ...]:
@@ -47,9 +52,8 @@ def build_routes(site: Site[Resident]) -> tuple[Route, ...]:
 
 async def switch(visit: Visit[Resident], form: Form) -> Response:
     """Show the pages of the other person from now on, beginning at their log."""
-    held = visit.session.held
-    chosen = next((who for who in held.persons if who == form.value("person")), None)
+    chosen = next((who for who in visit.held.persons if who == form.value("person")), None)
     if chosen is None:
         return visit.redirect("/log")
-    held.viewing = chosen
+    look_at(visit, chosen)
     return visit.redirect("/log", notice=visit.say(_TOLD[chosen]))

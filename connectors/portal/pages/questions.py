@@ -69,7 +69,7 @@ class Questions:
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show what was asked, with the answers."""
-        wishes = await self._desk.fetch_wishes(visit.session.held.handle)
+        wishes = await self._desk.fetch_wishes(visit.held.handle)
         context = {"questions": wishes.questions, "now": visit.now, "whose": find_whose(visit)}
         return visit.render("questions.html", context)
 

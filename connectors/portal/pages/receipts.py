@@ -33,7 +33,7 @@ class Receipts:
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show a receipt, or go to the entry in the log."""
-        held = visit.session.held
+        held = visit.held
         number = visit.request.path_params["number"]
         receipt = held.said.find_receipt(held.viewing, number)
         if receipt is None:
@@ -54,7 +54,7 @@ class Receipts:
     async def _find_answer_end(self, visit: Visit[Resident], number: int) -> datetime | None:
         """Return until when an answer comes; None where none does, or nobody can be asked now."""
         try:
-            wishes = await self._desk.fetch_wishes(visit.session.held.handle)
+            wishes = await self._desk.fetch_wishes(visit.held.handle)
         except PeerError:  # what was done is done: the receipt holds without it
             return None
         return find_answer_end(wishes, number)

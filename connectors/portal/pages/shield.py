@@ -48,7 +48,7 @@ class ShieldPage:
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show whether somebody is shielded."""
-        wishes = await self._desk.fetch_wishes(visit.session.held.handle)
+        wishes = await self._desk.fetch_wishes(visit.held.handle)
         return visit.render("shield.html", {"shield": wishes.shield, "whose": find_whose(visit)})
 
     async def fetch_nothing(self, _visit: Visit[Resident]) -> None:

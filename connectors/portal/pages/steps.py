@@ -13,19 +13,11 @@ from typing import Any, Generic, TypeVar
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.portal.pages.acting import (
-    WHO,
-    Acting,
-    find_other_person,
-    find_who,
-    keep_typed,
-    restore_person,
-)
+from connectors.portal.pages.acting import WHO, Acting, find_other_person, new_form
 from connectors.portal.pages.persons import find_whose
 from connectors.portal.resident import Resident
 from connectors.portal.said import Page
 from datwat.web.forms import Form
-from datwat.web.problems import SessionMissingError
 from datwat.web.site import Site, Visit
 
 Values = dict[str, str]
@@ -93,10 +85,9 @@ class Steps(Generic[FetchedT]):
 
     def _build_show(self, place: int) -> Callable[[Visit[Resident]], Awaitable[Response]]:
         async def show(visit: Visit[Resident]) -> Response:
-            form = visit.new_form()
-            restore_person(visit, form)
+            form = new_form(visit)
             self._keep(visit, form)
-            held = visit.session.held
+            held = visit.held
             values = held.said.find_draft(held.viewing, self._base)
             form.values = {name: (value,) for name, value in values.items()}
             fetched = await self._fetch(visit)
@@ -118,11 +109,8 @@ class Steps(Generic[FetchedT]):
                 return other
             resumed = await self._acting.resume(visit, form)
             if resumed is not None:
-                return self._end(visit, form, resumed)
-            try:
-                fetched = await self._fetch(visit)
-            except SessionMissingError:
-                return await keep_typed(visit)
+                return self._end(visit, resumed)
+            fetched = await self._fetch(visit)
             for earlier in range(place):
                 if not self._is_answered(visit, form, self._steps[earlier], fetched):
                     return visit.redirect(self._path(earlier))
@@ -136,7 +124,7 @@ class Steps(Generic[FetchedT]):
 
     def _keep(self, visit: Visit[Resident], form: Form) -> None:
         """Keep what was typed for whom it was typed about, whatever comes of it."""
-        held = visit.session.held
+        held = visit.held
         for who in held.persons:
             if form.value(WHO) == who:
                 draft = held.said.find_draft(who, self._base)
@@ -145,20 +133,19 @@ class Steps(Generic[FetchedT]):
     async def _go_on(
         self, visit: Visit[Resident], form: Form, place: int, fetched: FetchedT
     ) -> Response:
-        held = visit.session.held
+        held = visit.held
         values = self._read(visit, form, place + 1, fetched)
         if place + 1 < len(self._steps):
-            held.said.keep_draft(find_who(visit, form), self._base, values)
+            held.said.keep_draft(held.viewing, self._base, values)
             return visit.redirect(self._path(place + 1))
         context = self._build_context(visit, form, place, fetched)
         page = Page(self._steps[place].template, context)
-        return self._end(visit, form, await self._finish(visit, form, values, fetched, page))
+        return self._end(visit, await self._finish(visit, form, values, fetched, page))
 
-    def _end(self, visit: Visit[Resident], form: Form, response: Response) -> Response:
+    def _end(self, visit: Visit[Resident], response: Response) -> Response:
         """Forget the answers of a wish that was done."""
         if "location" in response.headers:
-            held = visit.session.held
-            held.said.drop_draft(find_who(visit, form), self._base)
+            visit.held.said.drop_draft(visit.held.viewing, self._base)
         return response
 
     def _is_answered(
@@ -186,7 +173,7 @@ class Steps(Generic[FetchedT]):
             "form": form,
             "path": self._path(place),
             "back": self._path(place - 1) if place else "",
-            "hidden": [(WHO, visit.session.held.viewing)]
+            "hidden": [(WHO, visit.held.viewing)]
             + [(name, typed[name]) for name in self._names(place)],
             "whose": find_whose(visit),
             "broken": "",

@@ -13,13 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.portal.desk import ResidentDesk
-from connectors.portal.pages.acting import (
-    WHO,
-    Acting,
-    find_other_person,
-    keep_typed,
-    restore_person,
-)
+from connectors.portal.pages.acting import WHO, Acting, find_other_person, new_form
 from connectors.portal.pages.persons import find_whose
 from connectors.portal.pages.words import Words
 from connectors.portal.resident import Resident
@@ -28,7 +22,6 @@ from datwat.party.problems import NotFoundError
 from datwat.protocol.acts import Wish
 from datwat.protocol.own_affairs import OwnWishes
 from datwat.web.forms import Form
-from datwat.web.problems import SessionMissingError
 from datwat.web.site import Site, Visit
 
 FoundT = TypeVar("FoundT")
@@ -65,8 +58,7 @@ class TakeBack(Generic[FoundT]):
 
     async def show(self, visit: Visit[Resident]) -> Response:
         """Show what is taken back, and what that does."""
-        form = visit.new_form()
-        restore_person(visit, form)
+        form = new_form(visit)
         _, _, page = await self._fetch(visit, form)
         return visit.render(page.template, page.context)
 
@@ -78,14 +70,11 @@ class TakeBack(Generic[FoundT]):
         resumed = await self._acting.resume(visit, form)
         if resumed is not None:
             return resumed
-        try:
-            wish, receipt, page = await self._fetch(visit, form)
-        except SessionMissingError:
-            return await keep_typed(visit)
+        wish, receipt, page = await self._fetch(visit, form)
         return await self._acting.record(visit, form, wish, receipt, page)
 
     async def _fetch(self, visit: Visit[Resident], form: Form) -> tuple[Wish, Receipt, Page]:
-        held = visit.session.held
+        held = visit.held
         number = visit.request.path_params["number"]
         wishes = await self._desk.fetch_wishes(held.handle)
         found = self._kind.find(wishes, number, visit)

@@ -63,6 +63,17 @@ def read_day(visit: Visit[Resident], form: Form, name: str, typed: str) -> date 
     return None
 
 
+def read_days(
+    visit: Visit[Resident], form: Form, since: str, until: str
+) -> tuple[date | None, date | None]:
+    """Return the first and the last day of a period, as `read_day` does; they are in this order."""
+    first = read_day(visit, form, "since", since)
+    last = read_day(visit, form, "until", until)
+    if first and last and last < first:
+        form.refuse("until", visit.say(mark("Choose a last day that is not before the first day.")))
+    return first, last
+
+
 def join_lines(text: str) -> str:
     """Return a text without line ends, tabs and signs that a log refuses; pure."""
     return _REFUSED.sub("", " ".join(text.split()))

@@ -5,6 +5,7 @@ Rule: counts are of whose pages are shown, and in words: never a bare number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,11 +16,31 @@ from connectors.portal.desk import ResidentDesk
 from connectors.portal.pages.consent_choices import is_in_force
 from connectors.portal.pages.persons import find_whose
 from connectors.portal.resident import Resident
-from datwat.protocol.own_affairs import OwnWishes
+from datwat.protocol.own_affairs import OwnObjection, OwnQuestion, OwnWishes
 from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
 
 PATH: Final = "/wishes"
+# Where to, what it is called, and what it is for; what came first, first.
+_TILES: Final = (
+    (
+        "/questions",
+        mark("Ask a question"),
+        mark("To an organisation, or to who watches over privacy."),
+    ),
+    (
+        "/consents",
+        mark("Saying yes or no"),
+        mark("Some organisations may share only what you say yes to."),
+    ),
+    (
+        "/objections",
+        mark("Not agreeing"),
+        mark("Say that your data may not be used for something."),
+    ),
+    ("/blocks", mark("Who may not look"), mark("Name an organisation that may not ask about you.")),
+    ("/shield", mark("Shielding"), mark("Organisations then do not see where you get help.")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +58,7 @@ def build_routes(site: Site[Resident], desk: ResidentDesk) -> tuple[Route, ...]:
     """Return the route of this screen."""
 
     async def show(visit: Visit[Resident]) -> Response:
-        wishes = await desk.fetch_wishes(visit.session.held.handle)
+        wishes = await desk.fetch_wishes(visit.held.handle)
         context = {"tiles": build_tiles(visit, wishes), "whose": find_whose(visit)}
         return visit.render("wishes.html", context)
 
@@ -45,76 +66,41 @@ def build_routes(site: Site[Resident], desk: ResidentDesk) -> tuple[Route, ...]:
 
 
 def build_tiles(visit: Visit[Resident], wishes: OwnWishes) -> list[Tile]:
-    """Return a tile for each thing that can be said, what came first."""
+    """Return a tile for each thing that can be said, with how it stands."""
     given = sum(is_in_force(one, visit.now) for one in wishes.consents)
+    yeses = (mark("%(num)s yes holds now."), mark("%(num)s times yes holds now."))
+    named = (mark("You named %(num)s organisation."), mark("You named %(num)s organisations."))
+    counts = {
+        "/questions": _say_answered(visit, wishes.questions),
+        "/consents": _count(visit, given, mark("You have said yes to nothing now."), yeses),
+        "/objections": _say_answered(visit, wishes.objections),
+        "/blocks": _count(visit, len(wishes.blocks), mark("You named nobody."), named),
+        "/shield": visit.say(mark("This is on.") if wishes.shield else mark("This is off.")),
+    }
+    answered: dict[str, Sequence[OwnQuestion | OwnObjection]] = {
+        "/questions": wishes.questions,
+        "/objections": wishes.objections,
+    }
     return [
-        _build_answered(
-            visit,
-            Tile(
-                "/questions",
-                visit.say(mark("Ask a question")),
-                visit.say(mark("To an organisation, or to who watches over privacy.")),
-                "",
-            ),
-            sum(one.state == "open" for one in wishes.questions),
-            sum(one.answer is not None for one in wishes.questions),
-        ),
         Tile(
-            "/consents",
-            visit.say(mark("Saying yes or no")),
-            visit.say(mark("Some organisations may share only what you say yes to.")),
-            _count(
-                visit,
-                given,
-                mark("You have said yes to nothing now."),
-                (mark("%(num)s yes holds now."), mark("%(num)s times yes holds now.")),
-            ),
-        ),
-        _build_answered(
-            visit,
-            Tile(
-                "/objections",
-                visit.say(mark("Not agreeing")),
-                visit.say(mark("Say that your data may not be used for something.")),
-                "",
-            ),
-            sum(one.state == "open" for one in wishes.objections),
-            sum(one.answer is not None for one in wishes.objections),
-        ),
-        Tile(
-            "/blocks",
-            visit.say(mark("Who may not look")),
-            visit.say(mark("Name an organisation that may not ask about you.")),
-            _count(
-                visit,
-                len(wishes.blocks),
-                mark("You named nobody."),
-                (mark("You named %(num)s organisation."), mark("You named %(num)s organisations.")),
-            ),
-        ),
-        Tile(
-            "/shield",
-            visit.say(mark("Shielding")),
-            visit.say(mark("Organisations then do not see where you get help.")),
-            visit.say(mark("This is on.") if wishes.shield else mark("This is off.")),
-        ),
+            path,
+            visit.say(title),
+            visit.say(what),
+            counts[path],
+            has_news=any(one.answer is not None for one in answered.get(path, ())),
+        )
+        for path, title, what in _TILES
     ]
 
 
 def say_news(visit: Visit[Resident], wishes: OwnWishes) -> str:
     """Return how many questions and objections were answered, and how many wait; in words."""
-    asked = [one.answer is not None for one in wishes.questions]
-    asked += [one.answer is not None for one in wishes.objections]
-    return _say_answered(visit, asked.count(False), asked.count(True))
+    return _say_answered(visit, (*wishes.questions, *wishes.objections))
 
 
-def _build_answered(visit: Visit[Resident], tile: Tile, waiting: int, answered: int) -> Tile:
-    """Return a tile of what gets an answer: what came, and what is still to come."""
-    count = _say_answered(visit, waiting, answered)
-    return Tile(tile.path, tile.title, tile.what, count, has_news=bool(answered))
-
-
-def _say_answered(visit: Visit[Resident], waiting: int, answered: int) -> str:
+def _say_answered(visit: Visit[Resident], held: Sequence[OwnQuestion | OwnObjection]) -> str:
+    waiting = sum(one.state == "open" for one in held)
+    answered = sum(one.answer is not None for one in held)
     said = []
     if answered:
         texts = (mark("%(num)s answer came."), mark("%(num)s answers came."))

@@ -166,11 +166,15 @@ def test_sync_registers_reconfirms_and_ends_by_difference(
 ) -> None:
     system.add("K-90", BSNS[90], "Pieters", "04-05-2012")
     system.add("K-91", "12345", "Pieters", "04-05-2012")
+    # Whoever files by BSN: the row is not taken, and its number is kept nowhere (the last test).
+    system.add(BSNS[101], BSNS[101], "Pieters", "04-05-2012")
+    system.add(BSNS[102], BSNS[102], "Pieters", "no date")
     state = source.sync(rq.Sync(professional=NOOR))
     assert (state.registered, state.reconfirmed, state.ended) == (1, 6, 0)
-    assert state.failed == 1
-    system.remove("K-91")
-    system.remove("K-90")
+    assert state.failed == 3
+    assert state.failures["client_number_is_bsn"] == 1
+    for number in ("K-91", BSNS[101], BSNS[102], "K-90"):
+        system.remove(number)
     home = str(covenant.partners["youth-help"].home)
     again = run_command("connector", "sync", "--home", home)
     assert (again["registered"], again["reconfirmed"], again["ended"]) == (0, 6, 1)
@@ -215,8 +219,10 @@ def test_another_name_sends_nothing_and_another_row_goes_on(source: ConnectorCli
         identity="document",
         **base,
     )
-    rows = source.register(rq.Register(professional=NOOR, rows=(wrong, bare, right))).rows
-    assert [row.failure for row in rows] == ["identity_mismatch", "identity_missing", None]
+    by_bsn = right.model_copy(update={"client": BSNS[8]})
+    rows = source.register(rq.Register(professional=NOOR, rows=(wrong, bare, right, by_bsn))).rows
+    failures = ["identity_mismatch", "identity_missing", None, "client_number_is_bsn"]
+    assert [row.failure for row in rows] == failures
     assert rows[2].result is not None
     assert rows[2].result.weighing.permitted, unmet(rows[2].result.weighing)
     end = rq.EndingRow(client="N-3", kind="youth_help", ends="entered_in_error")

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from connectors.client.identity import (
     Record,
     normalise_family_name,
+    require_bsn,
     require_record,
     require_same_person,
 )
 from connectors.client.requests import BsnRecord, ClientRef
-from connectors.errors import IdentityMismatchError, IdentityMissingError
+from connectors.errors import ClientNumberError, IdentityMismatchError, IdentityMissingError
 from datwat.protocol.blinding import BsnError
 
 BSN, OTHER_BSN = "999990019", "999993653"
@@ -58,6 +59,26 @@ def test_a_different_date_never_passes(stated: date, held: date) -> None:
     assume(stated != held)
     with pytest.raises(IdentityMismatchError):
         require_same_person(Record(BSN, "de Vries", held), "de Vries", stated)
+
+
+@pytest.mark.parametrize("number", [BSN, "999.990.019", " 9999-90019", f"K{BSN}", f"{BSN}/2"])
+def test_a_client_number_that_holds_the_bsn_is_refused(number: str) -> None:
+    told = {"client": number, "family_name": "de Vries", "birth_date": BORN}
+    for ref, own in (
+        (ClientRef.model_validate(told), OWN),
+        (ClientRef.model_validate({**told, "record": given_record()}), None),
+    ):
+        with pytest.raises(ClientNumberError) as caught:
+            require_record(ref, own)
+        assert "999" not in str(caught.value)
+
+
+def test_any_other_number_may_be_a_client_number() -> None:
+    assert require_bsn(OTHER_BSN, BSN) == BSN
+    assert require_bsn("99999001", BSN) == BSN
+    assert require_bsn("N-12", "000000012") == "000000012"
+    with pytest.raises(ClientNumberError):
+        require_bsn("10464554", "010464554")
 
 
 def test_the_own_record_counts_where_none_is_given() -> None:

@@ -7,7 +7,6 @@ without scripts.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -17,7 +16,6 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser import find_browser
 from tests.connectors.own_work.staff_world import (
     BORN,
     HOSTILE,
@@ -33,7 +31,7 @@ from tests.connectors.own_work.staff_world import (
 from tests.connectors.own_work.test_own_work import TODAY, ask_for_contact, in_days, wait_for
 from tests.party.covenant import now
 from tests.web.browser import (
-    AXE,
+    IN_BROWSER,
     NARROW,
     WIDE,
     Window,
@@ -48,10 +46,7 @@ pytestmark = [
     pytest.mark.processes,
     pytest.mark.xdist_group("staff-pages"),
     pytest.mark.timeout(400),
-    pytest.mark.skipif(
-        (find_browser() is None or not AXE.exists()) and os.environ.get("CI") != "true",
-        reason="no Chromium or axe on this machine: `make test` installs them",
-    ),
+    IN_BROWSER,
 ]
 SIZES = [(NARROW, "nl"), (WIDE, "en")]
 SEND = "main form.form button[type=submit]"

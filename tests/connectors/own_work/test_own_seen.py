@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser import find_browser
 from tests.connectors.own_work.staff_world import HOSTILE, LONG, PURPOSE, StaffWorld, log_in
 from tests.connectors.own_work.test_own_browser import FORMS, find
-from tests.web.browser import AXE, find_overflow, open_browser, open_window
+from tests.web.browser import IN_BROWSER, find_overflow, open_browser, open_window
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.processes,
     pytest.mark.xdist_group("staff-pages"),
     pytest.mark.timeout(300),
-    pytest.mark.skipif(
-        (find_browser() is None or not AXE.exists()) and os.environ.get("CI") != "true",
-        reason="no Chromium or axe on this machine: `make test` installs them",
-    ),
+    IN_BROWSER,
 ]
 LISTS = ("/", "/own", "/contacts", "/asked", "/to-tell", "/redeem", "/urgent", "/overview", "/ask")
 SEND = "main form.form button[type=submit]"

@@ -213,6 +213,10 @@ def test_the_urgent_route_gives_contact_for_a_typed_reason(staff_world: StaffWor
         wrong = noor.send("/urgent", form, **fields, reason=reason, bsn="123456789")
         assert "This is no BSN" in wrong.text
         assert "123456789" not in wrong.text
+        by_bsn = {**fields, "number": BSNS[6], "reason": reason, "bsn": BSNS[6]}
+        assert (
+            "Use one that your organisation gave them" in noor.send("/urgent", form, **by_bsn).text
+        )
         page = noor.do("/urgent", **fields, reason=reason, bsn=BSNS[6])
         assert "Your request was passed on." in page
         assert "This is a crisis" in page

@@ -6,18 +6,16 @@ keyboard alone; and without scripts.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser import find_browser
 from tests.connectors.pages.staffer import OCCASION, TEAM
 from tests.demo.world import World
 from tests.web.browser import (
-    AXE,
+    IN_BROWSER,
     NARROW,
     WIDE,
     Window,
@@ -32,10 +30,7 @@ pytestmark = [
     pytest.mark.processes,
     pytest.mark.xdist_group("demo"),
     pytest.mark.timeout(500),
-    pytest.mark.skipif(
-        (find_browser() is None or not AXE.exists()) and os.environ.get("CI") != "true",
-        reason="no Chromium or axe on this machine: `make test` installs them",
-    ),
+    IN_BROWSER,
 ]
 SEND = ".main form.form button[type=submit]"
 REASON = "Wij maken samen met het gezin een plan.\nDat helpt."

@@ -193,7 +193,6 @@ def test_a_question_that_was_changed_in_between_is_shown_as_it_was_sent(
     world: World, noor: Staffer
 ) -> None:
     wanted = ask_youth_help(noor)
-    first = noor.read(f"{wanted}/check")
     with losing_answers(world, "/v1/releases"):
         assert noor.send(f"{wanted}/check").status_code == 503
     noor.follow(f"{wanted}/why", dict.fromkeys(BLADES, "Another reason."))
@@ -206,7 +205,6 @@ def test_a_question_that_was_changed_in_between_is_shown_as_it_was_sent(
     page = noor.read(noor.follow(f"{wanted}/check"))
     assert "P. Vos" in page
     assert "Another reason." not in page
-    assert first.count("</dd>") == noor.read(f"{wanted}/check").count("</dd>")
 
 
 def test_a_source_that_is_away_gives_nothing_and_can_be_asked_again(

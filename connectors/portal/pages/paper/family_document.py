@@ -61,14 +61,16 @@ def _build_now(setting: Setting, found: Sequence[OwnInvolvement]) -> Part:
 
 def _build_sheet(setting: Setting, one: OwnInvolvement) -> Sheet:
     say, words = setting.say, setting.words
-    since = setting.speech.say_date(one.since_at) if one.since_at else ""
+    since, until = (
+        setting.speech.say_date(at) if at else "" for at in (one.since_at, one.until_at)
+    )
     central = say(mark("General number: %(contact)s"), contact=one.central) if one.central else ""
     ways = (describe_contact(one.contact), central)
     facts = [
         Fact(say(mark("Kind of help")), [words.say_first(one.kind)] if one.kind else []),
         Fact(say(mark("Since")), [since] if since else []),
         Fact(say(mark("Contact")), [way for way in ways if way]),
-        Fact(say(mark("Noted until")), [setting.speech.say_date(one.until_at)]),
+        Fact(say(mark("Noted until")), [until] if until else []),
     ]
     return Sheet(
         meta=words.say_first(one.domain),

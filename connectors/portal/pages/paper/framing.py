@@ -11,7 +11,9 @@ from datetime import datetime
 
 from connectors.portal.pages.paper.parts import Document, Part
 from connectors.portal.pages.words import Words
-from datwat.web.i18n import Speech, mark
+from datwat.protocol.bundle import Bundle
+from datwat.web.i18n import Code, Speech, mark
+from datwat.web.pages import Pages
 from datwat.web.theme import Helper, ThemeTexts
 
 NOT_HERE = (
@@ -40,6 +42,16 @@ class Setting:
     organisation: str
     now: datetime
     is_represented: bool
+
+    @classmethod
+    def of(
+        cls, pages: Pages, bundle: Bundle, code: Code, now: datetime, *, is_represented: bool
+    ) -> Setting:
+        """Return the setting of a document of the same party as its pages."""
+        texts = pages.theme.texts
+        organisation = texts.organisation or pages.site.organisation
+        words = Words.of(bundle, code)
+        return cls(pages.speeches[code], words, texts, organisation, now, is_represented)
 
     def say(self, text: str, **values: str | int) -> str:
         """Return a marked text in the language of the document."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 
 from connectors.portal.desk import ResidentDesk
 from datwat.protocol.access_log import AccessCard
 from datwat.protocol.acts import Page
 from datwat.protocol.own_affairs import OwnInvolvements, OwnWishes
-from datwat.web.dates import ZONE
+from datwat.web.dates import find_day
 
 MOST_CARDS: Final = 10_000
 MOST_IN_DOCUMENT: Final = 500
@@ -102,8 +102,3 @@ def split_days(
     if held:
         found.append((held[-1], held[0], count))
     return found
-
-
-def find_day(moment: datetime) -> date:
-    """Return the day that a moment is in the Netherlands."""
-    return moment.astimezone(ZONE).date()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.portal.pages.entry_facts import build_facts
+from connectors.portal.pages.entry_parts import read_asked
 from connectors.portal.pages.laws import spell_out
 from connectors.portal.pages.log_results import WORDS, add_up, find_result
 from connectors.portal.pages.paper.framing import (
@@ -19,11 +20,11 @@ from connectors.portal.pages.paper.framing import (
     build_help,
     build_not_here,
 )
-from connectors.portal.pages.paper.gathering import OwnLog, find_day
+from connectors.portal.pages.paper.gathering import OwnLog
 from connectors.portal.pages.paper.parts import Document, Fact, Part, Result, Shape, Sheet, Table
-from datwat.protocol.access_log import AccessCard, Sentence
-from datwat.protocol.card_data import CardDataError, read_all_told
+from datwat.protocol.access_log import AccessCard
 from datwat.protocol.messages import BLADES
+from datwat.web.dates import find_day
 from datwat.web.i18n import mark
 
 _SHAPES: Final[Mapping[str, Shape]] = {
@@ -127,7 +128,7 @@ def _build_sheet(setting: Setting, card: AccessCard, contacts: Mapping[str, str]
     return Sheet(
         meta=say(mark("%(moment)s · number %(number)s"), moment=moment, number=card.number),
         title=card.requester_name,
-        lead=read(setting, card.summary),
+        lead=card.summary.render(setting.speech.code),
         result=build_result(setting, card),
         facts=[
             fact
@@ -139,7 +140,7 @@ def _build_sheet(setting: Setting, card: AccessCard, contacts: Mapping[str, str]
 
 def _list_facts(setting: Setting, card: AccessCard, contacts: Mapping[str, str]) -> Iterator[Fact]:
     say, words = setting.say, setting.words
-    product = _find_product(card)
+    product = str(read_asked(card).get("product") or "")
     yield _build_who(setting, card, contacts)
     yield _build_why(setting, card)
     shown = [f"{one.source_name}: {words.say(one.kind)}" for one in card.pointers]
@@ -151,7 +152,8 @@ def _list_facts(setting: Setting, card: AccessCard, contacts: Mapping[str, str])
     given = [words.field(product, path) for path in card.fields_given]
     yield Fact(say(mark("Shared")), items=given)
     withheld = [
-        f"{words.field(product, one.field)}: {read(setting, one.text)}" for one in card.withheld
+        f"{words.field(product, one.field)}: {one.text.render(setting.speech.code)}"
+        for one in card.withheld
     ]
     failure = [words.say(card.failure)] if card.failure else []
     yield Fact(say(mark("Not shared")), failure, withheld)
@@ -200,7 +202,7 @@ def _build_weighed(setting: Setting, card: AccessCard) -> Fact:
     failed: dict[str, list[str]] = {}
     for one in card.findings:
         if not one.satisfied:
-            failed.setdefault(one.blade, []).append(read(setting, one.text))
+            failed.setdefault(one.blade, []).append(one.text.render(setting.speech.code))
     if not failed:
         return Fact(name, [say(mark("Yes. It met all the conditions."))])
     items = [
@@ -228,17 +230,3 @@ def _build_check(setting: Setting, log: OwnLog) -> Part:
             )
         )
     return Part(say(mark("Check it yourself")), paragraphs)
-
-
-def read(setting: Setting, sentence: Sentence) -> str:
-    """Return a sentence in the language of the document."""
-    return sentence.nl if setting.speech.code == "nl" else sentence.en
-
-
-def _find_product(card: AccessCard) -> str:
-    """Return which set of data was asked for, as the entry itself says it; nothing for none."""
-    try:
-        told = read_all_told(card.proofs)
-    except CardDataError:
-        return ""
-    return str((told[0].told.get("asked") or {}).get("product") or "") if told else ""

@@ -9,18 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from connectors.portal.pages.paper.gathering import Affairs
-from datwat.protocol.access_log import (
-    AccessCard,
-    LoggedField,
-    LoggedFinding,
-    LoggedPointer,
-    Sentence,
-)
-from datwat.protocol.acts import Motivation
-from datwat.protocol.messages import FailureCode, FieldPath, LegalBasis, Rung
+from datwat.protocol.access_log import AccessCard, CardContents, Sentence
 from datwat.protocol.own_affairs import (
     OwnBlock,
     OwnConsent,
@@ -31,7 +23,7 @@ from datwat.protocol.own_affairs import (
     OwnShield,
     PastInvolvement,
 )
-from datwat.protocol.values import Moment, PartyId, PlainText, ShortText, Slug, Value
+from datwat.protocol.values import Moment, ShortText, Value
 
 VERSION: Final = 1
 Eyes = Literal["self", "representative"]
@@ -65,31 +57,8 @@ class Maker(Value):
     name: ShortText
 
 
-class Entry(Value):
+class Entry(CardContents):
     """One question or act; `AccessCard` without its proofs and the id of its message."""
-
-    number: int = Field(ge=0)
-    event: Slug
-    at: Moment
-    requester: PartyId
-    requester_name: ShortText
-    role: ShortText | None
-    purpose: Slug | None
-    summary: Sentence
-    motivation: Motivation | None
-    permitted: bool | None
-    rung: Rung | None
-    findings: tuple[LoggedFinding, ...]
-    pointers: tuple[LoggedPointer, ...]
-    fields_asked: tuple[FieldPath, ...]
-    fields_given: tuple[FieldPath, ...]
-    withheld: tuple[LoggedField, ...]
-    failure: FailureCode | None
-    legal_basis: LegalBasis | None
-    told_later_at: Moment | None
-    support: Sentence
-    details: dict[str, str | int | bool | tuple[str, ...]]
-    reason: PlainText | None
 
 
 class Log(Value):
