@@ -15,7 +15,7 @@ CODE := $(wildcard datwat broker connectors keyholder witness demo bench scripts
 	lint-python lint-policies lint-api lint-files lint-texts format
 
 help:
-	@echo 'make demo    plays the six cases with all parties as processes, and ends'
+	@echo 'make demo    plays the seven cases with all parties as processes, and ends'
 	@echo 'make serve   the same, and leaves the parties running until Ctrl-C'
 	@echo 'make test    every test (arguments for pytest: make test ARGS="-k merkle")'
 	@echo 'make test-long  whole what make test does in part: faults, some half an hour'
@@ -55,6 +55,7 @@ lint-files: $(STAMPS)/python
 
 lint-texts: $(STAMPS)/python
 	$(VENV)/python scripts/check_texts.py
+	$(VENV)/python scripts/list_schemas.py --check
 
 lint-python: setup setup-dev
 	$(VENV)/ruff check

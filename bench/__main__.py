@@ -22,11 +22,13 @@ from bench.appends import APPENDS, measure_appends
 from bench.ends import CONTENTS, PEOPLE, measure_ends, seed_contents
 from bench.figures import Figure, find_missed, print_figures, write_figures
 from bench.flood import measure_flood
+from bench.oversight import measure_oversight
 from bench.pages import PEOPLE as RESIDENTS
 from bench.pages import measure_pages
 from bench.paper import measure_paper
 from bench.partner import Partner, open_partner
 from bench.profiles import Profiler
+from bench.replay import DECISIONS, measure_replay
 from bench.residents import measure_resident
 from bench.staff import measure_staff
 from bench.tags import TAGS, measure_tags
@@ -70,7 +72,12 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="length of the runs")
     parser.add_argument("--profile", action="store_true", help="show where an inquiry's time goes")
     parser.set_defaults(part="")
-    for part, what in (("ends", "contents that end"), ("pages", "the pages that people see")):
+    for part, what in (
+        ("ends", "contents that end"),
+        ("pages", "the pages that people see"),
+        ("replay", "a draft put to the past, and purposes by the hundred"),
+        ("oversight", "review lists over a million acts"),
+    ):
         parser.add_argument(
             f"--{part}", dest="part", action="store_const", const=part, help=f"only: {what}"
         )
@@ -145,6 +152,13 @@ def _run_pages(options: argparse.Namespace, folder: Path) -> list[Figure]:
     figures += uvloop.run(measure_paper())
     _tell("professionals' pages")
     return figures + measure_staff(options.scale)
+
+
+def _run_replay(options: argparse.Namespace, folder: Path) -> list[Figure]:
+    """Measure what a draft and many purposes cost."""
+    _tell("a draft put to the past")
+    count = max(1_000, int(DECISIONS * options.scale))
+    return uvloop.run(measure_replay(folder, options.policies, count))
 
 
 async def _measure_pages(world: World, bsns: tuple[str, ...], scale: float) -> list[Figure]:
@@ -223,7 +237,18 @@ async def _measure_log(folder: Path, scale: float) -> list[Figure]:
     return figures
 
 
-_PARTS = {"": _run_all, "ends": _run_ends, "pages": _run_pages}
+def _run_oversight(options: argparse.Namespace, folder: Path) -> list[Figure]:
+    _tell("review lists")
+    return uvloop.run(measure_oversight(folder, options.scale))
+
+
+_PARTS = {
+    "": _run_all,
+    "ends": _run_ends,
+    "pages": _run_pages,
+    "replay": _run_replay,
+    "oversight": _run_oversight,
+}
 
 
 def _tell(what: str) -> None:

@@ -15,7 +15,7 @@ import uvloop
 from bench.figures import Figure, print_figures
 from connectors.portal.pages.paper.gathering import MOST_IN_DOCUMENT
 from connectors.portal.pages.paper.log_document import Taken, build_log_document
-from connectors.portal.pages.paper.printing import Printing
+from datwat.web.paper.printing import Printing
 from tests.portal.paper_world import CONTACTS, build_log, build_setting
 
 _GROUP = "the log on paper"

@@ -74,7 +74,7 @@ class Partner:
         self._purpose = self._cite(PURPOSE)
 
     def _cite(self, purpose: str) -> dict[str, str]:
-        return {"id": purpose, "digest": self.bundle.view.purposes[purpose].digest}
+        return {"id": purpose, "digest": self.bundle.view.purposes[purpose].newest.digest}
 
     async def prepare_registration(self, bsns: Sequence[str], kind: str) -> Sent:
         """Return a registration of these persons, one message."""

@@ -13,32 +13,41 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection
-
 import broker.problems  # noqa: F401 - gives every error of the broker its place in HTTP
 from broker.adapters.delayed_entries import find_delayed_entries
 from broker.adapters.generation_rows import SqlGenerationNotices
+from broker.adapters.opa_files import read_opa_key, read_opa_token
+from broker.api.bundle_server import BundleServer, build_bundle_listener
 from broker.api.log_routes import PublicLog
 from broker.api.routes import Api, Wake, build_operations
 from broker.api.table import INFO, Health
 from broker.audit.ended import read_restored
 from broker.audit.generation_notice import GenerationNotice
 from broker.audit.payloads import Organisation
-from broker.audit.records import Appendable, Job, Statement
 from broker.audit.told import ToldLines
+from broker.authoring_commands import build_authoring_commands
 from broker.ends_commands import build_ends_commands, build_ends_status
 from broker.exchange.admission import RateLimiter
 from broker.exchange.handover import HandOver
 from broker.exchange.life import Life
 from broker.exchange.portal import PortalDesk
 from broker.exchange.turns import Turns
+from broker.others_commands import build_others_commands
+from broker.others_wiring import open_others
+from broker.oversight_commands import build_oversight_commands
+from broker.pages.app import open_pages
+from broker.pages_wiring import build_desk
+from broker.roles_commands import build_find_holder, build_roles_commands
 from broker.said_commands import build_said_commands, count_overdue
 from broker.settings import BrokerSettings
 from broker.special_commands import build_special_commands
 from broker.transparency.own_affairs import OwnAffairs
 from broker.transparency.own_wishes import WishReader
+from broker.transparency.processing_register import derive_activity_id
 from broker.transparency.proof_bundle import ProofBundles
-from broker.wiring import Broker, open_broker, open_policy
+from broker.trial_commands import build_trial_commands
+from broker.watching import Watch
+from broker.wiring import Broker, open_broker
 from datwat.party.admin import Command, build_admin_listener
 from datwat.party.check_page import derive_check_page_hash
 from datwat.party.gate import Limits
@@ -46,12 +55,10 @@ from datwat.party.http_in import build_app
 from datwat.party.serve import Listener
 from datwat.party.telemetry import get_logger
 from datwat.protocol import blinding
-from datwat.protocol.errors import DatwatError
 
 _OUTBOX_SECONDS = 5.0
 _ROUND_SECONDS = 2.0
 _SOON_SECONDS = 0.05
-_POLICY_SECONDS = 30.0
 _log = get_logger("broker")
 
 
@@ -65,13 +72,16 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
     blinding.run_self_test()
     async with AsyncExitStack() as stack:
         broker = await open_broker(settings, stack)
-        await _state_documents(broker)
-        woken = asyncio.Event()
+        await broker.following.state_documents()
+        woken, watch = asyncio.Event(), Watch(broker)
+        broker.read_parts = watch.build_status
         for task in (
+            watch.run(),
             broker.keeper.run(),
             _deliver_for_ever(broker, woken),
             _keep_house(broker),
-            _follow_policy(broker),
+            broker.following.run(),
+            broker.authoring.approving.run(),
             broker.publishing.run_tag_roots(settings.tag_root_seconds),
             build_generation_notice(broker).run(),
             broker.publishing.cosigning.run(settings.witness_seconds),
@@ -83,13 +93,32 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
             read_timeout=timedelta(seconds=settings.read_timeout_seconds),
             max_requests=settings.max_requests,
         )
-        operations = build_operations(build_api(broker, woken.set))
+        answering = build_api(broker, woken.set)
+        others = open_others(broker, answering, derive_activity_id)
+        delivering = asyncio.ensure_future(others.run())
+        stack.callback(delivering.cancel)
+        operations = (*build_operations(answering), *others.operations)
         api = build_app(INFO, operations, limits=limits, on_unknown_key=broker.keeper.ask)
         api.router.routes.extend(build_public_log(broker).build_routes())
+        api.router.routes.extend(others.build_routes())
         yield (
             Listener("api", api, settings.host, settings.port),
-            build_admin_listener(settings.home, build_commands(broker, woken.set)),
+            build_admin_listener(
+                settings.home, build_commands(broker, woken.set), build_find_holder(broker)
+            ),
+            *build_bundle_listeners(broker),
+            *open_pages(settings, lambda: build_desk(broker, watch), limits, stack),
         )
+
+
+def build_bundle_listeners(broker: Broker) -> tuple[Listener, ...]:
+    """Return the listener at which an OPA that others run fetches its bundle, if there is one."""
+    home, port = broker.settings.home, broker.settings.bundles_port
+    if not port:
+        return ()
+    key, token = read_opa_key(home), read_opa_token(home)
+    server = BundleServer(lambda: broker.following.offered, key, token)
+    return (build_bundle_listener(server, "127.0.0.1", port),)
 
 
 def build_generation_notice(broker: Broker) -> GenerationNotice:
@@ -167,30 +196,11 @@ def build_health(broker: Broker) -> Health:
     """Return what `/v1/health` says."""
     found = broker.publishing.build_status()
     return Health(
-        status="ok",
+        status="ok" if broker.following.is_active else "waiting",
         cosignatures=found["cosignatures"],
         checkpoint_seconds_ago=found["cosigned_seconds_ago"],
+        policy_seq=broker.policy.bundle.seq,
     )
-
-
-async def _state_documents(broker: Broker) -> None:
-    """State the trust list and the bundle in force in the log, each once (entry type 03)."""
-    accepted, bundle = broker.keeper.directory.accepted, broker.policy.bundle
-    now = broker.rooms.clock()
-    for name, number, digest, document in (
-        ("stated_trust_list", accepted.trust.seq, accepted.digest, accepted.document),
-        ("stated_bundle", bundle.seq, bytes.fromhex(bundle.digest), broker.policy.files.document),
-    ):
-        mark = broker.ratchet.value(name)
-        if mark is not None and mark.number >= number:
-            continue
-        statement = Statement(document, now)
-
-        def work(_conn: Connection, statement: Statement = statement) -> Sequence[Appendable]:
-            return [statement]
-
-        await broker.log.append(Job(work))
-        broker.ratchet.advance(name, number, digest)
 
 
 async def _deliver_for_ever(broker: Broker, woken: asyncio.Event) -> None:
@@ -213,20 +223,6 @@ async def _keep_house(broker: Broker) -> None:
             await broker.overload.state_ended(broker.rooms.clock())
         except Exception as error:  # noqa: BLE001 - a failed round is tried again
             _log.warning("housekeeping_failed", exception=type(error).__name__)
-
-
-async def _follow_policy(broker: Broker) -> None:
-    """Take up a newer signed bundle, whole, when the officers publish one."""
-    while True:
-        await asyncio.sleep(_POLICY_SECONDS)
-        try:
-            found = open_policy(broker.settings.bundle, broker.keeper.directory, broker.ratchet)
-            if found.bundle.digest != broker.policy.bundle.digest:
-                await broker.engine.activate(found.bundle)
-                broker.policy = found
-            await _state_documents(broker)
-        except DatwatError as error:
-            _log.warning("policy_not_refreshed", code=error.code)
 
 
 def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
@@ -252,6 +248,11 @@ def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
         **build_special_commands(broker, lambda: build_proof_bundles(broker), wake_outbox),
         **build_ends_commands(broker, wake_outbox),
         **build_said_commands(broker),
+        **build_authoring_commands(broker),
+        **build_roles_commands(broker),
+        **build_others_commands(broker),
+        **build_trial_commands(broker),
+        **build_oversight_commands(broker),
     }
 
 
@@ -265,8 +266,7 @@ async def _build_status(broker: Broker) -> dict[str, Any]:
         "id": broker.settings.id,
         "list_seq": directory.trust.seq,
         "list_expired": now > directory.trust.valid_until,
-        "policy_revision": broker.policy.bundle.revision,
-        "policy_seq": broker.policy.bundle.seq,
+        **broker.following.build_status(now),
         "policy_ready": await broker.engine.is_ready(),
         "log_origin": broker.settings.log_origin,
         "log_size": head.size,
@@ -278,5 +278,7 @@ async def _build_status(broker: Broker) -> dict[str, Any]:
         "contact_requests_overdue": overdue,
         **await asyncio.to_thread(count_overdue, broker),
         "outbox_unreadable": broker.outbox.count_unreadable(),
+        **broker.read_others(),
+        **broker.read_parts(),
         **build_ends_status(broker),
     }

@@ -18,7 +18,10 @@ from broker.adapters.secrets import BrokerSecrets, create_secrets
 from broker.app import open_party
 from broker.audit.log import create_log
 from broker.audit.sealing import Sealing
+from broker.clients_cli import clients
 from broker.ends_cli import erase
+from broker.opa_cli import opa_config
+from broker.roles_cli import roles, tokens
 from broker.said_cli import list_erasures
 from broker.settings import BrokerSettings
 from datwat.party.admin import call_party
@@ -34,9 +37,20 @@ from datwat.party.init import (
     serve_home,
     write_card,
 )
-from datwat.party.settings import Plain, make_private_folder
+from datwat.party.settings import Plain, make_private_folder, write_secret
 from datwat.protocol.trust import BrokerEntry, Card, LogEntry, PublicJwk
 from datwat.protocol.values import FormError, decode_moment, encode_moment
+from datwat.web.staff import HIGH, STAFF_SECRET_NAME, SUBSTANTIAL
+from datwat.web.staff_options import (
+    PagesHostOption,
+    PagesPortOption,
+    PagesUrlOption,
+    StaffClientOption,
+    StaffIdOption,
+    StaffIssuerOption,
+    StaffLevelsOption,
+    StaffSecretOption,
+)
 
 _PARTY = "broker"
 _call = partial(call_party, _PARTY)
@@ -73,14 +87,34 @@ def init(  # noqa: PLR0913 - one parameter per option
     host: HostOption = "127.0.0.1",
     port: PortOption = 0,
     database_url: Annotated[str, typer.Option(help="PostgreSQL URL; empty: a SQLite file.")] = "",
+    pages_url: PagesUrlOption = "",
+    pages_host: PagesHostOption = "127.0.0.1",
+    pages_port: PagesPortOption = 0,
+    staff_issuer: StaffIssuerOption = "",
+    staff_client_id: StaffClientOption = "",
+    staff_client_secret_file: StaffSecretOption = None,
+    staff_id_claim: StaffIdOption = "sub",
+    staff_roles_claim: Annotated[
+        str, typer.Option(help="The claim with somebody's roles: a list of organisation:role.")
+    ] = "roles",
+    staff_levels: StaffLevelsOption = f"{SUBSTANTIAL},{HIGH}",
     as_json: JsonOption = False,
 ) -> None:
     """Make the home folder, the secrets, the database with an empty log, and the card."""
+    # Read first: a file that is not there must not leave half a home behind.
+    secret = staff_client_secret_file.read_bytes().strip() if staff_client_secret_file else None
     values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
     values |= {"host": host, "port": port, "log_origin": origin, "bundle": str(bundle.resolve())}
     if database_url:
         values["database_url"] = database_url
+    if pages_url or staff_issuer or staff_client_id:
+        values |= {"pages_url": pages_url, "pages_host": pages_host, "pages_port": pages_port}
+        values |= {"staff_issuer": staff_issuer, "staff_client_id": staff_client_id}
+        values |= {"staff_id_claim": staff_id_claim, "staff_roles_claim": staff_roles_claim}
+        values["staff_levels"] = staff_levels
     with making_home(home, _PARTY, BrokerSettings, values) as settings:
+        if secret is not None:
+            write_secret(home, STAFF_SECRET_NAME, secret)
         secrets = create_secrets(home)
         card = build_card(settings, secrets)
         _create_database(settings, secrets)
@@ -144,6 +178,12 @@ app.command(
     "--second-by p.smit --second-role 'team manager' --reason 'The help ended long ago'",
 )(erase)
 app.command("erasures", epilog="Example: datwat broker erasures --home broker")(list_erasures)
+app.add_typer(clients, name="clients")
+app.add_typer(roles, name="roles")
+app.add_typer(tokens, name="tokens")
+app.command(
+    "opa-config", epilog="Example: datwat broker opa-config --home broker --port 8182 --json"
+)(opa_config)
 
 
 @special.command("list", epilog="Example: datwat special list --home broker")
@@ -181,17 +221,23 @@ def open_situation(
 
 @special.command(
     "renew",
-    epilog="Example: datwat special renew --home broker 3f2a9c01b7de --until 2026-04-01T00:00:00Z",
+    epilog="Example: datwat special renew --home broker 3f2a9c01b7de --until 2026-04-01T00:00:00Z "
+    "--by m.jansen --role 'team manager' --reason 'The danger is not over yet'",
 )
 def renew_situation(
     number: NumberArgument,
     *,
     home: HomeOption,
     until: Annotated[str, typer.Option(help="The new end, such as 2026-04-01T00:00:00Z.")],
+    by: Annotated[str, typer.Option(help="Who decides, as your own organisation knows them.")],
+    role: Annotated[str, typer.Option(help="In which role; the resident reads it later.")],
+    reason: Annotated[str, typer.Option(help="Why; the resident reads it when it opens.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Move the end of a term, no further from now than the policy allows."""
-    answer = _call(home, "special_renew", number=number, until_at=_read_moment(until))
+    """Move the end of a term with a reason, no further from now than the policy allows."""
+    decided = {"by": by, "role": role, "reason": reason}
+    until_at = _read_moment(until)
+    answer = _call(home, "special_renew", number=number, until_at=until_at, **decided)
     print_result(answer, as_json=as_json)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
@@ -75,12 +74,26 @@ class Reads:
                 held.close()
 
 
-@dataclass(slots=True)
 class PolicyHere:
-    """The bundle in force, as routes and pages read it."""
+    """The bundle in force, as routes and pages read it; both parts always of the same one."""
 
-    files: PolicyFiles
-    bundle: Bundle
+    def __init__(self, files: PolicyFiles, bundle: Bundle) -> None:
+        """Begin with a bundle and its bytes."""
+        self._held = (files, bundle)
+
+    @property
+    def files(self) -> PolicyFiles:
+        """The bytes as they were signed."""
+        return self._held[0]
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle in force."""
+        return self._held[1]
+
+    def take(self, bundle: Bundle, document: bytes) -> None:
+        """Go by another bundle from now on."""
+        self._held = (PolicyFiles(bundle.archive, document), bundle)
 
     @classmethod
     def build(cls, bundle: Bundle, document: bytes) -> PolicyHere:

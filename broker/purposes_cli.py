@@ -1,14 +1,15 @@
 """The commands of privacy officers: read purposes, check them against their cases, sign the bundle.
 
-Rule enforced: what is signed was loaded, checked and read by the same code that the broker runs,
-and cases are weighed by a real OPA. Errors are raised; the root command says them in one line.
+These work on a folder of policies; those of the life of a purpose, which talk to the running
+broker, are in `authoring_cli.py`. Rule enforced: what is signed was loaded, checked and read by the
+same code that the broker runs, and cases are weighed by a real OPA. Errors are raised; the root
+command says them in one line.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from rich.progress import Progress
 
 from broker.adapters.opa import SupervisedOpa
 from broker.adapters.opa_process import find_opa
+from broker.authoring_cli import life
 from broker.policy import publication
 from broker.policy.bundle import sign_archive
 from broker.policy.decision import entry_point_of
@@ -26,8 +28,11 @@ from broker.policy.engine import PolicyUnavailableError
 from broker.purposes.cases import Case, Failure, compare, load_cases
 from broker.purposes.catalogue import Catalogue, load_catalogue
 from broker.purposes.models import derive_digest
+from broker.purposes.plain import find_unplain_codes, find_unplain_purpose
 from broker.purposes.sentences import choose, describe_purpose
 from broker.purposes.wording import load_texts
+from broker.purposes_options import Language, LanguageOption
+from broker.trial_cli import mutate, replay, try_draft
 from datwat.party.console import JsonOption, print_result
 from datwat.protocol.bundle import open_bundle
 from datwat.protocol.errors import DatwatError
@@ -42,18 +47,15 @@ app = typer.Typer(
 )
 
 
-class Language(StrEnum):
-    """The languages of the texts."""
-
-    NL = "nl"
-    EN = "en"
-
+app.add_typer(life)
+app.command("try", epilog="Example: datwat purpose try debt_counselling.yaml")(try_draft)
+app.command("mutate", epilog="Example: datwat purpose mutate debt_counselling.yaml")(mutate)
+app.add_typer(replay, name="replay")
 
 PoliciesOption = Annotated[
     Path,
     typer.Option("--policies", envvar="DATWAT_POLICIES", help="The folder with Rego and YAML."),
 ]
-LanguageOption = Annotated[Language, typer.Option("--language", help="Language of the texts.")]
 FolderOption = Annotated[
     Path, typer.Option("--folder", help="Where the policy keys or the signed bundle lie.")
 ]
@@ -87,9 +89,9 @@ def list_purposes(
             "legal_check": purpose.legal_check,
             "digest": derive_digest(purpose),
         }
-        for purpose in catalogue.purposes.values()
+        for purpose in catalogue.list_newest()
     ]
-    still_open = sum(purpose.legal_check == "open" for purpose in catalogue.purposes.values())
+    still_open = sum(purpose.legal_check == "open" for purpose in catalogue.list_newest())
     print_result({"open_legal_checks": still_open, "purposes": purposes}, as_json=as_json)
 
 
@@ -103,7 +105,7 @@ def show(
 ) -> None:
     """Print a purpose as sentences: the text on which people agree before they sign."""
     catalogue = load_catalogue(policies)
-    purpose = catalogue.purposes.get(purpose_id)
+    purpose = catalogue.find_newest(purpose_id)
     if purpose is None:
         raise PurposeUnknownError
     lines = describe_purpose(purpose, catalogue, Texts(load_texts(policies)), language.value)
@@ -126,7 +128,10 @@ def check(
     policies: PoliciesOption = _POLICIES,
     as_json: JsonOption = False,
 ) -> None:
-    """Weigh every case with a real OPA, and look for codes without text. Exits 1 if any differs."""
+    """Weigh every case with a real OPA, and look for codes without text. Exits 1 if any differs.
+
+    Warnings say what residents will read that could be plainer; they change no exit code.
+    """
     catalogue = load_catalogue(policies)
     if purpose_id is not None and purpose_id not in catalogue.purposes:
         raise PurposeUnknownError
@@ -138,11 +143,20 @@ def check(
     archive = publication.build_publication(policies)
     with asyncio.Runner() as runner:
         failures = runner.run(_run_cases(archive, cases, show_progress=not as_json))
-    missing = Texts(load_texts(policies)).find_missing(_list_codes(catalogue))
+    texts = load_texts(policies)
+    missing = Texts(texts).find_missing(_list_codes(catalogue))
+    unplain = [
+        *find_unplain_codes(texts),
+        *(one for each in catalogue.list_newest() for one in find_unplain_purpose(each)),
+    ]
     found = [failure.model_dump(mode="json") for failure in failures]
-    print_result(
-        {"cases": len(cases), "failures": found, "codes_without_text": missing}, as_json=as_json
-    )
+    told = {
+        "cases": len(cases),
+        "failures": found,
+        "codes_without_text": missing,
+        "warnings": [one.render("en") for one in unplain],
+    }
+    print_result(told, as_json=as_json)
     if found or missing:
         raise typer.Exit(1)
 

@@ -32,7 +32,9 @@ questions = typer.Typer(
 NumberArgument = Annotated[
     int, typer.Argument(help="The number that `list` shows.", show_default=False, min=0)
 ]
-ByOption = Annotated[str, typer.Option(help="Who answers, as your own organisation knows them.")]
+ByOption = Annotated[
+    str, typer.Option(help="Who answers, as your own organisation knows them; a token says it too.")
+]
 RoleOption = Annotated[str, typer.Option(help="In which role; the resident reads it.")]
 TextOption = Annotated[str, typer.Option(help="The answer, in plain words; the resident reads it.")]
 
@@ -73,9 +75,9 @@ def answer_objection(
         Controller,
         typer.Option(help="Who decides: a public body (objection under the Awb) or other (court)."),
     ],
-    by: ByOption,
-    role: RoleOption,
     text: TextOption,
+    by: ByOption = "",
+    role: RoleOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Answer an objection; it takes effect at once, and the resident reads it with the remedy."""
@@ -106,9 +108,9 @@ def answer_question(
     number: NumberArgument,
     *,
     home: HomeOption,
-    by: ByOption,
-    role: RoleOption,
     text: TextOption,
+    by: ByOption = "",
+    role: RoleOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question; the resident reads it in their log."""

@@ -11,10 +11,12 @@ from typing import Any, Literal, TypeVar
 import orjson
 from pydantic import Field, ValidationError
 
+from broker.answers_commands import build_answers_commands, count_answers
 from broker.audit.payloads import Organisation
 from broker.audit.told import ToldLines
 from broker.consent.models import Reply
 from broker.exchange.answering import MOST_LISTED, Answering, Waiting
+from broker.officers import ANSWERERS, READERS, OfficerCommands, Who
 from broker.wiring import Broker
 from datwat.party.admin import Command
 from datwat.party.problems import InputInvalidError
@@ -59,48 +61,51 @@ def build_answering(broker: Broker) -> Answering:
 
 def build_said_commands(broker: Broker) -> dict[str, Command]:
     """Return the commands about objections, questions, and what waits to be erased."""
+    officers = OfficerCommands(broker)
 
-    async def objections_list(_members: dict[str, Any]) -> dict[str, Any]:
+    async def objections_list(_members: dict[str, Any], _who: Who) -> dict[str, Any]:
         waiting = await asyncio.to_thread(build_answering(broker).list_objections)
         return {"objections": [_describe_objection(one) for one in waiting], "most": MOST_LISTED}
 
-    async def questions_list(_members: dict[str, Any]) -> dict[str, Any]:
+    async def questions_list(_members: dict[str, Any], _who: Who) -> dict[str, Any]:
         waiting = await asyncio.to_thread(build_answering(broker).list_questions)
         return {"questions": [_describe_question(one) for one in waiting], "most": MOST_LISTED}
 
-    async def erasures_list(_members: dict[str, Any]) -> dict[str, Any]:
+    async def erasures_list(_members: dict[str, Any], _who: Who) -> dict[str, Any]:
         waiting = await asyncio.to_thread(build_answering(broker).list_erasures)
         found = [{**_describe(one), "erases": one.about} for one in waiting]
         return {"erasures": found, "most": MOST_LISTED}
 
-    async def objections_answer(members: dict[str, Any]) -> dict[str, Any]:
-        asked = _read(ObjectionAnswerAsked, members)
+    async def objections_answer(members: dict[str, Any], who: Who) -> dict[str, Any]:
+        asked = _read(ObjectionAnswerAsked, {**members, "by": who.staff, "role": who.role})
         remedy = _REMEDIES[asked.controller]
         reply = _build_reply(asked, remedy)
         await build_answering(broker).answer_objection(asked.number, asked.outcome, reply)
         return {"number": asked.number, "outcome": asked.outcome, "remedy": remedy}
 
-    async def questions_answer(members: dict[str, Any]) -> dict[str, Any]:
-        asked = _read(AnswerAsked, members)
+    async def questions_answer(members: dict[str, Any], who: Who) -> dict[str, Any]:
+        asked = _read(AnswerAsked, {**members, "by": who.staff, "role": who.role})
         await build_answering(broker).answer_question(asked.number, _build_reply(asked, None))
         return {"number": asked.number, "answered": True}
 
     return {
-        "objections_list": objections_list,
-        "objections_answer": objections_answer,
-        "questions_list": questions_list,
-        "questions_answer": questions_answer,
-        "erasures_list": erasures_list,
+        "objections_list": officers.build(objections_list, READERS),
+        "objections_answer": officers.build(objections_answer, ANSWERERS),
+        "questions_list": officers.build(questions_list, READERS),
+        "questions_answer": officers.build(questions_answer, ANSWERERS),
+        "erasures_list": officers.build(erasures_list, READERS),
+        **build_answers_commands(broker),
     }
 
 
-def count_overdue(broker: Broker) -> dict[str, int]:
-    """Return the lines of `status` about what waits longer than a month."""
+def count_overdue(broker: Broker) -> dict[str, Any]:
+    """Return the lines of `status` about what waits, each list with its reminders."""
     objections, questions, erasures = build_answering(broker).count_overdue()
     return {
         "objections_overdue": objections,
         "questions_overdue": questions,
         "erasures_overdue": erasures,
+        "answers": count_answers(broker),
     }
 
 

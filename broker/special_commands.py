@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from broker.api.routes import Wake
 from broker.audit.payloads import Organisation
+from broker.exchange.answering_telling import require_no_number
 from broker.exchange.looking import Look, Looks
 from broker.involvement.special_situations import (
     Place,
@@ -20,6 +21,7 @@ from broker.involvement.special_situations import (
     derive_number,
     derive_state,
 )
+from broker.officers import ANSWERERS, READERS, OfficerCommands, Who
 from broker.transparency.proof_bundle import ProofBundles
 from broker.wiring import Broker
 from datwat.party.admin import Command
@@ -61,22 +63,26 @@ def build_special_commands(
     broker: Broker, build_bundles: Callable[[], ProofBundles], wake_outbox: Wake
 ) -> dict[str, Command]:
     """Return the commands about special situations."""
+    officers = OfficerCommands(broker)
 
-    async def special_list(members: dict[str, Any]) -> dict[str, Any]:
+    async def special_list(members: dict[str, Any], _who: Who) -> dict[str, Any]:
         rows = broker.openings.list_waiting(_find_place(members))
         return {"special_situations": [_describe(broker, row) for row in rows]}
 
-    async def special_open(members: dict[str, Any]) -> dict[str, Any]:
+    async def special_open(members: dict[str, Any], who: Who) -> dict[str, Any]:
         row = broker.openings.require_waiting(str(members.get("number")))
-        by = _read_decider(members)
+        by = who.require_professional()
+        require_no_number(by.role)
         opened = await broker.openings.open(row, by)
         wake_outbox()
         return {"number": derive_number(row), "opened": opened}
 
-    async def special_renew(members: dict[str, Any]) -> dict[str, Any]:
+    async def special_renew(members: dict[str, Any], who: Who) -> dict[str, Any]:
         row = broker.openings.require_waiting(str(members.get("number")))
         until_at = decode_moment(str(members.get("until_at")))
-        await broker.openings.renew(row, until_at)
+        by, reason = who.require_professional(), str(members.get("reason") or "")
+        require_no_number(reason, by.role)
+        await broker.openings.renew(row, until_at, by, reason)
         return {"number": derive_number(row), "until_at": encode_moment(until_at)}
 
     async def special_audit(members: dict[str, Any]) -> dict[str, Any]:
@@ -88,9 +94,9 @@ def build_special_commands(
         return {"entries": written, "bundle": orjson.loads(bundle.model_dump_json())}
 
     return {
-        "special_list": special_list,
-        "special_open": special_open,
-        "special_renew": special_renew,
+        "special_list": officers.build(special_list, READERS),
+        "special_open": officers.build(special_open, ANSWERERS),
+        "special_renew": officers.build(special_renew, ANSWERERS),
         "special_audit": special_audit,
     }
 
@@ -117,16 +123,6 @@ def build_look(asked: TwoAsked) -> Look:
         second=Professional(id=asked.second_by, role=asked.second_role),
         reason=asked.reason,
     )
-
-
-def _read_decider(members: dict[str, Any]) -> Professional:
-    """Return who decides; raise InputInvalidError where name or role do not fit."""
-    try:
-        return Professional(
-            id=derive_staff_id(str(members.get("by"))), role=str(members.get("role"))
-        )
-    except ValidationError as error:
-        raise InputInvalidError.from_validation(error) from None
 
 
 def _find_place(members: dict[str, Any]) -> Place | None:

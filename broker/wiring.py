@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -21,9 +20,8 @@ from broker.adapters.database import migrate, open_engine
 from broker.adapters.delayed_subjects import find_delayed_subjects
 from broker.adapters.even_writes import write_known
 from broker.adapters.gateways import HttpGateways
+from broker.adapters.ldv_outbox import build_processing_log
 from broker.adapters.log_store import SqlLogStore
-from broker.adapters.opa import ExternalOpa, SupervisedOpa
-from broker.adapters.opa_process import find_opa
 from broker.adapters.purging import purge_ended
 from broker.adapters.secrets import BrokerSecrets, load_secrets
 from broker.adapters.stores import build_registers
@@ -35,6 +33,7 @@ from broker.audit.own_lines import OwnLines
 from broker.audit.payloads import Organisation
 from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
+from broker.authoring_wiring import Officers, OfficersGround, open_officers
 from broker.ending import build_ends, build_erasures, require_kek
 from broker.exchange.ends_keeping import EndsKeeping
 from broker.exchange.erasure import Erasures
@@ -43,27 +42,33 @@ from broker.exchange.kept import FindPurpose
 from broker.exchange.opening import FindRenewal, Openings
 from broker.exchange.outbox import Outbox
 from broker.exchange.overload import Overload
+from broker.exchange.processing import ProcessingLog
 from broker.exchange.recorded import Ledger
 from broker.exchange.rooms import Rooms
 from broker.exchange.suspensions import Suspensions
 from broker.exchange.table import build_acts
+from broker.following import Following
 from broker.here import PolicyHere, Reads, TrustHere
-from broker.policy.publication import read_publication
+from broker.overseeing import Oversight, build_oversight
+from broker.policy.authoring import Authoring
+from broker.policy_start import Begun, Opa, begin_policy
+from broker.pseudonyms.veil import Veil
 from broker.publishing import Publishing, open_publishing
+from broker.purposes.role_register import RoleRegister
+from broker.replays import Replays
 from broker.settings import BrokerSettings
 from broker.transparency.access_log import AccessLogReader
+from broker.trials import Trials
 from datwat.party import clock
 from datwat.party.errors import PartyError
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet
-from datwat.party.settings import read_secret
 from datwat.party.spent import SpentRequests
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.party.trust_list import Directory, read_verify_keys
-from datwat.protocol.bundle import Bundle, open_bundle
+from datwat.protocol.bundle import Bundle
 
-BUNDLE_RATCHET = "policy_bundle"
 _log = get_logger("broker")
 
 
@@ -72,25 +77,6 @@ class NotListedError(PartyError):
 
     code = "not_listed"
     default_detail = "The trust list does not name this broker with its keys: sign its card in."
-
-
-def open_policy(folder: str, directory: Directory, ratchet: Ratchet) -> PolicyHere:
-    """Return the signed bundle in `folder`, and never an older one than was accepted before.
-
-    Raises PublicationError, BundleError, ThresholdError, RatchetError.
-    """
-    publication = read_publication(Path(folder))
-    policy = directory.trust.policy
-    mark = ratchet.value(BUNDLE_RATCHET)
-    bundle = open_bundle(
-        publication.archive,
-        publication.document,
-        read_verify_keys(policy.keys).values(),
-        policy.threshold,
-        minimum_seq=mark.number if mark else 1,
-    )
-    ratchet.advance(BUNDLE_RATCHET, bundle.seq, bytes.fromhex(bundle.digest))
-    return PolicyHere.build(bundle, publication.document)
 
 
 def build_renewals(read_bundle: Callable[[], Bundle]) -> FindRenewal:
@@ -104,11 +90,20 @@ def build_renewals(read_bundle: Callable[[], Bundle]) -> FindRenewal:
 
 
 def build_find_purpose(read_bundle: Callable[[], Bundle]) -> FindPurpose:
-    """Return what finds a purpose in the bundle in force at that moment."""
+    """Return what finds a purpose in the bundle in force at that moment, at one digest.
 
-    def find_purpose(name: str) -> Mapping[str, Any] | None:
-        found: Mapping[str, Any] | None = read_bundle().catalogue["purposes"].get(name)
-        return found
+    Where the bundle does not have that revision any more, it is the purpose as it is now.
+    """
+
+    def find_purpose(name: str, digest: str | None) -> Mapping[str, Any] | None:
+        bundle = read_bundle()
+        held = bundle.catalogue["purposes"].get(name)
+        shown = bundle.view.find_shown(name, clock.now())
+        if held is None or shown is None:
+            return None
+        found = {one["digest"]: one for one in held["revisions"]}
+        revision: Mapping[str, Any] = found.get(digest or "") or found[shown.digest]
+        return revision
 
     return find_purpose
 
@@ -127,17 +122,28 @@ class Broker:
     rooms: Rooms
     reader: AccessLogReader
     gateways: HttpGateways
-    engine: SupervisedOpa | ExternalOpa
+    http: HttpOut
+    engine: Opa
     policy: PolicyHere
+    following: Following
+    role_register: RoleRegister
+    trials: Trials
+    replays: Replays
+    authoring: Authoring
     suspensions: Suspensions
     openings: Openings
     outbox: Outbox
     housekeeper: Housekeeper
     publishing: Publishing
     overload: Overload
+    oversight: Oversight
     ends: EndsKeeping
     erasures: Erasures
     database: Engine
+    # What `status` says of what others are told; set where that is put together.
+    read_others: Callable[[], Mapping[str, Any]] = dict
+    # The same of each part of the system, as `watching.py` sees it.
+    read_parts: Callable[[], Mapping[str, Any]] = dict
 
 
 async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker:
@@ -166,6 +172,8 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
     gateways = HttpGateways(ground.http, ground.proofs, publishing.publication.read_shown)
     openings = _build_openings(settings, ground, rooms)
     ends = _build_ends(settings, ground, rooms, ending)
+    following = Following(ground.begun, ground.keeper, ground.ratchet, log, clock.now)
+    officers = _open_officers(settings, ground, following, stack)
     return Broker(
         settings=settings,
         secrets=secrets,
@@ -177,8 +185,14 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         rooms=rooms,
         reader=reader,
         gateways=gateways,
+        http=ground.http,
         engine=ground.opa,
-        policy=ground.policy,
+        policy=ground.begun.here,
+        following=following,
+        role_register=officers.register,
+        trials=officers.trials,
+        replays=officers.replays,
+        authoring=officers.authoring,
         suspensions=suspensions,
         openings=openings,
         outbox=Outbox(rooms, gateways, secrets.signing, settings.id),
@@ -195,7 +209,31 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         database=ground.database,
         publishing=publishing,
         overload=Overload(log),
+        oversight=build_oversight(
+            rooms,
+            ground.store,
+            openings,
+            Organisation(id=settings.id, name=settings.name),
+            secrets.row_key,
+            lambda: ground.opa.bundle,
+        ),
     )
+
+
+def _open_officers(
+    settings: BrokerSettings, ground: _Ground, following: Following, stack: AsyncExitStack
+) -> Officers:
+    stands_on = OfficersGround(
+        settings=settings,
+        row_key=ground.secrets.row_key,
+        database=ground.database,
+        store=ground.store,
+        log=ground.log,
+        keeper=ground.keeper,
+        following=following,
+        clock=clock.now,
+    )
+    return open_officers(stands_on, stack)
 
 
 @dataclass(slots=True)
@@ -207,12 +245,17 @@ class _Ground:
     ratchet: Ratchet
     http: HttpOut
     keeper: TrustKeeper
-    policy: PolicyHere
-    opa: SupervisedOpa | ExternalOpa
+    begun: Begun
     store: SqlLogStore
     sealing: Sealing
     log: Log
     proofs: Proofs
+    processing: ProcessingLog
+
+    @property
+    def opa(self) -> Opa:
+        """The policy engine."""
+        return self.begun.engine
 
 
 async def _open_ground(settings: BrokerSettings, stack: AsyncExitStack) -> _Ground:
@@ -224,8 +267,7 @@ async def _open_ground(settings: BrokerSettings, stack: AsyncExitStack) -> _Grou
     http = await stack.enter_async_context(HttpOut())
     keeper = await TrustKeeper.open(settings, ratchet, http)
     _require_listed(settings, secrets, keeper.directory)
-    policy = open_policy(settings.bundle, keeper.directory, ratchet)
-    opa = await _enter_opa(settings, policy.bundle, stack)
+    begun = await begin_policy(settings, keeper.directory, ratchet, stack)
     store = SqlLogStore(engine)
     stack.callback(store.close)
     sealing = Sealing(secrets.kek, store)
@@ -239,12 +281,12 @@ async def _open_ground(settings: BrokerSettings, stack: AsyncExitStack) -> _Grou
         ratchet=ratchet,
         http=http,
         keeper=keeper,
-        policy=policy,
-        opa=opa,
+        begun=begun,
         store=store,
         sealing=sealing,
         log=log,
         proofs=Proofs(log),
+        processing=build_processing_log(settings.ldv_target, secrets.row_key, clock.now),
     )
 
 
@@ -261,6 +303,8 @@ def _build_rooms(
         sealing=ground.sealing,
         log=ending,
         proofs=ground.proofs,
+        veil=Veil(ground.secrets.row_key),
+        processing=ground.processing,
         ledger=Ledger(spent, ground.secrets.row_key, ground.store, ground.proofs),
         trust=TrustHere(ground.keeper, ground.secrets.exchange),
         acts=build_acts(
@@ -312,20 +356,6 @@ def _require_listed(settings: BrokerSettings, secrets: BrokerSecrets, directory:
     )
     if not fits:
         raise NotListedError
-
-
-async def _enter_opa(
-    settings: BrokerSettings, bundle: Bundle, stack: AsyncExitStack
-) -> SupervisedOpa | ExternalOpa:
-    deadline = settings.opa_deadline_ms / 1_000
-    if settings.opa_url:
-        token = read_secret(settings.home, "opa.token").decode("ascii")
-        return await stack.enter_async_context(
-            ExternalOpa(settings.opa_url, token, bundle, deadline=deadline)
-        )
-    return await stack.enter_async_context(
-        SupervisedOpa(await find_opa(), bundle, deadline=deadline)
-    )
 
 
 def _stop_process(error: BaseException) -> None:

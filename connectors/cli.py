@@ -19,7 +19,7 @@ from rich.progress import Progress
 from connectors.app import open_party
 from connectors.errors import SyncEndsTooManyError, SyncSourceEmptyError
 from connectors.identity_key import build_jwk, create_signing_key
-from connectors.settings import HIGH, STAFF_SECRET_NAME, SUBSTANTIAL, ConnectorSettings
+from connectors.settings import ConnectorSettings
 from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.faults import describe_first_fault
@@ -39,6 +39,17 @@ from datwat.party.init import (
 )
 from datwat.party.settings import Plain, SettingsError, write_secret
 from datwat.protocol.trust import BsnRight, Card, Partner
+from datwat.web.staff import HIGH, STAFF_SECRET_NAME, SUBSTANTIAL
+from datwat.web.staff_options import (
+    PagesHostOption,
+    PagesPortOption,
+    PagesUrlOption,
+    StaffClientOption,
+    StaffIdOption,
+    StaffIssuerOption,
+    StaffLevelsOption,
+    StaffSecretOption,
+)
 
 _PARTY = "connector"
 _POLL_SECONDS = 0.2
@@ -67,21 +78,7 @@ DeclarationOption = Annotated[
 WithheldOption = Annotated[
     Path | None, typer.Option(help="File of what this source keeps to itself.")
 ]
-PagesUrlOption = Annotated[
-    str, typer.Option(help="Address at which your own staff reach their pages; '' for none.")
-]
-PagesHostOption = Annotated[str, typer.Option(help="Address on which the pages listen.")]
-PagesPortOption = Annotated[int, typer.Option(help="Port of the pages; 0: a free one.")]
-StaffIssuerOption = Annotated[str, typer.Option(help="Issuer of your staff's identity provider.")]
-StaffClientOption = Annotated[str, typer.Option(help="What that provider calls this connector.")]
-StaffSecretOption = Annotated[
-    Path | None, typer.Option(help="File with the secret that it gave this connector.")
-]
-StaffIdOption = Annotated[str, typer.Option(help="The claim with somebody's id.")]
 StaffRoleOption = Annotated[str, typer.Option(help="The claim with somebody's function.")]
-StaffLevelsOption = Annotated[
-    str, typer.Option(help="Accepted values of acr for staff, separated by commas.")
-]
 LocalPortOption = Annotated[int, typer.Option(help="Port of the local API; 0: a free one.")]
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from connectors.errors import PurposeUnknownError
+from datwat.party import clock
 from datwat.party.files import replace_file
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet
@@ -21,6 +22,7 @@ from datwat.party.telemetry import get_logger
 from datwat.party.trust_list import Directory, read_verify_keys
 from datwat.protocol.bundle import MAX_ARCHIVE_BYTES, Bundle, open_bundle
 from datwat.protocol.errors import DatwatError
+from datwat.protocol.freshness import CLOCK_SKEW
 from datwat.protocol.messages import PurposeRef
 
 REFRESH_EVERY: Final = timedelta(minutes=1)
@@ -45,6 +47,8 @@ class PolicyKeeper:
         self._http = http
         self._refreshing = asyncio.Lock()
         self.bundle: Bundle | None = None
+        # By which document and which list the bundle held was believed.
+        self._signed: tuple[bytes, int] | None = None
 
     def load(self) -> None:
         """Take up what was held before a restart, if it still holds."""
@@ -58,17 +62,21 @@ class PolicyKeeper:
     async def refresh(self) -> Bundle:
         """Fetch the bundle from the broker and return what is in force now.
 
-        Raises PeerError, BundleError, ThresholdError, RatchetError; what was held stays.
+        The archive, which can be a megabyte, is fetched only where its signature is not the one
+        held. Raises PeerError, BundleError, ThresholdError, RatchetError; what was held stays.
         """
         async with self._refreshing:
-            base = self._directory().trust.broker.url.rstrip("/") + "/v1/bundle"
-            archive = await self._fetch(base, MAX_ARCHIVE_BYTES)
+            trust = self._directory().trust
+            base = trust.broker.url.rstrip("/") + "/v1/bundle"
             document = await self._fetch(base + "/signature", _MAX_SIGNATURE_BYTES)
-            bundle = self._open(archive, document)
+            if self.bundle is not None and self._signed == (document, trust.seq):
+                return self.bundle
+            archive = await self._fetch(base, MAX_ARCHIVE_BYTES)
+            bundle = await asyncio.to_thread(self._open, archive, document)
             self._ratchet.advance(_RATCHET_NAME, bundle.seq, bytes.fromhex(bundle.digest))
             if self.bundle is None or self.bundle.digest != bundle.digest:
                 await asyncio.to_thread(self._keep, archive, document)
-            self.bundle = bundle
+            self.bundle, self._signed = bundle, (document, trust.seq)
             return bundle
 
     async def run(self, every: timedelta = REFRESH_EVERY) -> None:
@@ -92,7 +100,7 @@ class PolicyKeeper:
         """
         for bundle in (self.bundle, None):
             current = bundle or await self.refresh()
-            digest = find_digest(current, purpose_id)
+            digest = find_digest(current, purpose_id, clock.now())
             if digest is not None:
                 return PurposeRef(id=purpose_id, digest=digest)
         raise PurposeUnknownError
@@ -117,7 +125,14 @@ class PolicyKeeper:
             replace_file(self._folder / name, content)
 
 
-def find_digest(bundle: Bundle, purpose_id: str) -> str | None:
-    """Return the digest of a purpose in this bundle, if it has one."""
-    purpose = bundle.view.purposes.get(purpose_id)
-    return purpose.digest if purpose is not None else None
+def find_digest(bundle: Bundle, purpose_id: str, now: datetime) -> str | None:
+    """Return the digest at which a purpose may be named now, if it may.
+
+    What was in force a moment ago, for another clock may be behind this one, and a revision that is
+    followed may still be named (`CatalogueView.grace_seconds`); else what is in force now.
+    """
+    view = bundle.view
+    found = view.find_revision(purpose_id, now - CLOCK_SKEW)
+    if found is None or view.find_cited(purpose_id, found.digest, now) is None:
+        found = view.find_revision(purpose_id, now)
+    return found.digest if found is not None else None

@@ -1,1 +1,1 @@
-"""The demo: a covenant of real processes on one machine, and the six cases played on it."""
+"""The demo: a covenant of real processes on one machine, and the seven cases played on it."""

@@ -29,6 +29,7 @@ from demo.covenant import (
     prepare,
 )
 from demo.model import CASES, Case, load_cases, load_partners
+from demo.officers import OFFICERS, PASSPHRASE
 from demo.player import play_case
 from demo.processes import ChildEndedError, Processes, keep_log
 from demo.setting_up import build
@@ -50,7 +51,7 @@ class CaseUnknownError(PartyError):
     """There is no case with this number."""
 
     code = "demo_case_unknown"
-    default_detail = "There is no case with this number: choose one of 1 to 6."
+    default_detail = "There is no case with this number: choose one of 1 to 7."
 
 
 @app.command(epilog="Example: datwat demo --case 3")
@@ -66,7 +67,7 @@ def demo(
     cases: Annotated[Path, typer.Option(help="Folder with the case files.")] = CASES,
     as_json: JsonOption = False,
 ) -> None:
-    """Play the six cases with real processes; exit 1 if anything comes out otherwise."""
+    """Play the seven cases with real processes; exit 1 if anything comes out otherwise."""
     began = time.monotonic()
     chosen = _choose(load_cases(cases), case)
     console = Console(soft_wrap=False, highlight=False, quiet=as_json)
@@ -146,6 +147,10 @@ def _print_places(covenant: Covenant, cases: Sequence[Case], console: Console) -
         staff = ", ".join(find_staff(cases, function)) or "nobody of the cases that were played"
         where = f"{covenant.pages_url(function)}/login"
         console.print(f"  staff of {function}: log in at {where} as: {staff}", soft_wrap=True)
+    officers = ", ".join(f"{name} ({role})" for name, (role, _key) in OFFICERS.items())
+    where = f"{covenant.pages_url('broker')}/login"
+    console.print(f"  officers: log in at {where} as: {officers}", soft_wrap=True)
+    console.print(f"  passphrase of both approvers' keys: {PASSPHRASE}", soft_wrap=True)
     logins = ", ".join(build_users(cases))
     where = f"{covenant.url('portal')}/login"
     console.print(f"  residents: log in at {where} as: {logins}", soft_wrap=True)

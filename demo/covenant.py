@@ -118,7 +118,7 @@ def prepare(
     `doors` may put something in front of parties, given their ports by name.
     """
     names = ["broker", "key-holder", "witness", "portal", "identity", "income-service"]
-    names += ["staff-identity", *(f"{function}-pages" for function in WITH_PAGES)]
+    names += ["staff-identity", *(f"{name}-pages" for name in ("broker", *WITH_PAGES))]
     names += [partner.function for partner in partners]
     ports = dict(zip(names, find_ports(len(names)), strict=True))
     by_function = {partner.function: partner for partner in partners}

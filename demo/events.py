@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from demo.parts import ConsentGiven, Expected, Opening, Part, Registers
+from demo.parts import ConsentGiven, Expected, Opening, Part, Registers, Span
 
 
 class Event(Part):
@@ -146,6 +146,82 @@ class OpenSituation(Event):
     role: str
 
 
+class OfficerActs(Event):
+    """Something that an officer of the broker does with a purpose.
+
+    `refused` is part of the sentence with which it is refused; None: it is done.
+    """
+
+    by: str
+    refused: str | None = None
+
+
+class FieldAdded(Part):
+    """A field that a purpose is to let through, and why."""
+
+    source: str
+    requester: str
+    field: str
+    why: dict[str, str]
+
+
+class WriteDraft(OfficerActs):
+    """Begin a draft of a purpose in force: one field more, from a moment that is to come."""
+
+    do: Literal["write_draft"]
+    purpose: str
+    adds: FieldAdded
+    begins: Span
+
+
+class TryDraft(OfficerActs):
+    """Put the cases to the draft."""
+
+    do: Literal["try_draft"]
+
+
+class ReplayDraft(OfficerActs):
+    """Weigh what was asked before under the draft; so much at least is newly allowed."""
+
+    do: Literal["replay_draft"]
+    newly_allowed: int
+
+
+class SignOff(OfficerActs):
+    """Say that what is newly allowed is meant."""
+
+    do: Literal["sign_off"]
+
+
+class Propose(OfficerActs):
+    """Propose the draft."""
+
+    do: Literal["propose"]
+
+
+class Approve(OfficerActs):
+    """Sign what is proposed; `published`: it was the last signature that was needed."""
+
+    do: Literal["approve"]
+    published: bool = False
+
+
+class AwaitForce(OfficerActs):
+    """Wait for the moment from which the draft is in force: it comes by itself."""
+
+    do: Literal["await_force"]
+
+
+class RollBack(OfficerActs):
+    """Propose that what was in force before is so again."""
+
+    do: Literal["roll_back"]
+    reason: str
+
+
+OfficerEvent = (
+    WriteDraft | TryDraft | ReplayDraft | SignOff | Propose | Approve | AwaitForce | RollBack
+)
 AnyEvent = Annotated[
     OpenOccasion
     | Register
@@ -160,6 +236,14 @@ AnyEvent = Annotated[
     | Look
     | Compare
     | Term
-    | OpenSituation,
+    | OpenSituation
+    | WriteDraft
+    | TryDraft
+    | ReplayDraft
+    | SignOff
+    | Propose
+    | Approve
+    | AwaitForce
+    | RollBack,
     Field(discriminator="do"),
 ]

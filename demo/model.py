@@ -43,7 +43,7 @@ class LogExpected(Part):
 
 
 class Case(Part):
-    """One of the six cases."""
+    """One of the seven cases."""
 
     number: int
     title: str
@@ -107,7 +107,9 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - YAML
     except UnicodeDecodeError:
         raise CaseFileError(f"{path} is not UTF-8: save it as UTF-8.") from None
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise CaseFileError(f"{path}, line {line}: {error.problem}.") from None
+        mark = error.problem_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        place = f"line {line}, column {column}"
+        raise CaseFileError(f"{path}, {place}: {error.problem}.") from None
     except yaml.YAMLError:
         raise CaseFileError(f"{path} is not YAML: correct it.") from None

@@ -28,6 +28,7 @@ from demo.events import (
     Compare,
     Introduce,
     Look,
+    OfficerActs,
     OpenOccasion,
     OpenSituation,
     RecordConsent,
@@ -40,6 +41,7 @@ from demo.events import (
 from demo.model import Case
 from demo.officer import Officer
 from demo.parts import Expected
+from demo.purpose_life import PurposeLife
 from demo.resident import OwnLog, Resident, read_pinned_log
 from demo.steps import LogStep, Step, build_step
 
@@ -65,6 +67,7 @@ class Player:
         self._pointers: dict[tuple[str, str, str], int] = {}
         self._named: dict[str, Step] = {}
         self._officer = Officer(covenant)
+        self._life = PurposeLife(covenant)
 
     def play(self) -> Iterator[Step]:
         """Play the events one by one."""
@@ -114,6 +117,8 @@ class Player:
                 return self._officer.await_term(event)
             case OpenSituation():
                 return self._officer.open_situation(event)
+            case OfficerActs():
+                return self._life.play(event)
 
     def _connect(self, by: str) -> ConnectorClient:
         return self._covenant.connect(self._builder.find_function(by))

@@ -33,6 +33,7 @@ from demo.covenant import (
     run_command,
 )
 from demo.model import Case, PartnerDeclared
+from demo.officers import ROLES_CLAIM, appoint, build_officers
 from demo.processes import Processes
 from demo.systems import postgres
 from demo.systems.fill import fill_postgres, fill_sqlite
@@ -51,7 +52,8 @@ def build(
     """
     progress("Making the covenant: keys, cards, purposes and rules")
     _start_identity(covenant, "identity", build_users(cases), processes)
-    _start_identity(covenant, "staff-identity", build_staff(cases), processes)
+    staff = build_staff(cases) | build_officers()
+    _start_identity(covenant, "staff-identity", staff, processes)
     _init_parties(covenant)
     progress("Starting the partners' own systems")
     _start_systems(covenant, processes)
@@ -60,6 +62,8 @@ def build(
     count = len(covenant.partners)
     progress(f"Starting key holder, broker with OPA, witness, portal and {count} connectors")
     _start_parties(covenant, processes)
+    progress("The broker's administrator gives seven officers their roles")
+    appoint(covenant)
     progress("The key holder's staff let each partner in")
     _enable(covenant)
     for function, partner in covenant.partners.items():
@@ -71,13 +75,15 @@ def build(
 
 
 def _init_parties(covenant: Covenant) -> None:
-    run_command("trust", "new", "--folder", str(covenant.home("trust")))
+    two = ["--policy-threshold", "2"]
+    run_command("trust", "new", "--folder", str(covenant.home("trust")), *two)
     policy = ["--folder", str(covenant.home("policy"))]
-    run_command("purpose", "keys", *policy)
+    run_command("purpose", "keys", *policy, "--keys", "2")
     run_command("purpose", "sign", *policy, "--policies", str(POLICIES))
     _init(covenant, "keyholder", "key-holder", KEY_HOLDER_ID, "Sleutelbeheer Rijnstad")
     origin = ["--origin", "rijnstad.example/log/1", "--bundle", str(covenant.home("policy"))]
-    _init(covenant, "broker", "broker", BROKER_ID, "Makelaar Rijnstad", *origin)
+    pages = [*_build_pages(covenant, "broker"), "--staff-roles-claim", ROLES_CLAIM]
+    _init(covenant, "broker", "broker", BROKER_ID, "Makelaar Rijnstad", *origin, *pages)
     # As somebody who watches would rather not wait: the log is counted and vouched for sooner.
     change_settings(covenant.home("broker"), {"tag_root_seconds": 5, "witness_seconds": 2})
     _init(covenant, "witness", "witness", WITNESS_ID, "witness.rijnstad.example/w1")
@@ -106,11 +112,12 @@ def _init_partner(covenant: Covenant, function: str, partner: PartnerDeclared) -
         more += ["--declaration", str(_declaration(covenant, function))]
     if function in WITH_PAGES:
         more += _build_pages(covenant, function)
+        more += ["--staff-role-claim", build_role_claim(function)]
     _init(covenant, "connector", function, covenant.partner_id(function), partner.name, *more)
 
 
 def _build_pages(covenant: Covenant, function: str) -> list[str]:
-    """Return the options that give a partner's own staff their pages."""
+    """Return the options that give a party's own staff their pages."""
     secret = _draw_client_secret(covenant, function)
     return [
         *("--pages-url", covenant.pages_url(function)),
@@ -118,7 +125,6 @@ def _build_pages(covenant: Covenant, function: str) -> list[str]:
         *("--staff-issuer", covenant.url("staff-identity")),
         *("--staff-client-id", f"rijnstad-{function}"),
         *("--staff-client-secret-file", str(secret)),
-        *("--staff-role-claim", build_role_claim(function)),
     ]
 
 

@@ -19,8 +19,9 @@ from datwat.protocol.access_log import AccessCard
 from datwat.protocol.answers import Weighing
 from datwat.protocol.messages import BLADES
 from demo.checking import find_opening
-from demo.events import Acting, AskKnown, Compare, Look, OpenSituation, Withdraw
+from demo.events import Acting, AskKnown, Compare, Look, OfficerActs, OpenSituation, Withdraw
 from demo.model import Case, PartnerDeclared
+from demo.officers import OFFICERS
 from demo.steps import LogStep, Step
 
 # Each blade of the juridisch Zwitsers zakmes: its names, and the question that it asks.
@@ -138,6 +139,8 @@ class Story:
                 return f"{self._name(who)} ({who}, at the portal):"
             case OpenSituation():
                 return f"{event.by} ({event.role}):"
+            case OfficerActs():
+                return f"{event.by} ({OFFICERS[event.by][0].replace('_', ' ')} at the broker):"
             case Acting() if self._case is not None:
                 worker = self._case.professionals[event.by]
                 return f"{event.by} ({worker.role}, {self._partners[worker.partner].name}):"

@@ -2,9 +2,8 @@
 
 1. What templates and code say equals what the catalogues hold, nothing is empty or fuzzy, and
    values in a text are the same in both languages.
-2. What residents read is plain (B1, by rule): sentences of 15 words at most, no word of the list in
-   `plain_dutch.toml`, and a legal word only beside its one-line meaning. So are the texts of the
-   project's own theme.
+2. What residents read is plain (B1, by rule: `datwat/protocol/plain_dutch.py`), and a legal word
+   stands only beside its one-line meaning. So are the texts of the project's own theme.
 3. A template has no inline style or script, and switches no escaping off.
 Run by `make lint`; `--missing` prints entries for what a catalogue lacks.
 """
@@ -23,6 +22,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 
+from datwat.protocol.plain_dutch import find_unexplained, find_unplain
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 METHODS: Final = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
 OPTIONS: Final = {"**/templates/**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
@@ -32,12 +33,7 @@ KEYWORDS: Final[dict[str, Any]] = {
     "mark": None,
     "ngettext": (1, 2),
 }
-LONGEST: Final = 15
-RULES: Final = tomllib.loads((ROOT / "scripts" / "plain_dutch.toml").read_text("utf-8"))
 _VALUE: Final = re.compile(r"%\((\w+)\)s")
-_TAG: Final = re.compile(r"<[^>]+>")
-_SENTENCE: Final = re.compile(r"(?<=[.?!:;])\s+|\n+")
-_WORD: Final = re.compile(r"[\w’'%()-]*\w[\w’'%()-]*")
 _FORBIDDEN: Final = {
     r"\sstyle\s*=": "a style attribute",
     r"<style\b": "an inline style sheet",
@@ -74,6 +70,7 @@ ROOMS: Final = (
     Room("datwat/web", plain=True),
     Room("connectors/portal/pages", plain=True),
     Room("connectors/pages", plain=False),
+    Room("broker/pages", plain=False),
 )
 
 
@@ -130,23 +127,8 @@ def check_message(
         if set(_VALUE.findall(form)) != set(_VALUE.findall(dutch)):
             yield f"{where}: other values than in {form!r}"
         if room.plain:
-            yield from (f"{where}: {finding}: {dutch!r}" for finding in find_unplain(dutch))
-
-
-def find_unplain(text: str) -> Iterator[str]:
-    """Yield why a Dutch text is not plain; pure."""
-    plain = _TAG.sub("", text)
-    for sentence in _SENTENCE.split(plain):
-        words = _WORD.findall(sentence)
-        if len(words) > LONGEST:
-            yield f"{len(words)} words in one sentence"
-    lowered = plain.lower()
-    for word, better in RULES["jargon"].items():
-        if re.search(rf"(?<!\w){word}(?!\w)", lowered):
-            yield f"`{word}`: say {better!r}"
-    for word in RULES["abbreviations"]:
-        if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", plain):
-            yield f"`{word}`: write it out"
+            remarks = find_unplain(dutch)
+            yield from (f"{where}: {remark.render('en')}: {dutch!r}" for remark in remarks)
 
 
 def check_terms(room: Room) -> Iterator[str]:
@@ -165,13 +147,11 @@ def check_terms(room: Room) -> Iterator[str]:
         )
         ids = [found if isinstance(found, str) else found[0] for _line, found, *_ in said]
         shown = " ".join(texts.get(text, "") for text in ids)
-        for word, meaning in RULES["legal"].items():
-            named = re.search(rf"(?<!\w){word}(?!\w)", shown, re.IGNORECASE)
-            if named and not re.search(meaning, shown, re.IGNORECASE):
-                yield (
-                    f"{template.relative_to(ROOT)}: `{word}` without its meaning "
-                    f"(a text with {meaning!r}; macro `term`)"
-                )
+        for remark in find_unexplained(shown):
+            yield (
+                f"{template.relative_to(ROOT)}: `{remark.word}` without its meaning "
+                f"(a text with {remark.advice!r}; macro `term`)"
+            )
 
 
 def check_templates(room: Room) -> Iterator[str]:
@@ -189,8 +169,9 @@ def check_theme() -> Iterator[str]:
     texts = tomllib.loads(path.read_text("utf-8"))
     people = [texts["contact"], texts["privacy_officer"], *texts["support"], *texts["crisis"]]
     for person in people:
-        for finding in find_unplain(person["what"]["nl"]):
-            yield f"{path.relative_to(ROOT)}: {finding}: {person['what']['nl']!r}"
+        text = person["what"]["nl"]
+        for remark in find_unplain(text):
+            yield f"{path.relative_to(ROOT)}: {remark.render('en')}: {text!r}"
 
 
 def print_missing(room: Room, shared: set[str]) -> None:

@@ -90,6 +90,16 @@ async def _ask_what(page: Page) -> None:
     await page.wait_for_url("**/answer")
 
 
+async def _begin_draft(page: Page) -> None:
+    """Begin a draft, and change a sentence of it."""
+    await page.select_option("select[name=of]", "coordinate_family_help")
+    await page.click(_SEND)
+    await page.wait_for_url("**/drafts/*")
+    sentence = "Uw gezin vraagt om hulp. Het team maakt met u een plan."
+    await page.fill("#field-sentence-nl", sentence)
+    await page.locator(".beside__resident").get_by_text(sentence).wait_for()
+
+
 PHONE: Final = (NARROW["width"] + 70, 844)
 LOW: Final = (WIDE["width"], 740)  # the ladder beside the steps is much to draw: at most 100 kB
 SHOTS: Final = (
@@ -104,6 +114,9 @@ SHOTS: Final = (
     Shot("wishes", "/wishes", login="case4-boy"),
     Shot("downloads", "/downloads", login="case3-father"),
     Shot("staff-involved", "/ask", "noor", LOW, staff_of="social-team", walk=_ask_who),
+    Shot("officer-purpose", "/purposes/coordinate_family_help", "daan", LOW, staff_of="broker"),
+    Shot("officer-draft", "/drafts/new", "daan", LOW, staff_of="broker", walk=_begin_draft),
+    Shot("system", "/system", "ilse", LOW, staff_of="broker"),
     Shot("staff-answer", "/ask", "noor", LOW, staff_of="social-team", walk=_ask_what),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from broker.adapters import rows
 from broker.adapters.tables import AuthorityRecord, table_of
@@ -12,6 +12,11 @@ from broker.involvement.authority import AuthorityRow
 
 _T = table_of(AuthorityRecord)
 _INSERT = insert(_T)
+_END = (
+    update(_T)
+    .where(_T.c.id == bindparam("b_id"))
+    .values(until_at=bindparam("b_now"), sealed=bindparam("b_sealed"))
+)
 _LIST = (
     select(_T.c.id, _T.c.sealed)
     .where(_T.c.subject_id == bindparam("b_subject"), _T.c.until_at > bindparam("b_now"))
@@ -46,3 +51,9 @@ class SqlAuthorities:
             for row in found
         ]
         return tuple(sorted(records, key=lambda row: (row.checked_at, row.id), reverse=True))
+
+    def end(self, conn: Connection, row: AuthorityRow, now: datetime) -> None:
+        """End a record now; RaceLost where it is gone."""
+        ended = row.model_copy(update={"until_at": now})
+        sealed = self._sealer.seal(_T.name, ended, row.id, row.subject_id)
+        rows.write(conn, _END, {"b_id": row.id, "b_now": now, "b_sealed": sealed})

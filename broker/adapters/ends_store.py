@@ -36,6 +36,7 @@ from broker.adapters.log_tables import (
     QuarterKey,
     table_of,
 )
+from broker.adapters.oversight_tables import ActRecord
 from broker.adapters.tables import REGISTER_MODELS, PseudonymRecord, ReferenceRecord
 from broker.adapters.tables import table_of as register_of
 from broker.audit.ends_port import ContentRow, EndedRow, Resealed
@@ -43,6 +44,7 @@ from broker.audit.records import DELAYED_CHAIN_ID
 from broker.audit.replaced import Place
 
 _ENTRIES, _KEYS, _LOST = table_of(LogEntry), table_of(QuarterKey), table_of(LostEntry)
+_ACTS = table_of(ActRecord)
 _SUBJECTS, _COUNTERS = table_of(DataSubject), table_of(LogCounter)
 _PSEUDONYMS = register_of(PseudonymRecord)
 _SUBJECT_IN: BindParameter[Any] = bindparam("b_subjects", expanding=True)
@@ -77,6 +79,8 @@ _DESTROY = (
     .where(_ENTRIES.c.idx == bindparam("b_idx"))
     .values(sealed=null(), input_sealed=null(), retention_until=null())
 )
+# What oversight counts of an entry ends with its content, in the same transaction.
+_DESTROY_ACT = delete(_ACTS).where(_ACTS.c.idx == bindparam("b_idx"))
 _RESEAL = (
     update(_ENTRIES)
     .where(_ENTRIES.c.idx == bindparam("b_idx"))
@@ -85,6 +89,11 @@ _RESEAL = (
 _POSTPONE = (
     update(_ENTRIES)
     .where(_ENTRIES.c.idx == bindparam("b_idx"))
+    .values(retention_until=bindparam("b_until"))
+)
+_POSTPONE_ACT = (
+    update(_ACTS)
+    .where(_ACTS.c.idx == bindparam("b_idx"))
     .values(retention_until=bindparam("b_until"))
 )
 _THIS_KEY = (
@@ -192,9 +201,11 @@ class SqlEnds:
         return {place: key for place, key in found.items() if place in wanted}
 
     def destroy_contents(self, conn: Connection, indexes: Sequence[int]) -> None:
-        """Destroy what lies sealed beside these entries, and their ends."""
+        """Destroy what lies sealed beside these entries, their ends, and what is counted."""
         if indexes:
-            conn.execute(_DESTROY, [{"b_idx": index} for index in indexes])
+            ended = [{"b_idx": index} for index in indexes]
+            conn.execute(_DESTROY, ended)
+            conn.execute(_DESTROY_ACT, ended)
 
     def reseal_contents(self, conn: Connection, rows: Sequence[Resealed]) -> None:
         """Put contents in the place of the same ones under another key."""
@@ -210,7 +221,9 @@ class SqlEnds:
     def postpone(self, conn: Connection, indexes: Sequence[int], until_at: datetime) -> None:
         """Move the end of these entries."""
         if indexes:
-            conn.execute(_POSTPONE, [{"b_idx": each, "b_until": until_at} for each in indexes])
+            later = [{"b_idx": each, "b_until": until_at} for each in indexes]
+            conn.execute(_POSTPONE, later)
+            conn.execute(_POSTPONE_ACT, later)
 
     def replace_keys(self, conn: Connection, keys: Mapping[Place, bytes | None]) -> None:
         """Put sealed keys in the place of others; None destroys one."""

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from broker.audit.proofs import Proofs, SignedHead
 from broker.exchange.release import DeliveryFailedError, Order, choose_failure
+from datwat.party import clock
 from datwat.party.http_out import (
     HttpOut,
     PeerAnswerInvalidError,
@@ -53,6 +57,8 @@ class HttpGateways:
         self._bases: dict[str, int] = {}
         # The heads that any gateway was sent, by size.
         self._heads: OrderedDict[int, SignedHead] = OrderedDict()
+        # Gateways (by address) that did not answer when they were last asked, and since when.
+        self._silent: dict[str, datetime] = {}
 
     async def send_order(self, source: Partner, order: Order) -> bytes:
         """Return what the gateway answers; raise DeliveryFailedError for anything but an answer."""
@@ -72,9 +78,28 @@ class HttpGateways:
 
     async def deliver(self, url: str, message: bytes) -> None:
         """Hand over a contact request or a notice; raises PeerError where it did not arrive."""
-        await self._http.post_message(
-            url, message, seconds=_DELIVERY_SECONDS, max_bytes=_MAX_ANSWER
-        )
+        with self._noting(url):
+            await self._http.post_message(
+                url, message, seconds=_DELIVERY_SECONDS, max_bytes=_MAX_ANSWER
+            )
+
+    def find_silent(self, gateway_url: str) -> datetime | None:
+        """Return since when a gateway gave no answer, or None where its last one came."""
+        return self._silent.get(_name_host(gateway_url))
+
+    @contextmanager
+    def _noting(self, url: str) -> Iterator[None]:
+        """Note whether an answer came; one that refuses is an answer too."""
+        host = _name_host(url)
+        try:
+            yield
+        except (PeerTooSlowError, PeerUnreachableError, PeerAnswerInvalidError):
+            self._silent.setdefault(host, clock.now())
+            raise
+        except PeerRefusedError:
+            self._silent.pop(host, None)
+            raise
+        self._silent.pop(host, None)
 
     def _choose_head(self, order: Order, needed: int) -> SignedHead:
         """Return the head that a gateway named, where the order lies under it; else the newest."""
@@ -108,9 +133,10 @@ class HttpGateways:
         self._keep(head)
         url = f"{(source.gateway_url or '').rstrip('/')}/v1/orders"
         try:
-            return await self._http.post_message(
-                url, body.model_dump_json().encode(), seconds=left, max_bytes=_MAX_ANSWER
-            )
+            with self._noting(url):
+                return await self._http.post_message(
+                    url, body.model_dump_json().encode(), seconds=left, max_bytes=_MAX_ANSWER
+                )
         except PeerTooSlowError:
             raise DeliveryFailedError("source_too_slow") from None
         except PeerUnreachableError:
@@ -122,6 +148,11 @@ class HttpGateways:
         self._heads[head.size] = head
         if len(self._heads) > _HEADS_KEPT:
             self._heads.popitem(last=False)
+
+
+def _name_host(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _read_needed(error: PeerRefusedError) -> int | None:

@@ -26,6 +26,7 @@ from broker.adapters.log_tables import (
     LogNode,
     table_of,
 )
+from broker.adapters.oversight_tables import ActRecord
 from broker.adapters.publication_tables import (
     LOG_GENERATIONS,
     LOG_PAST_ENTRIES,
@@ -53,6 +54,7 @@ from datwat.protocol.tag_tree import Leaf
 _AT_ONCE = 512
 _HEAD, _ENTRIES, _NODES = table_of(LogHead), table_of(LogEntry), table_of(LogNode)
 _SUBJECTS, _COUNTERS = table_of(DataSubject), table_of(LogCounter)
+_ACTS = table_of(ActRecord)
 _CHAIN = (_ENTRIES.c.subject_id, _ENTRIES.c.audience, _ENTRIES.c.quarter, _ENTRIES.c.number)
 
 
@@ -118,7 +120,8 @@ class GenerationRows:
         self._conn.execute(insert(LOG_GENERATIONS), values)
         self._conn.execute(delete(_ENTRIES).where(_ENTRIES.c.idx >= max(ended.kept, 1)))
         # What witnesses vouched for stays: it is what outsiders are shown of this generation.
-        for table in (_NODES, LOG_TAGS, LOG_TAG_ROOTS):
+        # What oversight counts has the places of the earlier log: it begins anew.
+        for table in (_NODES, LOG_TAGS, LOG_TAG_ROOTS, _ACTS):
             self._conn.execute(delete(table))
 
     def _renew_chain_keys(self) -> None:

@@ -1,4 +1,4 @@
-"""The writer's five statements, compiled once from the tables and run by the driver itself.
+"""The writer's six statements, compiled once from the tables and run by the driver itself.
 
 Rule: only what every batch of the log runs is here; all else goes through SQLAlchemy.
 Through SQLAlchemy these took a third of the log's time (house reference "performance").
@@ -18,13 +18,15 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql.elements import CompilerElement
 
 from broker.adapters.log_tables import LogCounter, LogEntry, LogHead, LogNode, table_of
+from broker.adapters.oversight_tables import ActRecord
 from broker.audit.ports import CounterKey, EntryRow, NodeRow
+from broker.audit.seen import SeenAct
 
 HEAD_ID = 1
 _COUNTERS_AT_ONCE = 64
 
 _HEAD, _ENTRIES, _NODES = table_of(LogHead), table_of(LogEntry), table_of(LogNode)
-_COUNTERS = table_of(LogCounter)
+_COUNTERS, _ACTS = table_of(LogCounter), table_of(ActRecord)
 
 
 class HotStatements:
@@ -45,6 +47,7 @@ class HotStatements:
         )
         self._entries = self._compile(insert(_ENTRIES))
         self._nodes = self._compile(insert(_NODES))
+        self._acts = self._compile(insert(_ACTS))
         self._counters = lru_cache(_COUNTERS_AT_ONCE)(self._compile_counters)
 
     def lock_head(self, connection: Connection) -> tuple[int, bytes] | None:
@@ -80,7 +83,10 @@ class HotStatements:
         return firsts
 
     def insert_entries(self, connection: Connection, rows: Sequence[EntryRow]) -> None:
-        """Write entries; moments become whole seconds, as `UtcSeconds` stores them."""
+        """Write entries, and what oversight counts of them.
+
+        Moments become whole seconds, as `UtcSeconds` stores them.
+        """
         values = [
             {
                 "idx": row.index,
@@ -97,8 +103,11 @@ class HotStatements:
             }
             for row in rows
         ]
+        acts = [_build_act(row.index, row.seen) for row in rows if row.seen is not None]
         with _cursor(connection) as cursor:
             cursor.executemany(self._entries, values)
+            if acts:
+                cursor.executemany(self._acts, acts)
 
     def insert_nodes(self, connection: Connection, rows: Sequence[NodeRow]) -> None:
         """Write subtree hashes."""
@@ -129,6 +138,31 @@ class HotStatements:
 
     def _compile(self, statement: CompilerElement) -> str:
         return str(statement.compile(dialect=self._dialect))
+
+
+def _build_act(index: int, seen: SeenAct) -> dict[str, Any]:
+    return {
+        "idx": index,
+        "at": int(seen.at.timestamp()),
+        "retention_until": int(seen.retention_until.timestamp()),
+        "shown_at": seen.shown_at and int(seen.shown_at.timestamp()),
+        "act": seen.act,
+        "partner": seen.partner,
+        "professional": seen.professional,
+        "subject": seen.subject,
+        "occasion": seen.occasion,
+        "purpose": seen.purpose,
+        "source": seen.source,
+        "permit": seen.permit,
+        "is_stated": seen.is_stated,
+        "blade": seen.blade,
+        "found_nothing": seen.found_nothing,
+        "is_off_hours": seen.is_off_hours,
+        "is_blocked": seen.is_blocked,
+        "result": seen.result,
+        "goals": seen.goals,
+        "plan_made": seen.plan_made,
+    }
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    update,
 )
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
@@ -35,6 +36,7 @@ from broker.adapters.log_tables import (
     derive_seconds,
     table_of,
 )
+from broker.adapters.oversight_tables import ActRecord
 from broker.adapters.rows import build_hot_insert
 from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow, SealedKeys
 from datwat.party.hot import HotStatement
@@ -51,6 +53,7 @@ _BROKEN = (
 
 _HEAD, _ENTRIES, _NODES = table_of(LogHead), table_of(LogEntry), table_of(LogNode)
 _SUBJECTS, _KEYS = table_of(DataSubject), table_of(QuarterKey)
+_ACTS = table_of(ActRecord)
 
 _ENTRY_COLUMNS = (
     _ENTRIES.c.idx,
@@ -103,6 +106,10 @@ _FETCH_NODES = (
     select(_NODES.c.idx, _NODES.c.hash)
     .where(_NODES.c.level == bindparam("level"))
     .where(_NODES.c.idx.in_(bindparam("indexes", expanding=True)))
+)
+
+_SHOW_SEEN = (
+    update(_ACTS).where(_ACTS.c.idx == bindparam("b_idx")).values(shown_at=bindparam("b_now"))
 )
 
 
@@ -222,8 +229,14 @@ class SqlLogStore:
         return self._hot.advance_counters(connection, counts)
 
     def insert_entries(self, connection: Connection, rows: Sequence[EntryRow]) -> None:
-        """Write entries."""
+        """Write entries, and what oversight counts of them."""
         self._hot.insert_entries(connection, rows)
+
+    def show_seen(self, connection: Connection, indexes: Sequence[int], now: datetime) -> None:
+        """Let what oversight counts of these entries be counted from now on."""
+        if indexes:
+            rows = [{"b_idx": index, "b_now": now} for index in indexes]
+            connection.execute(_SHOW_SEEN, rows)
 
     def insert_nodes(self, connection: Connection, rows: Sequence[NodeRow]) -> None:
         """Write subtree hashes."""

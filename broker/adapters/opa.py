@@ -1,7 +1,8 @@
-"""OPA as the policy engine: supervised beside the broker, or somewhere else by URL.
+"""OPA as the policy engine: supervised beside the broker.
 
 Rules enforced: decisions by the revision in force only (`opa_link.py`); an OPA that is lost, or
-refuses a bundle, decides nothing.
+refuses a bundle, decides nothing; a bundle is tried before it takes over, and what is in force
+before that stays so until then.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
+from broker.adapters.opa_held import Held, find_held, hold
 from broker.adapters.opa_link import DEADLINE_SECONDS, OpaLink
-from broker.adapters.opa_process import OpaProcess, OpaStartError
+from broker.adapters.opa_process import OpaProcess, OpaRefusedError, OpaStartError
 from broker.policy.decision import Decision, EntryPoint
 from broker.policy.engine import Decisions, PolicyUnavailableError, derive_retention
 from broker.policy.evaluation import Evaluation
+from broker.policy.proving import Prove
 from datwat.protocol.bundle import Bundle
 
 _READY_SECONDS = 15.0
@@ -29,10 +32,14 @@ _READY_INTERVAL = 0.02
 _FIRST_BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 10.0
 _LIVED_LONG = 30.0
+# A case is tried with patience, for a machine that is busy says nothing of the bundle.
+_PROVING_SECONDS = 5.0
+# The longest message there is has been weighed by then.
+_LONGEST_USE = 10.0
 _log = logging.getLogger(__name__)
 
 
-class _InForce:
+class InForce:
     """The bundle whose decisions are believed, and what follows from it."""
 
     _bundle: Bundle
@@ -52,63 +59,18 @@ class _InForce:
         """How long an entry without a purpose of its own is kept."""
         return derive_retention(self._bundle)
 
-
-class ExternalOpa(_InForce):
-    """An OPA that somebody else runs; believed only while it runs the revision in force here.
-
-    Its bundle must be named `datwat`; `datwat purpose sign --opa-key` makes an archive that it can
-    verify.
-    """
-
-    def __init__(
-        self, url: str, token: str, bundle: Bundle, *, deadline: float = DEADLINE_SECONDS
-    ) -> None:
-        parts = urlsplit(url)
-        tls = parts.scheme == "https"
-        self._link = OpaLink(
-            parts.hostname or "",
-            parts.port or (443 if tls else 8181),
-            token=token,
-            tls=tls,
-            deadline=deadline,
-        )
-        self._bundle = bundle
-
-    async def __aenter__(self) -> Self:
-        await self._link.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._link.close()
-
-    async def is_ready(self) -> bool:
-        """Tell whether OPA answers and has active bundles."""
-        return await self._link.is_ready()
-
-    async def activate(self, bundle: Bundle) -> None:
-        """Accept decisions by `bundle` only; until that OPA has loaded it, all is denied."""
-        self._bundle = bundle
-
-    async def evaluate(self, evaluations: Sequence[Evaluation]) -> Decisions:
-        """Return one decision per evaluation; raises PolicyUnavailableError."""
-        return await self._link.weigh_all(evaluations, self._bundle.revision)
-
-    async def query(self, entry_point: EntryPoint, document: dict[str, Any]) -> Decision:
-        """Return the decision on any document, as cases have them; no net is held under it."""
-        return await self._link.query_document(entry_point, document, self.revision)
+    def hold(self) -> AbstractContextManager[Held]:
+        """Weigh all that this task evaluates inside by one revision."""
+        return hold()
 
 
-class SupervisedOpa(_InForce):
+class SupervisedOpa(InForce):
     """OPA as a child: started, kept alive with back-off, replaced whole for a new bundle, stopped.
 
     Between a crash and the restart every question is denied; one that hangs is ended and started
     anew. A new bundle gets an OPA of its own, and takes over only when that one is ready: no
-    question ever sees half of it, and a bundle that OPA refuses leaves the old one in force.
+    question ever sees half of it, and a bundle that OPA refuses leaves the old one in force. The
+    old OPA ends when the last message that began with it is answered.
     """
 
     def __init__(self, binary: Path, bundle: Bundle, *, deadline: float = DEADLINE_SECONDS) -> None:
@@ -118,6 +80,7 @@ class SupervisedOpa(_InForce):
         self._running: _Running | None = None
         self._changing = asyncio.Lock()
         self._supervisor: asyncio.Task[None] | None = None
+        self._retiring: dict[asyncio.Task[None], _Running] = {}
 
     async def __aenter__(self) -> Self:
         """Start OPA and return when its bundle is active; raises OpaStartError."""
@@ -135,6 +98,10 @@ class SupervisedOpa(_InForce):
             self._supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._supervisor
+        for retiring, old in tuple(self._retiring.items()):
+            retiring.cancel()
+            await asyncio.gather(retiring, return_exceptions=True)
+            await old.stop()  # a task that had not begun yet ended nothing
         running, self._running = self._running, None
         if running is not None:
             await running.stop()
@@ -144,32 +111,81 @@ class SupervisedOpa(_InForce):
         """The process id of OPA, None while it is being restarted."""
         return self._running.process.pid if self._running else None
 
+    @property
+    def process(self) -> OpaProcess:
+        """The process in force, for who measures it; raises PolicyUnavailableError."""
+        return self._require_running().process
+
     async def is_ready(self) -> bool:
         """Tell whether OPA answers and its bundle is active."""
         return self._running is not None and await self._running.link.is_ready()
 
-    async def activate(self, bundle: Bundle) -> None:
-        """Put `bundle` in force, whole; after an OpaStartError the old one is still in force."""
-        async with self._changing:
-            new = await _Running.start(self._binary, bundle, self._deadline)
+    async def prove(self, prove: Prove) -> None:
+        """Try the bundle in force; raises what `prove` raises."""
+        await self._require_running().prove(prove)
+
+    async def activate(
+        self,
+        bundle: Bundle,
+        prove: Prove | None = None,
+        on_active: Callable[[], None] | None = None,
+    ) -> None:
+        """Put `bundle` in force, whole, once `prove` let it pass; then the old one is gone.
+
+        `on_active` is called in the same moment. Raises OpaStartError, and what `prove` raises:
+        then the old one is in force as before.
+        """
+        new = await _Running.start(self._binary, bundle, self._deadline)
+        try:
+            if prove is not None:
+                await new.prove(prove)
+            await self._changing.acquire()
+        except BaseException:
+            await new.stop()
+            raise
+        try:
             old, self._running, self._bundle = self._running, new, bundle
+            if self._supervisor is not None:  # it waits for the old one to be lost
+                self._supervisor.cancel()
+                self._supervisor = asyncio.create_task(self._supervise())
+            if on_active is not None:
+                on_active()
+        finally:
+            self._changing.release()
         if old is not None:
-            await asyncio.sleep(self._deadline)  # the questions it still has are answered first
-            await old.stop()
+            retiring = asyncio.create_task(old.retire())
+            self._retiring[retiring] = old
+            retiring.add_done_callback(self._retiring.pop)
 
     async def evaluate(self, evaluations: Sequence[Evaluation]) -> Decisions:
-        """Return one decision per evaluation; raises PolicyUnavailableError."""
-        running = self._require_running()
-        return await running.link.weigh_all(evaluations, running.revision)
+        """Return one decision per evaluation; raises PolicyUnavailableError, PolicyChangedError."""
+        running = self._find_running()
+        running.take()
+        try:
+            return await running.link.weigh_all(evaluations, running.revision)
+        finally:
+            running.give_back()
 
     async def query(self, entry_point: EntryPoint, document: dict[str, Any]) -> Decision:
         """Return the decision on any document, as cases have them; no net is held under it."""
         running = self._require_running()
         return await running.link.query_document(entry_point, document, running.revision)
 
+    def _find_running(self) -> _Running:
+        """Return the OPA for the message that this task answers, or the one in force."""
+        held = find_held()
+        if held is None:
+            return self._require_running()
+        found = held.find()
+        if isinstance(found, _Running):
+            return found
+        running = self._require_running()
+        held.take(running)
+        return running
+
     def _require_running(self) -> _Running:
         # A child that has ended holds its port no longer: whoever answers there is not OPA.
-        if self._running is None or not self._running.process.is_running:
+        if self._running is None or not self._running.is_running:
             raise PolicyUnavailableError
         return self._running
 
@@ -202,6 +218,25 @@ class _Running:
         self.link = link
         self.revision = revision
         self.started = time.monotonic()
+        self._users = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it can be asked: a child that has ended holds its port no longer."""
+        return self.process.is_running
+
+    def take(self) -> None:
+        """Keep it running for one message more."""
+        self._users += 1
+        self._unused.clear()
+
+    def give_back(self) -> None:
+        """Say that a message is done with it."""
+        self._users -= 1
+        if not self._users:
+            self._unused.set()
 
     @classmethod
     async def start(cls, binary: Path, bundle: Bundle, deadline: float) -> _Running:
@@ -222,6 +257,29 @@ class _Running:
         await self.link.close()
         await self.process.stop()
 
+    async def retire(self) -> None:
+        """End when nobody needs it any more, or has needed it for longer than there is need."""
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LONGEST_USE):
+                    await self._unused.wait()
+        finally:
+            await self.stop()
+
+    async def prove(self, prove: Prove) -> None:
+        """Let `prove` ask it whatever it wants, with more patience than a question has."""
+        port, token = self.process.port, self.process.token
+        link = OpaLink("127.0.0.1", port, token=token, deadline=_PROVING_SECONDS)
+
+        async def query(entry_point: EntryPoint, document: dict[str, Any]) -> Decision:
+            return await link.query_document(entry_point, document, self.revision)
+
+        await link.open()
+        try:
+            await prove(query)
+        finally:
+            await link.close()
+
     async def _wait_until_ready(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_READY_SECONDS):
@@ -231,4 +289,4 @@ class _Running:
                         self.process.remove_files()
                         return
                     await asyncio.sleep(_READY_INTERVAL)
-        raise OpaStartError
+        raise OpaRefusedError if self.process.has_refused else OpaStartError

@@ -19,7 +19,13 @@ from opa_client.opa_async import AsyncOpaClient
 
 from broker.adapters.opa_http import OpaHttp
 from broker.policy.decision import Decision, EntryPoint, entry_point_of
-from broker.policy.engine import Decisions, PolicyUnavailableError, parse_answer, require_sound
+from broker.policy.engine import (
+    Decisions,
+    PolicyUnavailableError,
+    parse_answer,
+    parse_revision,
+    require_sound,
+)
 from broker.policy.evaluation import Evaluation
 
 DEADLINE_SECONDS = 0.25
@@ -93,6 +99,15 @@ class OpaLink:
             # `from None` and no log line: no exception of a client is shown.
             raise PolicyUnavailableError from None
         return parse_answer(answer, revision)
+
+    async def read_revision(self) -> str | None:
+        """Return the revision that answers here; None where there is none, or no answer in time."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                answer = await self._decisions.post(_PATHS["ask"], b'{"input":{}}')
+        except Exception:  # noqa: BLE001 - whatever went wrong, nothing is known
+            return None
+        return parse_revision(answer)
 
     async def query_document(
         self, entry_point: EntryPoint, document: dict[str, Any], revision: str

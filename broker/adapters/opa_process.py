@@ -21,7 +21,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -45,6 +45,10 @@ _SOCKETS = Path("/proc/net/tcp")
 _LISTENING = "0A"
 _LAUNCHER = Path(__file__).with_name("opa_child.py")
 _PROJECT = Path(__file__).resolve().parents[2]
+# What may be asked, as paths below `data`: the four decisions and nothing else.
+DECISIONS: tuple[tuple[str, ...], ...] = tuple(
+    ("datwat", entry, "decision") for entry in get_args(EntryPoint)
+)
 _log = logging.getLogger(__name__)
 
 
@@ -59,10 +63,20 @@ class OpaMissingError(DatwatError):
 
 
 class OpaStartError(DatwatError):
-    """OPA did not start, or did not accept the bundle, within its time."""
+    """OPA did not start, or did not have the bundle, within its time."""
 
     code = "opa_start"
     default_detail = "OPA did not become ready: it stopped, or it refused the policy bundle."
+
+
+class OpaRefusedError(OpaStartError):
+    """OPA refused the bundle, and will refuse it again."""
+
+    code = "opa_refused"
+    default_detail = (
+        "OPA refused the policy bundle: a rule in it does not compile. `datwat purpose check` says "
+        "which."
+    )
 
 
 async def find_opa(setting: str | None = None) -> Path:
@@ -99,9 +113,9 @@ async def _is_fitting(binary: Path) -> bool:
     return version[:2] == OPA_MINOR and version not in _REFUSED
 
 
-def build_authz_policy(token: str) -> str:
-    """Return the `system.authz` policy that lets only this token reach health and the decisions."""
-    paths = [["v1", "data", "datwat", entry, "decision"] for entry in get_args(EntryPoint)]
+def build_authz_policy(token: str, paths: Sequence[Sequence[str]] = DECISIONS) -> str:
+    """Return the `system.authz` policy that lets only this token reach health and these paths."""
+    asked = [["v1", "data", *path] for path in paths]
     return f"""package system.authz
 
 import rego.v1
@@ -120,7 +134,7 @@ reachable if {{
 
 reachable if {{
 	input.method == "POST"
-	input.path in {json.dumps(paths)}
+	input.path in {json.dumps(asked)}
 }}
 """
 
@@ -163,11 +177,16 @@ class OpaProcess:
         )
 
     @classmethod
-    async def start(cls, binary: Path, bundle: Bundle) -> OpaProcess:
+    async def start(
+        cls, binary: Path, bundle: Bundle, paths: Sequence[Sequence[str]] = DECISIONS
+    ) -> OpaProcess:
         """Start OPA with `bundle`; it is not ready yet. Raises OpaStartError if it cannot run."""
-        token, port = secrets.token_urlsafe(32), _find_free_port()
+        token = secrets.token_urlsafe(32)
         folder = Path(tempfile.mkdtemp(prefix="datwat-opa-"))  # mode 0700
-        _write_files(folder, bundle, token)
+        authz = build_authz_policy(token, paths)
+        # Beside the loop: of hundreds of purposes it is a good part of a second.
+        await asyncio.to_thread(_write_files, folder, bundle, authz)
+        port = _find_free_port()
         arguments = [
             "run", "--server", f"--addr=127.0.0.1:{port}", "--config-file=config.json",
             "--authentication=token", "--authorization=basic", "--log-level=error",
@@ -239,11 +258,11 @@ class OpaProcess:
                 _log.warning("opa: %s", line.decode("utf-8", "replace").strip()[:_LOG_LINE])
 
 
-def _write_files(folder: Path, bundle: Bundle, token: str) -> None:
+def _write_files(folder: Path, bundle: Bundle, authz: str) -> None:
     key = OpaKey.generate()
     archive = folder / "bundle.tar.gz"
     archive.write_bytes(build_opa_archive(bundle.archive, key))
-    (folder / "authz.rego").write_text(build_authz_policy(token), encoding="utf-8")
+    (folder / "authz.rego").write_text(authz, encoding="utf-8")
     config = {
         "bundles": {
             BUNDLE_NAME: {

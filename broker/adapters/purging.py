@@ -23,6 +23,10 @@ from sqlalchemy import (
 
 from broker.adapters.log_tables import LogEntry
 from broker.adapters.log_tables import table_of as log_table_of
+from broker.adapters.other_tables import OTHER_MODELS
+from broker.adapters.oversight_tables import OVERSIGHT_MODELS
+from broker.adapters.purpose_tables import PURPOSE_MODELS
+from broker.adapters.replay_tables import REPLAY_MODELS
 from broker.adapters.tables import REGISTER_MODELS, InvolvementRecord, table_of
 
 BATCH = 500
@@ -34,19 +38,26 @@ def _build_purge(table: Table) -> Delete:
     return delete(table).where(tuple_(*keys).in_(due) if len(keys) > 1 else keys[0].in_(due))
 
 
-_PURGES = tuple(_build_purge(table_of(model)) for model in REGISTER_MODELS)
+PURGED_MODELS = (
+    *REGISTER_MODELS,
+    *OVERSIGHT_MODELS,
+    *PURPOSE_MODELS,
+    *OTHER_MODELS,
+    *REPLAY_MODELS,
+)
+_PURGES = tuple(_build_purge(table_of(model)) for model in PURGED_MODELS)
 
 
 _COUNTS = {
     model.__tablename__: select(func.count())
     .select_from(table_of(model))
     .where(table_of(model).c.until_at <= bindparam("b_now"))
-    for model in REGISTER_MODELS
+    for model in PURGED_MODELS
 }
 _ENTRIES, _POINTERS = log_table_of(LogEntry), table_of(InvolvementRecord)
 _NAMING = tuple(
     table
-    for table in map(table_of, REGISTER_MODELS)
+    for table in map(table_of, PURGED_MODELS)
     if {"subject_id", "until_at"} <= set(table.c.keys())
 )
 _TOUCHED = union(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.adapters.answer_store import SqlDuties
 from broker.adapters.authority_store import SqlAuthorities
 from broker.adapters.consent_store import SqlConsentRegister
 from broker.adapters.contact_store import SqlContacts
@@ -33,4 +34,5 @@ def build_registers(row_key: bytes) -> Registers:
         authorities=SqlAuthorities(sealer),
         consents=SqlConsentRegister(sealer),
         wishes=SqlWishes(sealer),
+        duties=SqlDuties(sealer),
     )

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 from sqlalchemy import BigInteger, Index, MetaData, SmallInteger, Table, inspect, text
 from sqlmodel import Field, SQLModel
 
+from broker.adapters.answer_tables import DutyRecord
 from broker.adapters.log_tables import UtcSeconds
 from datwat.party.spent import build_spent_table
 
@@ -428,6 +429,7 @@ REGISTER_MODELS: tuple[type[SQLModel], ...] = (
     QuestionRecord,
     ErasureRecord,
     ShieldRecord,
+    DutyRecord,
     NoticeRecord,
 )
 # Its own metadata: every party has a table of this name.

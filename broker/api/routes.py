@@ -91,7 +91,8 @@ def _build_documents(api: Api) -> dict[str, Endpoint]:
         return build_json_response(api.read_policy().document)
 
     async def health(_request: Request) -> Response:
-        return build_json_response(api.read_health())
+        found = api.read_health()
+        return build_json_response(found, 200 if found.status == "ok" else 503)
 
     return {
         "getBundle": bundle,

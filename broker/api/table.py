@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker.api.other_table import OTHER_OPERATIONS, list_other_operations
 from broker.exchange.errors import ActNotAllowedError
 from datwat.party.openapi import ApiInfo, Operation
 from datwat.protocol.access_log import AccessLogProof, ProvedLog
@@ -39,12 +40,15 @@ class Health(BaseModel):
     """That the process answers, and how far witnesses vouch for its log.
 
     `cosignatures` under the newest checkpoint that enough witnesses vouched for, which is
-    `checkpoint_seconds_ago` old; 0 and null before the first.
+    `checkpoint_seconds_ago` old; 0 and null before the first. The policy bundle `policy_seq` is in
+    force (since when, operators are told by `status`); `waiting` until an OPA that others run has
+    it.
     """
 
-    status: Literal["ok"]
+    status: Literal["ok", "waiting"]
     cosignatures: int
     checkpoint_seconds_ago: int | None
+    policy_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,4 +260,5 @@ async def _answer_nothing(_request: Request) -> Response:
 
 def describe_operations() -> tuple[Operation, ...]:
     """Return every operation as the OpenAPI document needs it, answering nothing."""
-    return list_operations(lambda _name: _answer_nothing)
+    nothing = dict.fromkeys(OTHER_OPERATIONS, _answer_nothing)
+    return (*list_operations(lambda _name: _answer_nothing), *list_other_operations(nothing))

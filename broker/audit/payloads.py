@@ -31,8 +31,8 @@ Event = Literal[
     "register", "end", "open_occasion", "hand_over", "close_occasion", "record_conversation",
     "record_consent", "record_objection", "record_authority", "declare_special_situation",
     "introduce", "inquire", "request_contact", "answer_contact", "release", "report_wrong_person",
-    "wish", "outcome", "opened", "renewed", "expired", "looked", "erased", "kept", "lost",
-    "new_generation", "answered",
+    "wish", "outcome", "opened", "renewed", "expired", "looked", "reviewed", "erased", "kept",
+    "lost", "new_generation", "answered", "weighed",
 ]  # fmt: skip
 
 

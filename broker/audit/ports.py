@@ -15,6 +15,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from broker.audit.records import LogError
+from broker.audit.seen import SeenAct
 
 CounterKey = tuple[bytes, str, str]
 """Chain id, audience, quarter."""
@@ -131,6 +132,7 @@ class EntryRow:
     document: bytes | None
     at: datetime
     retention_until: datetime | None
+    seen: SeenAct | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,11 @@ class LogStore(Protocol):
         ...
 
     def insert_entries(self, connection: Connection, rows: Sequence[EntryRow]) -> None:
-        """Write entries."""
+        """Write entries, and what oversight counts of them."""
+        ...
+
+    def show_seen(self, connection: Connection, indexes: Sequence[int], now: datetime) -> None:
+        """Let what oversight counts of these entries be counted from now on."""
         ...
 
     def insert_nodes(self, connection: Connection, rows: Sequence[NodeRow]) -> None:

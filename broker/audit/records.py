@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from broker.audit.seen import SeenAct
 from datwat.protocol.entry import Audience
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.messages import ReceiptPath
@@ -97,7 +98,7 @@ class EntryDraft:
     """What is to be said of an event about one person.
 
     `core` is the partner's half (empty only where no partner acted), `payload` the resident's,
-    `replay_input` what only replay and a reviewing officer read.
+    `replay_input` what only replay and a reviewing officer read, `seen` what oversight counts.
     """
 
     chain: ChainRef
@@ -106,6 +107,7 @@ class EntryDraft:
     at: datetime
     retention_until: datetime
     replay_input: bytes | None = field(default=None, repr=False)
+    seen: SeenAct | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class PreparedEntry:
     input_sealed: bytes | None = field(repr=False)
     at: datetime
     retention_until: datetime
+    seen: SeenAct | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True, weakref_slot=True)

@@ -126,6 +126,7 @@ class Sealing:
             input_sealed=None if replay is None else seal_input(keys.content_key, replay, commit),
             at=draft.at,
             retention_until=draft.retention_until,
+            seen=draft.seen,
         )
 
     def open_contents(

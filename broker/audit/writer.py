@@ -189,4 +189,5 @@ def _build_row(item: Appendable, index: int, numbers: dict[CounterKey, int]) -> 
         document=None,
         at=item.at,
         retention_until=item.retention_until,
+        seen=item.seen,
     )

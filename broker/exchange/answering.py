@@ -11,26 +11,21 @@ Source: AVG 12(3)-(4); domain.md, point 9.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
 from sqlalchemy import Connection
 
-from broker.audit.payloads import Detail, Organisation, Record, build_payload
-from broker.audit.ports import EntryRow, LogStore
-from broker.audit.records import Appendable, ChainRef, EntryDraft, Job
-from broker.audit.told import ToldLine, ToldLines
+from broker.audit.payloads import Detail, Organisation
+from broker.audit.ports import LogStore
+from broker.audit.told import ToldLines
 from broker.consent.models import ErasureRow, ObjectionRow, QuestionRow, Reply, derive_answer_end
-from broker.exchange.opening import seal_draft
+from broker.exchange.answering_telling import VISIBLE, AnsweredAlreadyError, Telling
 from broker.exchange.rooms import Rooms
-from broker.pseudonyms.errors import RaceLost
 from datwat.party.errors import PartyError
 from datwat.protocol.own_affairs import ObjectionState
 
-_VISIBLE: Final = ("open", "own")
 MOST_LISTED: Final = 100
 Outcome = Literal["upheld", "rejected"]
 
@@ -49,13 +44,6 @@ class QuestionUnknownError(PartyError):
     default_detail = "Under this number no question waits or was answered: look at the list."
 
 
-class AnsweredAlreadyError(PartyError):
-    """Somebody answered it before; the resident has that answer."""
-
-    code = "answered_already"
-    default_detail = "It was answered before, and the resident has that answer."
-
-
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """One that waits: its number, since when, until when an answer is due, and its words."""
@@ -70,25 +58,6 @@ class Waiting:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """The entry of what is answered, and what it says."""
-
-    row: EntryRow = field(repr=False)
-    line: ToldLine
-
-    @property
-    def subject_id(self) -> bytes:
-        """Whose it is."""
-        assert self.row.subject_id is not None  # noqa: S101 - found as an entry about a person
-        return self.row.subject_id
-
-    @property
-    def chain(self) -> ChainRef:
-        """The chain that it lies in, and its answer too."""
-        return ChainRef(self.subject_id, "own" if self.row.audience == "own" else "open")
-
-
 class Answering:
     """What an officer does about objections and questions."""
 
@@ -99,7 +68,7 @@ class Answering:
         self._rooms = rooms
         self._store = store
         self._lines = lines
-        self._party = party
+        self._telling = Telling(rooms, store, lines, party)
 
     def list_objections(self) -> list[Waiting]:
         """Return the objections that wait, the oldest first, at most `MOST_LISTED`."""
@@ -152,7 +121,7 @@ class Answering:
         """
         now, consents = self._now(), self._rooms.registers.consents
         with self._store.reading() as conn:
-            entry = self._find_entry(conn, number)
+            entry = self._telling.find_entry(conn, number)
             detail = entry.line.told.detail if entry else None
             if entry is None or detail is None or detail.objection_id is None:
                 raise ObjectionUnknownError
@@ -167,7 +136,7 @@ class Answering:
             consents.answer_objection(conn, row, state, reply, now)
 
         said = Detail(objects_to=row.purpose, outcome=outcome, remedy=reply.remedy)
-        await self._tell(entry, number, said, reply, now, write)
+        await self._telling.tell(entry, said, reply, now, write)
 
     async def answer_question(self, number: int, reply: Reply) -> None:
         """Answer the question whose entry has this number.
@@ -176,7 +145,7 @@ class Answering:
         """
         now, wishes = self._now(), self._rooms.registers.wishes
         with self._store.reading() as conn:
-            entry = self._find_entry(conn, number)
+            entry = self._telling.find_entry(conn, number)
             detail = entry.line.told.detail if entry else None
             if entry is None or detail is None or detail.question_id is None:
                 raise QuestionUnknownError
@@ -189,69 +158,22 @@ class Answering:
         def write(conn: Connection) -> None:
             wishes.answer_question(conn, row, reply, now)
 
-        await self._tell(entry, number, Detail(), reply, now, write)
-
-    async def _tell(  # noqa: PLR0917 - what an answer is made of
-        self,
-        entry: _Entry,
-        number: int,
-        said: Detail,
-        reply: Reply,
-        now: datetime,
-        write: Callable[[Connection], None],
-    ) -> None:
-        """Write the answer and the entry that tells it, in one transaction."""
-        detail = said.model_copy(
-            update={"answers": number, "answer": reply.text, "decider_role": reply.by.role}
-        )
-
-        def work(conn: Connection) -> Sequence[Appendable]:
-            write(conn)
-            record = Record(
-                v=1,
-                event="answered",
-                at=now,
-                rid=os.urandom(16),
-                requester=self._party,
-                notice="now",
-                detail=detail,
-            )
-            draft = EntryDraft(
-                chain=entry.chain,
-                core=b"",
-                payload=build_payload(record),
-                at=now,
-                retention_until=now + self._rooms.engine.retention,
-            )
-            return [seal_draft(self._rooms, self._store, conn, draft)]
-
-        try:
-            await self._rooms.log.append(Job(work))
-        except RaceLost:  # another officer was first, or its person took it back
-            raise AnsweredAlreadyError from None
-
-    def _find_entry(self, conn: Connection, number: int) -> _Entry | None:
-        row = self._store.find_entry(conn, number) if number >= 0 else None
-        if row is None or row.subject_id is None or row.audience not in _VISIBLE:
-            return None
-        found = self._lines.read_at(conn, row.subject_id, _VISIBLE, {row.at})
-        line = next((line for line in found.lines if line.index == number), None)
-        return _Entry(row, line) if line is not None else None
+        await self._telling.tell(entry, Detail(), reply, now, write)
 
     def _find_number(
         self, conn: Connection, subject_id: bytes, row_id: bytes, at: datetime
     ) -> int | None:
         """Return the entry that tells of a row; None where none can be read (yet, or any more)."""
-        found = self._lines.read_at(conn, subject_id, _VISIBLE, {at})
+        found = self._lines.read_at(conn, subject_id, VISIBLE, {at})
         for line in found.lines:
             if row_id in line.ids:
                 return line.index
-        later = self._lines.read_all(conn, subject_id, _VISIBLE, ("record_objection",), since=at)
+        later = self._lines.read_all(conn, subject_id, VISIBLE, ("record_objection",), since=at)
         return next((line.index for line in later.lines if row_id in line.ids), None)
 
     def _find_erasure(self, conn: Connection, row: ErasureRow) -> int | None:
         """Return the entry of a wish for erasure; None where it cannot be read."""
-        found = self._lines.read_at(conn, row.subject_id, _VISIBLE, {row.asked_at})
+        found = self._lines.read_at(conn, row.subject_id, VISIBLE, {row.asked_at})
         for line in found.lines:
             detail = line.told.detail if line.told.event == "wish" else None
             if detail is not None and detail.erases == row.erases:

@@ -192,7 +192,9 @@ class Erasures:
         ):
             fits = held.confidential == (target.row.audience == "own")
             if fits and held.kind == detail.kind and held.registered_at <= record.at:
-                end_involvement(registers, conn, held, "ended", now, by=None)
+                # Its source reads that the resident asked: what it holds itself is its own duty
+                # to destroy (Jeugdwet 7.3.9; Wmo 2015 5.3.5). Other holders read that it ended.
+                end_involvement(registers, conn, held, "on_request", now, by=None)
 
     def _erase(self, conn: Connection, lines: Sequence[Line], now: datetime) -> None:
         places, commits = [], set()

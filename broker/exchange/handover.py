@@ -169,6 +169,7 @@ class HandOver:
         assert receipted.tag is not None  # noqa: S101 - an order has an entry
         assert receipted.receipt is not None  # noqa: S101 - as above
         assert person.payload_hash is not None  # noqa: S101 - as above
+        assert question.message is not None  # noqa: S101 - of a signed question only
         members = {
             "v": 1,
             "type": "order",

@@ -3,9 +3,10 @@
 Rules: what a duty or a task that the law gives rests on is kept as long as its purpose says (no
 objection is open to it: AVG 17(3)(b), 21; Jeugdwet 7.3.9(2); Wmo 2015 5.3.5(2)); what proves a
 consent, an objection with its answer, or an authority is kept (AVG 7(1)); so is the account of what
-was told later or was destroyed (AVG 5(2), 23). All of it ends by itself with its retention. A
-purpose that the bundle in force does not name any more cannot be judged: it is kept. `legal_check:
-open` holds for these rules as it does for the purposes they read.
+was told later, of what an officer looked at, and of what was destroyed (AVG 5(2), 23). All of it
+ends by itself with its retention. A purpose that the bundle in force does not name any more cannot
+be judged: it is kept. `legal_check: open` holds for these rules as it does for the purposes they
+read.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from typing import Any
 
 from broker.audit.payloads import Record
 
-FindPurpose = Callable[[str], Mapping[str, Any] | None]
-"""Returns a purpose of the bundle in force by its id, as the catalogue holds it."""
+FindPurpose = Callable[[str, str | None], Mapping[str, Any] | None]
+"""Returns a purpose of the bundle in force by id and digest, as the catalogue holds it.
+
+A revision that is not in the bundle any more is judged by what the purpose is now.
+"""
 _PROVES = frozenset({"record_consent", "record_objection", "record_authority", "wish", "answered"})
 _ACCOUNTS = frozenset(
     {
-        "declare_special_situation", "renewed", "looked", "opened",
+        "declare_special_situation", "renewed", "looked", "reviewed", "opened",
         "erased", "kept", "lost", "new_generation",
     }
 )  # fmt: skip
@@ -43,10 +47,11 @@ def find_keeping(record: Record, find_purpose: FindPurpose) -> Keeping | None:
         return Keeping("kept_account", "AVG 5(2), 23")
     if record.event in _PROVES:
         return Keeping("kept_proof", "AVG 7(1)")
-    name = record.asked.purpose if record.asked else None
-    if name is None:
+    asked = record.asked
+    if asked is None or asked.purpose is None:
         return None
-    purpose = find_purpose(name)
+    name = asked.purpose
+    purpose = find_purpose(name, asked.purpose_digest)
     if purpose is None:
         return Keeping("kept_purpose_gone", "AVG 5(2)", name)
     basis = record.said.legal_basis.model_dump() if record.said and record.said.legal_basis else {}

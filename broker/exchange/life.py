@@ -19,16 +19,20 @@ from broker.audit.records import Appendable, Appended, Job, LostRaceError
 from broker.exchange.acts import Desk
 from broker.exchange.admission import split_chunks
 from broker.exchange.changes import Change, Changes, build_change, build_keys
+from broker.exchange.duties import with_duties
 from broker.exchange.errors import TooManyRacesError
 from broker.exchange.facts import build_evaluation
 from broker.exchange.gather import Gatherer
 from broker.exchange.handover import HandOver
+from broker.exchange.processing import build_processing
 from broker.exchange.question import Gathered, MessageFacts, PreparedChunk, Question, Weighed
-from broker.exchange.recorded import Receipted, Recorded, build_answer, build_person
+from broker.exchange.recorded import Receipted, Recorded, build_answer, build_person, read_revision
 from broker.exchange.rooms import Rooms
 from broker.exchange.turns import Turns
 from broker.exchange.waiting import Waiting
+from broker.exchange.weighing import leave_out
 from broker.exchange.writing import Written, build_written
+from broker.policy.engine import Hold
 from broker.pseudonyms.errors import RaceLost
 from broker.pseudonyms.references import derive_handle_end
 from datwat.protocol.freshness import MAX_AGE, RESUME_AGE
@@ -72,8 +76,8 @@ class Life:
         The same bytes at the same time wait for the one answer. `require_fresh` raises where these
         bytes are too old to be admitted for the first time.
 
-        Raises: RidReusedError, TicketError, MessageExpiredError, PolicyUnavailableError, LogError,
-        and the errors of `errors.py`.
+        Raises: RidReusedError, TicketError, MessageExpiredError, PolicyUnavailableError,
+        PolicyChangedError, LogError, and the errors of `errors.py`.
         """
         if question.object.type != "release":
             return await self._share(question, require_fresh)
@@ -82,10 +86,15 @@ class Life:
 
     async def _share(self, question: Question, require_fresh: Fresh) -> bytes:
         return await self._waiting.share(
-            question.key, question.request_hash, lambda: self._answer(question, require_fresh)
+            question.key, question.request_hash, lambda: self._answer_whole(question, require_fresh)
         )
 
-    async def _answer(self, question: Question, require_fresh: Fresh) -> bytes:
+    async def _answer_whole(self, question: Question, require_fresh: Fresh) -> bytes:
+        """Answer by one revision of the policy, however many parts the message is weighed in."""
+        with self._rooms.engine.hold() as held:
+            return await self._answer(question, require_fresh, held)
+
+    async def _answer(self, question: Question, require_fresh: Fresh, held: Hold) -> bytes:
         chunks = split_chunks(question)
         done: list[Recorded] = []
         fresh: tuple[Appended, list[Receipted]] | None = None
@@ -107,6 +116,9 @@ class Life:
                     if one.person.commit is not None:
                         known[one.person.commit] = one
             assert found is not None  # noqa: S101 - found, or lived just now
+            revision = read_revision(found)
+            if revision is not None:
+                held.bind(revision)
             done.append(found)
         if question.object.type == "release" and done[0].kind == "order":
             done[0], fresh = await self._hand_over.deliver(question, done[0], known)
@@ -204,17 +216,17 @@ class Life:
     ) -> PreparedChunk:
         """Step 4: the first moment at which pointers are read."""
         with self._rooms.reading() as conn:
-            return self._rooms.acts[question.object.type].prepare(
-                Desk(
-                    conn=conn,
-                    question=question,
-                    shared=shared,
-                    people=weighed,
-                    registers=self._rooms.registers,
-                    directory=self._rooms.trust.directory,
-                    revision=revision,
-                )
+            desk = Desk(
+                conn=conn,
+                question=question,
+                shared=shared,
+                people=weighed,
+                registers=self._rooms.registers,
+                directory=self._rooms.trust.directory,
+                revision=revision,
             )
+            chunk = self._rooms.acts[question.object.type].prepare(desk)
+            return leave_out(chunk) if question.weighs_only else with_duties(desk, chunk)
 
     async def _log(
         self, question: Question, number: int, chunk: PreparedChunk, revision: str, moment: int
@@ -222,7 +234,9 @@ class Life:
         """Step 5: registers, spent id and entries, or nothing of it."""
         directory = self._rooms.trust.directory
         written = [
-            build_written(question, item, revision, directory, self._rooms.sealing)
+            build_written(
+                question, item, revision, directory, self._rooms.sealing, self._rooms.veil
+            )
             for item in chunk.items
         ]
         persons = tuple(build_person(one) for one in written)
@@ -232,6 +246,8 @@ class Life:
         same = build_keys(partner, [one.subject_id for one in people])
         permitted = [one.subject_id for one in people if one.decision.permit]
         change = build_change(question.object.type, partner, permitted)
+        processing = self._rooms.processing
+        tell = processing.prepare(build_processing(question, written) if processing.is_on else ())
 
         def work(conn: Connection) -> Sequence[Appendable]:
             if self._rooms.ledger.spend(conn, question, number, recorded) is not None:
@@ -242,6 +258,7 @@ class Life:
             for one in written:
                 self._write_person(conn, question, one)
             chunk.write(conn)
+            tell(conn)
             for one in written:
                 self._require_waiting(conn, one)
             return [one.entry for one in written if one.entry is not None]

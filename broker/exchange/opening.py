@@ -55,6 +55,7 @@ from datwat.protocol.values import encode_bytes
 
 _BATCH = 200
 _PAGE = 200
+_SHORTEST_REASON = 10
 FindSubjects = Callable[[Connection, datetime], tuple[bytes, ...]]
 FindRenewal = Callable[[str], timedelta]
 
@@ -71,6 +72,21 @@ class OpeningEarlyError(PartyError):
 
     code = "opening_early"
     default_detail = "The term of this special situation is not over."
+
+
+class RenewalReasonError(PartyError):
+    """A renewal without a reason: the person reads it when it opens."""
+
+    code = "renewal_reason"
+    default_detail = "Say why the term must be longer, in a sentence of at least ten characters."
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """In which role somebody decided, and why; the person reads both when it opens."""
+
+    role: str
+    reason: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +138,17 @@ class Openings:
             raise SituationUnknownError
         return row
 
-    async def renew(self, row: SpecialSituationRow, until_at: datetime) -> None:
-        """Move the term, and write so for every person; raise RenewalRefusedError."""
+    async def renew(
+        self, row: SpecialSituationRow, until_at: datetime, by: Professional, reason: str
+    ) -> None:
+        """Move the term, and write so for every person, with who decided it and why.
+
+        Raises RenewalReasonError, RenewalRefusedError, LogError.
+        """
+        reason = reason.strip()
+        if len(reason) < _SHORTEST_REASON:
+            raise RenewalReasonError
+        why = Why(by.role, reason)
         now = self._rooms.clock().replace(microsecond=0)
         longest = self._find_renewal(row.stated.ground)
         registers = self._rooms.registers
@@ -137,7 +162,7 @@ class Openings:
             renewed = replace(held, stated=stated)
             registers.special_situations.renew(conn, renewed)
             members = registers.occasions.list_members(conn, row.occasion_id, now)
-            return [self._prepare_renewed(conn, one, renewed, now) for one in members]
+            return [self._prepare_renewed(conn, one, renewed, why, now) for one in members]
 
         await self._rooms.log.append(Job(work))
 
@@ -156,6 +181,7 @@ class Openings:
             subjects = self._find_subjects(conn, row.declared_at)
             waiting = [one for each in subjects for one in self._list_entries(conn, each, row)]
             entries = [self._prepare_opened(conn, one, row, by, now) for one in waiting]
+            self._store.show_seen(conn, [one.row.index for one in waiting], now)
             for one, entry in zip(waiting, entries, strict=True):
                 core = build_opened_core(one.row, now)
                 for notice in build_opened(one.record, entry, core, self._party.id, now):
@@ -235,6 +261,7 @@ class Openings:
         conn: Connection,
         subject_id: bytes,
         row: SpecialSituationRow,
+        why: Why,
         now: datetime,
     ) -> PreparedEntry:
         stated = row.stated
@@ -245,7 +272,13 @@ class Openings:
             rid=os.urandom(16),
             requester=self._party,
             notice="later",
-            detail=Detail(ground=stated.ground, until_at=stated.until_at, opening=stated.opening),
+            detail=Detail(
+                ground=stated.ground,
+                until_at=stated.until_at,
+                opening=stated.opening,
+                decider_role=why.role,
+                decided_because=why.reason,
+            ),
         )
         mark = build_occasion_mark(row.occasion_id, row, "own")
         chain = ChainRef(subject_id, "delayed")

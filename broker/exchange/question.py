@@ -30,10 +30,13 @@ from datwat.protocol.trust import Partner
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Step 1: a message that is heard, read into its parts; `now` is the one clock of its life."""
+    """Step 1: a message that is heard, read into its parts; `now` is the one clock of its life.
+
+    `weighs_only`: a decision is asked and nothing else; nobody signed a `message` then.
+    """
 
     object: MessageObject
-    message: SignedMessage = field(repr=False)
+    message: SignedMessage | None = field(repr=False)
     request_hash: bytes
     partner: Partner
     is_portal: bool
@@ -42,6 +45,7 @@ class Question:
     person_hashes: tuple[bytes, ...]
     ticket: bytes | None = field(repr=False)
     now: datetime
+    weighs_only: bool = False
 
     @property
     def key(self) -> tuple[str, bytes]:

@@ -90,6 +90,17 @@ def build_person(written: Written) -> Person:
     )
 
 
+def read_revision(recorded: Recorded) -> str | None:
+    """Return the revision of the policy by which these persons were weighed.
+
+    None where no core says so, as at a log-in or of what became of an order: such an act is about
+    one person, and is weighed in one part.
+    """
+    core = next((person.core for person in recorded.persons if person.core), b"{}")
+    revision: str | None = orjson.loads(core).get("revision")
+    return revision
+
+
 class Ledger:
     """Reads and writes recorded answers, and makes their receipts."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from broker.consent.duties import Duties
 from broker.consent.register import ConsentRegister
 from broker.consent.wishes import Wishes
 from broker.involvement.authority import Authorities
@@ -30,3 +31,4 @@ class Registers:
     authorities: Authorities
     consents: ConsentRegister
     wishes: Wishes
+    duties: Duties

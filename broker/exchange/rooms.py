@@ -16,9 +16,11 @@ from broker.audit.records import SubjectKeys
 from broker.audit.sealing import Sealing
 from broker.exchange.acts import Act
 from broker.exchange.gather import TicketKeys
+from broker.exchange.processing import NoProcessingLog, ProcessingLog
 from broker.exchange.recorded import Ledger
 from broker.exchange.registers import Registers
 from broker.policy.engine import PolicyEngine
+from broker.pseudonyms.veil import Veil
 from datwat.party.trust_list import Directory
 
 
@@ -44,8 +46,10 @@ class Rooms:
     log: JobLog
     proofs: Proofs
     ledger: Ledger
+    veil: Veil
     trust: TrustView
     acts: Mapping[str, Act]
     reading: Callable[[], AbstractContextManager[Connection]]
     write_known: Callable[[Connection, SubjectKeys, datetime], None]
     clock: Callable[[], datetime]
+    processing: ProcessingLog = NoProcessingLog()  # noqa: RUF009 - it holds nothing

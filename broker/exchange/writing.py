@@ -21,8 +21,10 @@ from broker.audit.sealing import Sealing
 from broker.exchange.acts import name_party
 from broker.exchange.answers import build_logged_findings, pad
 from broker.exchange.question import Prepared, Question
+from broker.exchange.seeing import build_seen
 from broker.involvement.special_situations import SpecialSituationRow
 from broker.policy.decision import Decision
+from broker.pseudonyms.veil import Veil
 from datwat.party.trust_list import Directory
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.entry import Audience
@@ -45,14 +47,15 @@ class Written:
     entry: PreparedEntry | None = field(repr=False)
 
 
-def build_written(
+def build_written(  # noqa: PLR0917 - what an entry is made from
     question: Question,
     prepared: Prepared,
     revision: str,
     directory: Directory,
     sealing: Sealing,
+    veil: Veil,
 ) -> Written:
-    """Return the answer, both halves and the sealed entry about one person."""
+    """Return the answer, both halves, what oversight counts, and the sealed entry."""
     part = pad(prepared.part)
     if not prepared.logs:
         return Written(prepared, part, b"", None)
@@ -65,6 +68,7 @@ def build_written(
         at=question.now,
         retention_until=question.now + timedelta(days=decision.retention_days),
         replay_input=_build_replay(question, prepared, revision),
+        seen=build_seen(question, prepared, veil),
     )
     entry = sealing.prepare_entry(prepared.weighed.gathered.keys, draft)
     return Written(prepared, part, core, entry)
@@ -84,7 +88,7 @@ def _build_core(question: Question, prepared: Prepared, revision: str, part: byt
         return encode_canonical(prepared.orders.model_dump(mode="json"))
     members: dict[str, object] = {
         "v": 1,
-        "type": _KINDS.get(question.object.type, "act"),
+        "type": "act" if question.weighs_only else _KINDS.get(question.object.type, "act"),
         "request_hash": encode_bytes(question.request_hash),
         "person_hash": encode_bytes(prepared.weighed.gathered.person_hash),
         "answer_hash": encode_bytes(hashlib.sha256(part).digest()),
@@ -109,7 +113,7 @@ def _build_payload(
     message, partner, detail = question.object, question.partner, prepared.detail
     members = {
         "v": 1,
-        "event": message.type,
+        "event": "weighed" if question.weighs_only else message.type,
         "at": encode_moment(question.now),
         "rid": encode_bytes(message.rid),
         "requester": {"id": partner.id, "name": partner.name},

@@ -47,3 +47,6 @@ class Authorities(Protocol):
         self, conn: Connection, subject_id: bytes, now: datetime
     ) -> tuple[AuthorityRow, ...]:
         """Return the records about a person that hold at `now`, the newest first."""
+
+    def end(self, conn: Connection, row: AuthorityRow, now: datetime) -> None:
+        """End a record now; RaceLost where it is gone."""

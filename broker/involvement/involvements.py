@@ -16,7 +16,9 @@ from sqlalchemy import Connection
 
 from datwat.protocol.acts import Contact, Registration
 
-EndReason = Literal["ended", "entered_in_error", "superseded", "died", "moved", "expired"]
+EndReason = Literal[
+    "ended", "entered_in_error", "superseded", "died", "moved", "expired", "on_request"
+]  # fmt: skip
 Mark = Literal["died", "moved"]
 # An ended row is kept as long as a contact request that may still be answered about it.
 KEPT_ENDED = timedelta(days=30)

@@ -1,6 +1,7 @@
 """Building the one policy bundle, its signature by the policy keys, and the archive that OPA loads.
 
-Rules enforced: the same sources give the same bytes; tests stay out; one root, `datwat`. OPA knows
+Rules enforced: the same sources give the same bytes; tests stay out; one root, `datwat`; the cases
+are for who puts the bundle in force, and OPA never sees them. OPA knows
 no Ed25519 signatures of bundles (1.20: HMAC, RSA, ECDSA), so the broker, once it has verified the
 policy keys' signature (`open_bundle`), signs the same files for its own OPA with a key of that
 start only: policy keys → broker → OPA, and a file that changes underway is refused.
@@ -12,7 +13,7 @@ import hashlib
 import io
 import tarfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from broker.purposes.bundled_cases import build_cases_data, read_bases
+from broker.purposes.cases import Case
+from broker.purposes.catalogue import Catalogue
 from datwat.protocol.bundle import (
+    CASES_PATH,
     CATALOGUE_PATH,
     MANIFEST_PATH,
+    MAX_ARCHIVE_BYTES,
     MAX_UNPACKED_BYTES,
     ROOT,
     TEXTS_PATH,
+    Bundle,
     BundleError,
     BundleStatement,
     derive_digest,
@@ -42,6 +49,18 @@ from datwat.protocol.values import encode_bytes
 BUNDLE_NAME = "datwat"
 _SIGNATURES_PATH = ".signatures.json"
 _COORDINATE_SIZE = 32
+# Heads, padding and end of a tar of as many small files as a bundle may have.
+_TAR_BYTES = 1_048_576
+
+
+class BundleTooLargeError(BundleError):
+    """More than anybody would take."""
+
+    code = "bundle_too_large"
+    default_detail = (
+        f"The policy bundle would be more than {MAX_ARCHIVE_BYTES // 1_048_576} MB: leave out what "
+        "is not needed, such as purposes that have ended, or cases that try the same."
+    )
 
 
 class OpaKeyError(DatwatError):
@@ -86,13 +105,16 @@ class OpaKey:
 
 
 def build_archive(
-    policies_dir: Path, catalogue: Mapping[str, Any], texts: Mapping[str, Any]
+    policies_dir: Path,
+    catalogue: Mapping[str, Any],
+    texts: Mapping[str, Any],
+    cases: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return the bundle of every Rego file in `policies_dir` but the tests, catalogue and texts.
+    """Return the bundle of every Rego file in `policies_dir` but the tests, with all the rest.
 
-    Reproducible: the same input gives the same bytes (with the same zlib; the revision never
-    differs). Raises BundleError where there is no Rego, CanonicalError for data that has no one
-    spelling.
+    `cases` are as `build_cases_data` gives them. Reproducible: the same input gives the same bytes
+    (with the same zlib; the revision never differs). Raises BundleError where there is no Rego,
+    BundleTooLargeError, CanonicalError for data that has no one spelling.
     """
     files = {
         path.relative_to(policies_dir).as_posix(): path.read_bytes()
@@ -103,9 +125,36 @@ def build_archive(
         raise BundleError("There is no Rego in the folder of policies.")
     files[CATALOGUE_PATH] = encode_canonical(catalogue)
     files[TEXTS_PATH] = encode_canonical(texts)
+    files[CASES_PATH] = encode_canonical(cases or build_cases_data(()))
+    return _close(files)
+
+
+def rebuild_archive(
+    bundle: Bundle, *, catalogue: Catalogue | None = None, cases: Iterable[Case] | None = None
+) -> bytes:
+    """Return the bundle that has the Rego and texts of `bundle`, and another catalogue or cases.
+
+    Reproducible as `build_archive`; raises what it raises.
+    """
+    files = read_archive(bundle.archive)
+    if catalogue is not None:
+        files[CATALOGUE_PATH] = encode_canonical(catalogue.to_data())
+    if cases is not None:
+        data = build_cases_data(cases, read_bases(bundle.cases))
+        files[CASES_PATH] = encode_canonical(data)
+    return _close(files)
+
+
+def _close(files: dict[str, bytes]) -> bytes:
+    """Return the archive of these files under a manifest of their own."""
+    if sum(map(len, files.values())) > MAX_UNPACKED_BYTES - _TAR_BYTES:
+        raise BundleTooLargeError
     manifest = {"revision": derive_revision(files), "roots": [ROOT], "rego_version": 1}
     files[MANIFEST_PATH] = encode_canonical(manifest)
-    return _pack(files)
+    archive = pack_archive(files)
+    if len(archive) > MAX_ARCHIVE_BYTES:
+        raise BundleTooLargeError
+    return archive
 
 
 def sign_archive(archive: bytes, keys: Sequence[SigningKey], *, seq: int) -> SignedDocument:
@@ -123,12 +172,13 @@ def sign_archive(archive: bytes, keys: Sequence[SigningKey], *, seq: int) -> Sig
 def build_opa_archive(archive: bytes, key: OpaKey) -> bytes:
     """Return the archive's files with OPA's own signature file, made with `key`."""
     files = read_archive(archive)
+    files.pop(CASES_PATH, None)
     named = [
         {"name": path, "hash": _hash_as_opa(path, files[path]), "algorithm": "SHA-256"}
         for path in sorted(files)
     ]
     token = _sign_es256(encode_canonical({"files": named}), key)
-    return _pack({**files, _SIGNATURES_PATH: encode_canonical({"signatures": [token]})})
+    return pack_archive({**files, _SIGNATURES_PATH: encode_canonical({"signatures": [token]})})
 
 
 def _hash_as_opa(path: str, content: bytes) -> str:
@@ -148,7 +198,7 @@ def _sign_es256(payload: bytes, key: OpaKey) -> str:
     return f"{signing_input}.{encode_bytes(signature)}"
 
 
-def _pack(files: Mapping[str, bytes]) -> bytes:
+def pack_archive(files: Mapping[str, bytes]) -> bytes:
     """Return a gzip of a tar in which nothing depends on the machine, the moment or the user."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:

@@ -8,6 +8,7 @@ it refuses a decision that contradicts itself or the question, whoever made it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, overload
@@ -33,6 +34,16 @@ class PolicyUnavailableError(DatwatError):
     )
 
 
+class PolicyChangedError(DatwatError):
+    """Part of a message was answered by rules that are not in force any more."""
+
+    code = "policy_changed"
+    default_detail = (
+        "The rules changed while this message was being answered, and one message is answered by "
+        "one revision only. What was recorded stands; send the message anew, with a new rid."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Decisions(Sequence[Decision]):
     """The decisions on one message, one per person in order, all by one revision of the bundle."""
@@ -51,6 +62,16 @@ class Decisions(Sequence[Decision]):
         return self.items[index]
 
 
+class Hold(Protocol):
+    """One message, which is weighed by one revision from its first person to its last."""
+
+    def bind(self, revision: str) -> None:
+        """Say that part of the message was weighed before, by `revision`.
+
+        Raises PolicyChangedError where another part was weighed by another one.
+        """
+
+
 class PolicyEngine(Protocol):
     """Weighs questions; the only place where anything is permitted."""
 
@@ -65,7 +86,15 @@ class PolicyEngine(Protocol):
     async def evaluate(self, evaluations: Sequence[Evaluation]) -> Decisions:
         """Return one decision per evaluation, in order, each weighed by a call of its own.
 
-        Raises PolicyUnavailableError for all when one of them gets no well-formed decision.
+        Raises PolicyUnavailableError for all when one of them gets no well-formed decision, and
+        PolicyChangedError inside a `hold` for which that revision is gone.
+        """
+
+    def hold(self) -> AbstractContextManager[Hold]:
+        """Weigh all that is evaluated inside, by whoever entered, by one revision.
+
+        It is the one in force at the first evaluation, and stays at hand until the end, also where
+        another one comes into force meanwhile.
         """
 
 
@@ -87,6 +116,21 @@ class _Answer(BaseModel):
 
     provenance: _Provenance
     result: Decision
+
+
+class _Bare(BaseModel):
+    """What OPA answers, whatever it decided."""
+
+    provenance: _Provenance
+
+
+def parse_revision(answer: bytes) -> str | None:
+    """Return the revision that made an answer with provenance, None where it does not say."""
+    try:
+        used = _Bare.model_validate_json(answer).provenance.bundles.get(BUNDLE_NAME)
+    except (ValidationError, RecursionError):
+        return None
+    return used.revision if used is not None else None
 
 
 def parse_answer(answer: bytes, revision: str) -> Decision:

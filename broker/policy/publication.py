@@ -15,7 +15,10 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from broker.policy.bundle import OpaKey, build_archive, build_opa_archive, sign_archive
+from broker.purposes.bundled_cases import build_cases_data
+from broker.purposes.cases import load_bases, load_cases
 from broker.purposes.catalogue import load_catalogue
+from broker.purposes.guards import require_guarded_catalogue
 from broker.purposes.wording import load_texts
 from datwat.party.files import describe_obstacle, replace_file
 from datwat.protocol.bundle import MAX_ARCHIVE_BYTES, BundleStatement, derive_digest
@@ -50,10 +53,14 @@ class Publication(NamedTuple):
 def build_publication(policies_dir: Path) -> bytes:
     """Return the archive of a policies folder, after every check that its parts have.
 
-    Raises PolicyFileError with file and place, BundleError, CanonicalError.
+    Raises PolicyFileError with file and place, GuardRailError, BundleError, CanonicalError.
     """
     catalogue = load_catalogue(policies_dir)
-    return build_archive(policies_dir, catalogue.to_data(), load_texts(policies_dir))
+    require_guarded_catalogue(catalogue)
+    cases = build_cases_data((), {})
+    if (policies_dir / "cases").is_dir():
+        cases = build_cases_data(load_cases(policies_dir, catalogue), load_bases(policies_dir))
+    return build_archive(policies_dir, catalogue.to_data(), load_texts(policies_dir), cases)
 
 
 def sign_publication(archive: bytes, folder: Path, keys: Sequence[SigningKey]) -> Publication:
@@ -70,14 +77,19 @@ def sign_publication(archive: bytes, folder: Path, keys: Sequence[SigningKey]) -
             document = add_signature(document, key)
     else:
         document = sign_archive(archive, keys, seq=held.statement.seq + 1 if held else 1)
+    write_publication(folder, archive, document.to_bytes())
+    return _describe(archive, document)
+
+
+def write_publication(folder: Path, archive: bytes, document: bytes) -> None:
+    """Put a bundle and its signatures in a folder; raise PublicationError where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # The archive first: a crash between the two leaves a digest that does not fit, never a mix.
         replace_file(folder / ARCHIVE_FILE, archive)
-        replace_file(folder / DOCUMENT_FILE, document.to_bytes())
+        replace_file(folder / DOCUMENT_FILE, document)
     except OSError as error:
         raise PublicationError(describe_obstacle(error, folder)) from None
-    return _describe(archive, document)
 
 
 def write_opa_archive(archive: bytes, folder: Path, key_path: Path) -> Path:

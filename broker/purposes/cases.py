@@ -3,6 +3,9 @@
 Officers write cases as YAML beside the purposes (policies/cases): a complete base question, what
 the case changes in it, and what must come out. Nothing here knows an engine: who weighs the
 question (OPA in `datwat purpose check` and in the tests) hands its decision to `compare`.
+
+The cases travel in the signed bundle, so that whoever puts it in force can try it first
+(`bundled_cases.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from broker.purposes.catalogue import ACTS, Catalogue
+from broker.purposes.acts import ACTS
+from broker.purposes.catalogue import Catalogue
 from broker.purposes.errors import PolicyFileError
 from broker.purposes.models import AboutWhom, derive_digest
 from datwat.party.strict_yaml import read_model, read_yaml
 from datwat.protocol.messages import Notice, Rung
-from datwat.protocol.values import PlainText, Slug, Value
+from datwat.protocol.values import Moment, PlainText, Slug, Value
 
 _BASES = "bases.yaml"
 
@@ -70,11 +74,16 @@ class CaseFile(Value):
 
 
 class Case(Value):
-    """One case, ready: the complete question as JSON values, and what must come out."""
+    """One case, ready: the complete question as JSON values, and what must come out.
+
+    `written_for` and `written_from`: digest and beginning of the revision for which it was written.
+    """
 
     file: str
     name: str
     purpose: Slug | None
+    written_for: str | None = None
+    written_from: Moment | None = None
     question: dict[str, Any]
     expect: Expectation
 
@@ -91,12 +100,18 @@ class Failure(Value):
 def load_cases(policies_dir: Path, catalogue: Catalogue) -> tuple[Case, ...]:
     """Return every case of a policies folder; raise PolicyFileError with file and place."""
     folder = policies_dir / "cases"
-    bases = _resolve_bases(read_yaml(folder / _BASES, PolicyFileError), folder / _BASES)
+    bases = load_bases(policies_dir)
     found: list[Case] = []
     for path in sorted(folder.glob("*.yaml")):
         if path.name != _BASES:
             found.extend(_load_file(path, bases, catalogue))
     return tuple(found)
+
+
+def load_bases(policies_dir: Path) -> dict[str, dict[str, Any]]:
+    """Return the complete questions on which cases build, by name; raise PolicyFileError."""
+    path = policies_dir / "cases" / _BASES
+    return _resolve_bases(read_yaml(path, PolicyFileError), path)
 
 
 def _resolve_bases(raw: object, path: Path) -> dict[str, dict[str, Any]]:
@@ -114,7 +129,7 @@ def _resolve_bases(raw: object, path: Path) -> dict[str, dict[str, Any]]:
 
 def _load_file(path: Path, bases: dict[str, dict[str, Any]], catalogue: Catalogue) -> list[Case]:
     text: CaseFile = read_model(path, CaseFile, PolicyFileError)
-    purpose = catalogue.purposes.get(text.purpose) if text.purpose else None
+    purpose = catalogue.find_newest(text.purpose) if text.purpose else None
     if text.purpose and purpose is None:
         raise PolicyFileError(f"{path}: there is no such purpose.", place="purpose")
     named: dict[str, Any] = (
@@ -132,6 +147,8 @@ def _load_file(path: Path, bases: dict[str, dict[str, Any]], catalogue: Catalogu
                 file=path.stem,
                 name=case.name,
                 purpose=text.purpose,
+                written_for=named.get("purpose_digest"),
+                written_from=purpose.valid_from if purpose else None,
                 question=question,
                 expect=case.expect,
             )

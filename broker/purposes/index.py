@@ -15,6 +15,8 @@ from datwat.protocol.messages import RUNGS, Rung
 
 # A shielded address shows the category and the central number only.
 SHIELDED: Rung = "category"
+# Read by people, beside the purpose itself: with hundreds of purposes it would fill OPA's memory.
+_NOT_WEIGHED = {"fields": {"__all__": {"why"}}}
 
 
 def build_index(purpose: Purpose, kinds: Mapping[str, Kind], covenant: Covenant) -> dict[str, Any]:
@@ -64,5 +66,7 @@ def _edges_by_key(purpose: Purpose) -> dict[str, dict[str, dict[str, Any]]]:
     edges: dict[str, dict[str, dict[str, Any]]] = {}
     for edge in purpose.edges:
         requesters = edges.setdefault(edge.source, {})
-        requesters.setdefault(edge.requester, {})[edge.product] = edge.model_dump(mode="json")
+        requesters.setdefault(edge.requester, {})[edge.product] = edge.model_dump(
+            mode="json", exclude=_NOT_WEIGHED
+        )
     return edges

@@ -115,6 +115,12 @@ class Purpose(Value):
     retention_days: Days
 
     @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.valid_until is not None and self.valid_until <= self.valid_from:
+            raise FormError("valid_until is not after valid_from.")
+        return self
+
+    @model_validator(mode="after")
     def _each_edge_once(self) -> Self:
         keys = [(edge.source, edge.requester, edge.product) for edge in self.edges]
         if len(set(keys)) != len(keys):

@@ -1,141 +1,288 @@
 """A purpose in controlled Dutch and English: the text that the second pair of eyes reads and signs.
 
-Every member of a purpose that is weighed is said in one fixed sentence, so that what people agree
-on is what Rego applies. Precedent: RegelSpraak. Names of functions, kinds and products come from
-the texts where they have one.
+Rules enforced: numbered sentences say everything that the engine does with a purpose and nothing
+more, so that two purposes with the same sentences decide the same; each knows the member that it
+comes from. What has no effect (why a field is needed, the law that readers want to see) stands
+beside them without a number. The order is the text's own: how a file orders its mappings, lists of
+functions or fields changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Literal, get_args
 
 from broker.purposes.catalogue import Catalogue
-from broker.purposes.models import Edge, Purpose, Wording
-from datwat.protocol.catalogue import Language
+from broker.purposes.index import SHIELDED, derive_visible
+from broker.purposes.models import Edge, EdgeField, Label, OccasionKind, Purpose
+from broker.purposes.naming import Namer, choose, quote
+from broker.purposes.phrases import HEAD, LAW, REASON, RULES
+from datwat.protocol.catalogue import GRACE_SECONDS, Language
+from datwat.protocol.messages import RUNGS, Rung
 from datwat.protocol.texts import Texts
-from datwat.protocol.values import encode_moment
+from datwat.protocol.values import Value
 
-_PHRASES: dict[str, tuple[str, str]] = {
-    "owner": ("Eigenaar: {0}.", "Owner: {0}."),
-    "valid": ("Geldig vanaf {0}.", "In force from {0}."),
-    "valid_until": ("Geldig tot {0}.", "In force until {0}."),
-    "article": ("Steunt op {0}, {1} ({2}).", "Rests on {0}, {1} ({2})."),
-    "legal_open": (
-        "De juridische toets staat nog open.",
-        "The legal check is still open.",
-    ),
-    "legal_confirmed": ("De juridische toets is gedaan.", "The legal check was done."),
-    "not_for": ("Nooit voor handhaving.", "Never for enforcement."),
-    "requester": (
-        "{0} mag vragen wie betrokken is, tot en met trede {1}.",
-        "{0} may ask who is involved, up to rung {1}.",
-    ),
-    "occasion": (
-        "Bij aanleiding {0} gaat de vraag tot en met trede {1}.",
-        "On the occasion {0} a question goes up to rung {1}.",
-    ),
-    "sees": (
-        "Betrokkenheid van de soort {0} is zichtbaar tot en met trede {1}.",
-        "Involvement of the kind {0} is visible up to rung {1}.",
-    ),
-    "unseen": ("Alle andere soorten blijven onzichtbaar.", "All other kinds stay invisible."),
-    "edge": (
-        "{0} geeft aan {1} uit {2}. Geven mag volgens {3}, krijgen volgens {4}.",
-        "{0} gives {1} from {2}. It may give by {3}, the other may take by {4}.",
-    ),
-    "field": ("- {0}, omdat: {1}", "- {0}, because: {1}"),
-    "ground": ("  Veld met label {0}: toegestaan door {1}.", "  Label {0}: lifted by {1}."),
-    "retention": ("De vrager bewaart het {0} dagen.", "The requester keeps it for {0} days."),
-    "mode_duty": ("De bron is verplicht te geven.", "The source must give."),
-    "mode_may": ("De bron mag geven.", "The source may give."),
-    "mode_explicit_consent": (
-        "Alleen met uitdrukkelijke toestemming.",
-        "Only with explicit consent.",
-    ),
-    "mode_no_objection": (
-        "Alleen na schriftelijk geen bezwaar.",
-        "Only after a written no-objection.",
-    ),
-    "objection_none": ("Bezwaar houdt de vraag niet op.", "An objection does not hold it up."),
-    "objection_suspend": ("Bezwaar houdt de vraag op.", "An objection holds it up."),
-    "objection_suspend_unless_danger": (
-        "Bezwaar houdt de vraag op, tenzij iemand anders gevaar loopt.",
-        "An objection holds it up, unless another person is in danger.",
-    ),
-}
+__all__ = [
+    "Sentence",
+    "choose",
+    "derive_text_hash",
+    "describe_purpose",
+    "find_sentence",
+    "list_rules",
+    "render_text",
+    "write_sentences",
+]
+
+Part = Literal["head", "rule", "reason", "law"]
+OWN_ACCESS = "own_access"
+_Said = tuple[int, "Sentence"]  # how deep, and what
+
+
+class Sentence(Value):
+    """One sentence of a purpose, and the member that it comes from.
+
+    `place`: names and indices with dots between (`edges.0.fields.2`); empty for the whole. `number`
+    (`4`, `4.2`) stands before what is weighed and before nothing else.
+    """
+
+    part: Part
+    number: str | None = None
+    text: str
+    place: str
+    phrase: str
+
+    @property
+    def line(self) -> str:
+        """The sentence as it stands in the text that is signed."""
+        return f"{self.number}. {self.text}" if self.number else self.text
+
+
+def write_sentences(
+    purpose: Purpose, catalogue: Catalogue, texts: Texts, language: Language
+) -> tuple[Sentence, ...]:
+    """Return the whole text of a purpose, which need not fit the catalogue, in reading order."""
+    writer = _Writer(purpose, Namer(catalogue, texts, language))
+    return (*writer.write_head(), *_number(writer.write_rules()), *writer.write_law())
+
+
+def list_rules(sentences: Iterable[Sentence]) -> tuple[Sentence, ...]:
+    """Return what is weighed: the numbered sentences."""
+    return tuple(one for one in sentences if one.part == "rule")
+
+
+def render_text(sentences: Iterable[Sentence]) -> str:
+    """Return the text that is signed: one line a sentence, each ending in a line feed."""
+    return "".join(f"{sentence.line}\n" for sentence in sentences)
 
 
 def describe_purpose(
     purpose: Purpose, catalogue: Catalogue, texts: Texts, language: Language
 ) -> list[str]:
     """Return the purpose as sentences, one line each, in the order in which they are read."""
-    return list(_Writer(catalogue, texts, language).write(purpose))
+    return [one.line for one in write_sentences(purpose, catalogue, texts, language)]
 
 
-def choose(wording: Wording, language: Language) -> str:
-    """Return a text in one language."""
-    return wording.nl if language == "nl" else wording.en
+def derive_text_hash(
+    purpose: Purpose, catalogue: Catalogue, texts: Texts, language: Language
+) -> str:
+    """Return the SHA-256 (hex) of the text that is signed, in UTF-8."""
+    text = render_text(write_sentences(purpose, catalogue, texts, language))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def find_sentence(sentences: Iterable[Sentence], place: str) -> Sentence | None:
+    """Return the numbered sentence that says a member: the one whose place holds it most closely.
+
+    `place` may go deeper than a sentence does (`edges.0.fields.2.field`), and may be a member that
+    is said by another (`sees` by what stays unseen). None where nothing weighed is meant.
+    """
+    found: Sentence | None = None
+    for sentence in list_rules(sentences):
+        holds = sentence.place == place or place.startswith(f"{sentence.place}.")
+        if sentence.place and holds and (found is None or len(sentence.place) > len(found.place)):
+            found = sentence
+    return found
+
+
+def _number(said: Iterable[_Said]) -> Iterator[Sentence]:
+    """Yield the sentences with their numbers: 4, 4.1, 4.2; what gives a reason has none."""
+    whole = part = 0
+    for depth, sentence in said:
+        if sentence.part != "rule":
+            yield sentence
+            continue
+        whole, part = (whole + 1, 0) if depth == 0 else (whole, part + 1)
+        number = f"{whole}" if depth == 0 else f"{whole}.{part}"
+        yield sentence.model_copy(update={"number": number})
 
 
 class _Writer:
-    def __init__(self, catalogue: Catalogue, texts: Texts, language: Language) -> None:
-        self._catalogue = catalogue
-        self._texts = texts
-        self._language = language
+    def __init__(self, purpose: Purpose, namer: Namer) -> None:
+        self._purpose = purpose
+        self._namer = namer
+        self._catalogue = namer.catalogue
 
-    def write(self, purpose: Purpose) -> Iterator[str]:
-        yield f"{self._choose(purpose.title)} ({purpose.id})"
-        yield self._choose(purpose.sentence)
-        yield self._say("owner", purpose.owner)
-        yield self._say("valid", encode_moment(purpose.valid_from)[:10])
-        if purpose.valid_until is not None:
-            yield self._say("valid_until", encode_moment(purpose.valid_until)[:10])
-        for article in purpose.articles:
-            yield self._say("article", article.law, article.article, article.link)
-        yield self._say(f"legal_{purpose.legal_check}")
-        if purpose.not_for:
-            yield self._say("not_for")
-        yield from self._write_reach(purpose)
-        for edge in purpose.edges:
-            yield ""
-            yield from self._write_edge(edge)
-        yield ""
-        yield self._say(f"objection_{purpose.objection}")
-        yield self._say("retention", str(purpose.retention_days))
+    def write_head(self) -> Iterator[Sentence]:
+        for member, wording in (
+            ("title", self._purpose.title),
+            ("sentence", self._purpose.sentence),
+        ):
+            text = self._namer.say(HEAD[member], quote(self._namer.choose(wording)))
+            yield Sentence(part="head", text=text, place=member, phrase=member)
 
-    def _write_reach(self, purpose: Purpose) -> Iterator[str]:
-        yield ""
-        for requester in purpose.requesters:
-            yield self._say("requester", self._name(requester.function), requester.inquire)
-        for occasion, rung in purpose.occasions.items():
-            yield self._say("occasion", self._name(occasion), rung)
-        for kind, rung in purpose.sees.items():
-            yield self._say("sees", self._name(kind), rung)
-        yield self._say("unseen")
+    def write_law(self) -> Iterator[Sentence]:
+        owner = quote(self._purpose.owner)
+        yield self._law("owner", "owner", owner)
+        for number, article in enumerate(self._purpose.articles):
+            names = (quote(article.law), quote(article.article), article.link)
+            yield self._law("article", f"articles.{number}", *names)
+        yield self._law(f"legal_{self._purpose.legal_check}", "legal_check")
 
-    def _write_edge(self, edge: Edge) -> Iterator[str]:
-        product = self._catalogue.products[edge.product]
-        titles = {item.field: self._choose(item.title) for item in product.fields}
-        yield self._say(
-            "edge",
-            self._name(edge.source),
-            self._name(edge.requester),
-            self._choose(product.title),
-            edge.giver_article,
-            edge.taker_article,
+    def write_rules(self) -> Iterator[_Said]:
+        return chain(
+            self._write_what(),
+            self._write_who(),
+            self._write_occasions(),
+            self._write_sight(),
+            self._write_edges(),
+            self._write_ends(),
         )
-        yield self._say(f"mode_{edge.mode}")
-        for item in edge.fields:
-            yield self._say("field", titles[item.field], self._choose(item.why))
-        for label, article in edge.grounds.items():
-            yield self._say("ground", label, article)
 
-    def _choose(self, wording: Wording) -> str:
-        return choose(wording, self._language)
+    def _write_what(self) -> Iterator[_Said]:
+        purpose, namer = self._purpose, self._namer
+        yield self._rule("id", "id", purpose.id)
+        if purpose.id == OWN_ACCESS:
+            yield self._rule("own", "id")
+        never = [k for k, kind in self._catalogue.kinds.items() if purpose.domain in kind.never_for]
+        phrase = "domain" if never else "domain_free"
+        kinds = namer.join(namer.kind(code) for code in sorted(never))
+        yield self._rule(phrase, "domain", namer.domain(purpose.domain), kinds)
+        yield self._rule("valid_from", "valid_from", namer.moment(purpose.valid_from))
+        if purpose.valid_until is None:
+            yield self._rule("valid_open", "valid_until")
+        else:
+            yield self._rule("valid_until", "valid_until", namer.moment(purpose.valid_until))
+        if purpose.id == OWN_ACCESS:
+            yield self._rule("superseded_own", "")
+        else:
+            yield self._rule("superseded", "", GRACE_SECONDS)
 
-    def _say(self, phrase: str, *values: str) -> str:
-        dutch, english = _PHRASES[phrase]
-        return (dutch if self._language == "nl" else english).format(*values)
+    def _write_who(self) -> Iterator[_Said]:
+        fits = "not_for" if "enforcement" in self._purpose.not_for else "not_for_nothing"
+        yield self._rule(fits, "not_for")
+        askers = sorted(enumerate(self._purpose.requesters), key=lambda item: item[1].function)
+        for number, asker in askers:
+            name, place = self._namer.function(asker.function), f"requesters.{number}"
+            if asker.inquire == "none":
+                yield self._rule("requester_blind", place, name)
+            else:
+                yield self._rule("requester", place, name, self._namer.rung(asker.inquire))
+        yield self._rule("requesters_others", "requesters")
 
-    def _name(self, code: str) -> str:
-        return self._texts.render(code.replace("-", "_"), self._language) if code else code
+    def _write_occasions(self) -> Iterator[_Said]:
+        said = self._purpose.occasions
+        for kind in get_args(OccasionKind):
+            if kind not in said:
+                continue
+            names = (self._namer.occasion(kind), self._namer.rung(said[kind]))
+            terms = self._catalogue.covenant.occasions.get(kind)
+            cap: Rung = terms.cap if terms else "none"
+            if _is_more(said[kind], cap):
+                yield self._rule("occasion_capped", f"occasions.{kind}", *names, self._rung(cap))
+            else:
+                yield self._rule("occasion", f"occasions.{kind}", *names)
+        yield self._rule("occasions_others" if said else "occasions_none", "occasions")
+
+    def _write_sight(self) -> Iterator[_Said]:
+        kinds, namer = self._catalogue.kinds, self._namer
+        known = {kind: rung for kind, rung in self._purpose.sees.items() if kind in kinds}
+        visible = derive_visible(self._purpose.model_copy(update={"sees": known}), kinds)
+        for kind, rung in visible.items():
+            by = namer.join(namer.function(code) for code in sorted(kinds[kind].functions))
+            shielded = SHIELDED if _is_more(rung, SHIELDED) else rung
+            rungs = (namer.rung(rung), namer.rung(shielded))
+            yield self._rule("sees", f"sees.{kind}", namer.kind(kind), by, *rungs)
+        unseen = sorted({*kinds, *self._purpose.sees} - visible.keys())
+        if unseen:
+            yield self._rule("unseen", "sees", namer.join(namer.kind(code) for code in unseen))
+        else:
+            yield self._rule("unseen_none", "sees")
+
+    def _write_edges(self) -> Iterator[_Said]:
+        basis = self._purpose.basis
+        locks = (quote(basis.giver_article), quote(basis.taker_article))
+        yield self._rule("basis", "basis", *locks, self._namer.mode(basis.mode))
+        edges = sorted(
+            enumerate(self._purpose.edges),
+            key=lambda item: (item[1].source, item[1].requester, item[1].product),
+        )
+        for number, edge in edges:
+            yield from self._write_edge(f"edges.{number}", edge)
+        yield self._rule("edges_others" if edges else "edges_none", "edges")
+
+    def _write_edge(self, place: str, edge: Edge) -> Iterator[_Said]:
+        namer, product = self._namer, self._catalogue.products.get(edge.product)
+        names = (namer.function(edge.source), namer.function(edge.requester))
+        locks = (quote(edge.giver_article), quote(edge.taker_article))
+        title = namer.product(edge.product)
+        yield self._rule("edge", place, *names, title, *locks)
+        yield self._rule(f"mode_{edge.mode}", f"{place}.mode", depth=1)
+        if edge.consent_by is not None:
+            givers = namer.givers(edge.consent_by)
+            yield self._rule("consent_by", f"{place}.consent_by", edge.consent_by, givers, depth=1)
+        if product is not None:
+            yield self._rule("edge_most", place, product.most_fields, depth=1)
+        fields = sorted(enumerate(edge.fields), key=lambda item: item[1].field)
+        for number, item in fields:
+            yield from self._write_field(f"{place}.fields.{number}", edge, item)
+        for label in get_args(Label):
+            if label in edge.grounds:
+                ground = (namer.label(label), quote(edge.grounds[label]))
+                yield self._rule("ground", f"{place}.grounds.{label}", *ground, depth=1)
+        yield self._rule("fields_others", f"{place}.fields", title, depth=1)
+
+    def _write_field(self, place: str, edge: Edge, item: EdgeField) -> Iterator[_Said]:
+        namer, name = self._namer, self._namer.field(edge.product, item.field)
+        labels = self._find_labels(edge.product, item.field)
+        if labels is None:
+            yield self._rule("field_unknown", place, name, depth=1)
+        elif missing := [label for label in labels if label not in edge.grounds]:
+            guards = namer.join(namer.label(label) for label in missing)
+            yield self._rule("field_withheld", place, name, guards, depth=1)
+        elif labels:
+            guards = namer.join(namer.label(label) for label in labels)
+            yield self._rule("field_guarded", place, name, guards, depth=1)
+        else:
+            yield self._rule("field", place, name, depth=1)
+        why = namer.say(REASON, quote(namer.choose(item.why)))
+        yield (1, Sentence(part="reason", text=why, place=f"{place}.why", phrase="why"))
+
+    def _write_ends(self) -> Iterator[_Said]:
+        yield self._rule(f"objection_{self._purpose.objection}", "objection")
+        yield self._rule("retention", "retention_days", self._purpose.retention_days)
+        yield self._rule("closing", "")
+
+    def _find_labels(self, product: str, path: str) -> Sequence[Label] | None:
+        """Return what guards a field, in one order; None where the product has no such field."""
+        held = self._catalogue.products.get(product)
+        for item in held.fields if held else ():
+            if item.field == path:
+                return [label for label in get_args(Label) if label in item.labels]
+        return None
+
+    def _rung(self, rung: Rung) -> str:
+        return self._namer.rung(rung)
+
+    def _rule(self, phrase: str, place: str, *values: object, depth: int = 0) -> _Said:
+        text = self._namer.say(RULES[phrase], *values)
+        return depth, Sentence(part="rule", text=text, place=place, phrase=phrase)
+
+    def _law(self, phrase: str, place: str, *values: object) -> Sentence:
+        text = self._namer.say(LAW[phrase], *values)
+        return Sentence(part="law", text=text, place=place, phrase=phrase)
+
+
+def _is_more(rung: Rung, cap: Rung) -> bool:
+    return RUNGS.index(rung) > RUNGS.index(cap)

@@ -17,6 +17,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from connectors.client import requests, results
+from datwat.party.tracing import build_trace_headers, find_trace
 
 _OK = 200
 _SECONDS = 150.0
@@ -173,7 +174,10 @@ class ConnectorClient:
 
     def _send(self, method: str, route: str, request: BaseModel | None = None) -> httpx.Response:
         content = request.model_dump_json() if request is not None else None
-        headers = {"Content-Type": "application/json"} if content is not None else None
+        # Within a request to an own system (`use_trace`) the question is part of its chain.
+        headers = build_trace_headers() if find_trace() is not None else {}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
         try:
             return self._client.request(method, route, content=content, headers=headers)
         except httpx.HTTPError:

@@ -1,14 +1,11 @@
 """What somebody typed may not carry a citizen service number past the connector (promise 1).
 
 Rule: whoever types a BSN into a reason, a conversation, a question or an objection is told so,
-before anything is looked up or sent; the broker would keep it, sealed, and never needs it. Nine
-digits that pass the eleven-test count, however they are spaced: now and then another number does
-too, and is left out as well. Pure.
+before anything is looked up or sent; the broker would keep it, sealed, and never needs it. Pure.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -16,7 +13,7 @@ from pydantic import BaseModel
 
 from connectors.client.outgoing import Draft
 from connectors.errors import NumberInTextError
-from datwat.protocol.blinding import BsnError, normalise_bsn
+from datwat.protocol.free_text import has_number
 
 # The members in which a message of a partner holds what people typed freely.
 TYPED: Final = frozenset(
@@ -25,7 +22,6 @@ TYPED: Final = frozenset(
         "scope", "subsidiarity", "team", "text", "told", "transparency",
     }
 )  # fmt: skip
-_NUMBER: Final = re.compile(r"(?<!\d)\d(?:[ .\-/]?\d){8}(?!\d)")
 
 
 def require_no_number(draft: Draft) -> None:
@@ -39,11 +35,6 @@ def require_no_number_in(text: str) -> None:
     """Raise NumberInTextError where a text has a number that may be a BSN."""
     if has_number(text):
         raise NumberInTextError
-
-
-def has_number(text: str) -> bool:
-    """Tell whether a text has a number that may be a BSN."""
-    return any(_is_bsn(found.group()) for found in _NUMBER.finditer(text))
 
 
 def _list_texts(value: object) -> Iterator[str]:
@@ -61,11 +52,3 @@ def _list_texts(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for held in value:
             yield from _list_texts(held)
-
-
-def _is_bsn(spelled: str) -> bool:
-    try:
-        normalise_bsn(re.sub(r"\D", "", spelled))
-    except BsnError:
-        return False
-    return True

@@ -17,6 +17,7 @@ from connectors.client.registrations import Registrations, build_registration
 from connectors.client.requests import OpenOccasion, RedeemIntroduction, RegistrationRow
 from connectors.client.results import ActResults, PurposeInfo, PurposeList
 from connectors.errors import ReferenceUnknownError
+from datwat.party import clock
 from datwat.protocol.acts import Professional
 
 
@@ -60,7 +61,7 @@ class ClientService(Registrations, Occasions, Records, Questions, Contacts):
                 title_en=purpose.title.en,
                 domain=purpose.domain,
             )
-            for purpose in bundle.view.purposes.values()
+            for purpose in bundle.view.list_in_force(clock.now())
         )
         return PurposeList(revision=bundle.revision, purposes=purposes)
 

@@ -14,8 +14,8 @@ from connectors.client.service import ClientService
 from connectors.pages.desk import StaffDesk
 from connectors.pages.drafts import Drafts
 from connectors.pages.screens import build_routes, build_site
-from connectors.pages.staff import Staff, build_entrance, build_options
-from connectors.settings import STAFF_SECRET_NAME, ConnectorSettings
+from connectors.pages.staff import Staff, build_entrance
+from connectors.settings import ConnectorSettings
 from datwat.party import clock
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
@@ -25,6 +25,8 @@ from datwat.web.errors import ErrorPages
 from datwat.web.login import Login
 from datwat.web.provider import Provider, find_client_secret
 from datwat.web.site import Site
+from datwat.web.staff import STAFF_SECRET_NAME
+from datwat.web.staff_login import build_options
 
 # Somebody waits in front of a screen.
 _PATIENCE: Final = timedelta(seconds=8)

@@ -18,6 +18,7 @@ from connectors.client.own_acts import OwnAct, OwnPerson
 from connectors.pages.desk import StaffDesk, Words
 from connectors.pages.staff import Staff
 from connectors.pages.views import find_field, find_title
+from datwat.party import clock
 from datwat.protocol.answers import InquiryPart, ReleasePart, Weighing
 from datwat.protocol.card_data import Told
 from datwat.protocol.card_sentences import build_titles, build_told_sentences
@@ -140,7 +141,7 @@ def build_sentence(desk: StaffDesk, act: OwnAct, words: Words) -> str:
         told["asked"]["source"] = {"name": desk.find_name(act.source)}
     if act.to:
         told["detail"] = {"other_party": {"name": desk.find_name(act.to)}}
-    texts, titles = Texts(words.bundle.texts), build_titles(words.bundle.view)
+    texts, titles = Texts(words.bundle.texts), build_titles(words.bundle.view, clock.now())
     said = build_told_sentences((Told(0, told, b"", told),), texts, titles).summary
     return said.nl if words.code == "nl" else said.en
 

@@ -6,7 +6,7 @@ organisations come from the trust list, never from who answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -54,11 +54,20 @@ class Words:
         return f"{', '.join(said[:-1])} {last} {said[-1]}"
 
     def require_purpose(self, purpose: str) -> PurposeView:
-        """Return a purpose of the bundle; raise NotFoundError."""
-        found = self.bundle.view.purposes.get(purpose)
+        """Return a purpose of the bundle, as it is now; raise NotFoundError."""
+        found = self.bundle.view.find_shown(purpose, clock.now())
         if found is None:
             raise NotFoundError
         return found
+
+    def list_purposes(self) -> Sequence[PurposeView]:
+        """Return the purposes in force."""
+        return self.bundle.view.list_in_force(clock.now())
+
+    @property
+    def purpose_ids(self) -> Sequence[str]:
+        """The ids of the purposes in force."""
+        return tuple(one.id for one in self.list_purposes())
 
     def title(self, purpose: str) -> str:
         """Return what a purpose is called."""

@@ -36,7 +36,7 @@ class _Purpose:
     async def begin(self, visit: Visit[Staff], form: Form) -> Response:
         """Begin a question with a purpose."""
         words = await self._desk.find_words(visit)
-        purpose = form.choice("purpose", words.bundle.view.purposes, missing=visit.say(_MISSING))
+        purpose = form.choice("purpose", words.purpose_ids, missing=visit.say(_MISSING))
         if form.errors:
             return await self._show(visit, form, "/ask")
         question = visit.session.held.begin(purpose)
@@ -53,7 +53,7 @@ class _Purpose:
         """Choose another purpose; what was answered for the former one does not count for it."""
         question = require_question(visit)
         words = await self._desk.find_words(visit)
-        purpose = form.choice("purpose", words.bundle.view.purposes, missing=visit.say(_MISSING))
+        purpose = form.choice("purpose", words.purpose_ids, missing=visit.say(_MISSING))
         if form.errors:
             return await self._show(visit, form, f"{question.path}/purpose")
         if purpose != question.purpose:
@@ -66,7 +66,7 @@ class _Purpose:
         words = await self._desk.find_words(visit)
         own: list[Choice] = []
         other: list[Choice] = []
-        for purpose in sorted(words.bundle.view.purposes.values(), key=lambda one: one.id):
+        for purpose in sorted(words.list_purposes(), key=lambda one: one.id):
             is_own = any(one.function == self._desk.function for one in purpose.requesters)
             (own if is_own else other).append(_build_choice(purpose, words))
         context = {

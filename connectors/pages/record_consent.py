@@ -74,7 +74,7 @@ class _Consents:
         kinds = [code for code, _, _ in KINDS]
         kind = form.choice("kind", kinds, missing=visit.say(mark("Choose what was said.")))
         missing = visit.say(mark("Choose what the question is for."))
-        purpose = form.choice("purpose", words.bundle.view.purposes, missing=missing)
+        purpose = form.choice("purpose", words.purpose_ids, missing=missing)
         product = self._read_any(form, "product", words.bundle.view.products)
         source = self._read_any(form, "source", [one for one, _ in list_partners(self._desk)])
         givers = [code for code, _ in GIVERS]
@@ -135,7 +135,7 @@ class _Objections:
         """Record it."""
         work, words = await require_work(visit, self._desk)
         mate = read_mate(form, visit, work)
-        purposes = ["all", *words.bundle.view.purposes]
+        purposes = ["all", *words.purpose_ids]
         missing = visit.say(mark("Choose what the person objects to."))
         purpose = form.choice("purpose", purposes, missing=missing)
         missing = visit.say(mark("Write what the person has against it."))
@@ -176,7 +176,7 @@ class _Objections:
 
 def list_purposes(visit: Visit[Staff], words: Words) -> list[tuple[str, str]]:
     """Return the purposes by name, for a list to choose from."""
-    found = [(one.id, one.title.render(words.code)) for one in words.bundle.view.purposes.values()]
+    found = [(one.id, one.title.render(words.code)) for one in words.list_purposes()]
     ordered = sorted(found, key=lambda one: one[1].casefold())
     return [("", visit.say(mark("Choose …"))), *ordered]
 

@@ -38,14 +38,15 @@ from connectors.pages import (
     work_occasion,
 )
 from connectors.pages.desk import StaffDesk
-from connectors.pages.staff import Staff, build_options
+from connectors.pages.staff import Staff
 from connectors.settings import ConnectorSettings
 from datwat.web.assets import load_assets
-from datwat.web.forms import Form
+from datwat.web.forms import PLAIN_LIMITS, Form, FormLimits
 from datwat.web.i18n import mark
 from datwat.web.pages import NavItem, Pages, SiteInfo
 from datwat.web.sessions import Cookies, Sessions
 from datwat.web.site import Act, Site, Visit
+from datwat.web.staff_login import build_options
 from datwat.web.theme import load_theme
 
 _HERE: Final = Path(__file__).parent
@@ -90,14 +91,14 @@ SCREENS: Final[tuple[Callable[[Site[Staff], StaffDesk], tuple[Route, ...]], ...]
 class StaffSite(Site[Staff]):
     """The site of the staff: a form that is sent again sends the message that waits again."""
 
-    def post(self, path: str, act: Act[Staff]) -> Route:
+    def post(self, path: str, act: Act[Staff], *, limits: FormLimits = PLAIN_LIMITS) -> Route:
         """Return the route of a form, of which what it sends is known by the form's id."""
 
         async def send(visit: Visit[Staff], form: Form) -> Response:
             with visit.session.held.attempts.sending(form.id, form.values):
                 return await act(visit, form)
 
-        return super().post(path, send)
+        return super().post(path, send, limits=limits)
 
 
 def build_site(settings: ConnectorSettings) -> Site[Staff]:

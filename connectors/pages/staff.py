@@ -8,7 +8,6 @@ written anywhere.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,15 +21,13 @@ from connectors.pages.question import Question
 from connectors.settings import ConnectorSettings
 from datwat.party.problems import NotFoundError
 from datwat.protocol.acts import Professional
-from datwat.protocol.values import STAFF_ID_PATTERN, derive_staff_id
-from datwat.web.login import CALLBACK, LOGGED_OUT, Entrance
+from datwat.web.login import Entrance
 from datwat.web.problems import LoginRefusedError
-from datwat.web.provider import ProviderOptions
 from datwat.web.sessions import make_room
+from datwat.web.staff_login import read_staff_id
 
 _MOST_QUESTIONS = 20
 _numbers = itertools.count(1)
-_FITS = re.compile(STAFF_ID_PATTERN)
 
 
 @dataclass
@@ -68,25 +65,10 @@ class Staff:
         self.attempts.clear()
 
 
-def build_options(settings: ConnectorSettings) -> ProviderOptions:
-    """Return which identity provider the staff use; never the residents'."""
-    url = settings.pages_url.rstrip("/")
-    return ProviderOptions(
-        issuer=settings.staff_issuer,
-        client_id=settings.staff_client_id,
-        callback_url=url + CALLBACK,
-        logged_out_url=url + LOGGED_OUT,
-        levels=settings.accepted_staff_levels,
-    )
-
-
 def read_professional(claims: Mapping[str, Any], settings: ConnectorSettings) -> Professional:
     """Return who acts, from verified claims; raise LoginRefusedError. Pure."""
-    stated, role = claims.get(settings.staff_id_claim), claims.get(settings.staff_role_claim)
-    if not isinstance(stated, str) or not isinstance(role, str) or not role.strip():
-        raise LoginRefusedError
-    spelled = derive_staff_id(stated)
-    if not _FITS.fullmatch(spelled):
+    spelled, role = read_staff_id(claims, settings), claims.get(settings.staff_role_claim)
+    if not isinstance(role, str) or not role.strip():
         raise LoginRefusedError
     try:
         return Professional(id=spelled, role=role.strip())

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from connectors.client.identity import require_bsn
-from connectors.client.own_text import TYPED, has_number
+from connectors.client.own_text import TYPED
 from connectors.client.requests import BsnRecord
 from connectors.errors import ClientNumberError, IdentityMismatchError
 from connectors.pages.desk import StaffDesk
@@ -18,6 +18,7 @@ from connectors.pages.question import Person
 from connectors.pages.staff import Staff
 from datwat.protocol.acts import Conversation
 from datwat.protocol.blinding import BsnError
+from datwat.protocol.free_text import has_number
 from datwat.protocol.values import PLAIN_TEXT_PATTERN
 from datwat.web.forms import Form
 from datwat.web.i18n import mark

@@ -124,7 +124,7 @@ class _Urgent:
             form.refuse("reason", visit.say(mark("Write a little more: at least 20 signs.")))
         words = await self._desk.find_words(visit)
         missing = visit.say(mark("Choose what the question is for."))
-        purpose = form.choice("purpose", words.bundle.view.purposes, missing=missing)
+        purpose = form.choice("purpose", words.purpose_ids, missing=missing)
         sources = [source for source, _ in list_partners(self._desk, can_be_asked=True)]
         missing = visit.say(mark("Choose which organisation is asked."))
         source = form.choice("source", sources, missing=missing)
@@ -151,7 +151,7 @@ class _Urgent:
         form.values = {name: held for name, held in form.values.items() if name != "bsn"}
         purposes = [
             (one.id, one.title.render(words.code))
-            for one in words.bundle.view.purposes.values()
+            for one in words.list_purposes()
             if any(who.function == self._desk.function for who in one.requesters)
         ]
         choose = ("", visit.say(mark("Choose …")))

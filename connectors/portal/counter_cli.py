@@ -123,7 +123,8 @@ def begin(  # noqa: PLR0913 - one parameter per option
     wish |= {"withdraws": withdraws, "lifts": lifts, "blocks": blocks, "erases": erases}
     wish["shields"] = True if shields else None
     wish = {name: value for name, value in wish.items() if value is not None}
-    asked = {"by": by, "role": role, "reason": reason, "wish": wish, "copy_given": not no_print}
+    asked: dict[str, Any] = {"by": by, "role": role, "reason": reason, "wish": wish}
+    asked["copy_given"] = not no_print
     answer = _call(home, "desk_begin", **asked, **_type_shown())
     print_result(answer, as_json=as_json)
 

@@ -20,7 +20,6 @@ from connectors.portal.desk import ResidentDesk
 from connectors.portal.pages.paper.framing import Setting
 from connectors.portal.pages.paper.gathering import MOST_IN_DOCUMENT, Period, fetch_log, split_days
 from connectors.portal.pages.paper.log_document import Taken, build_log_document
-from connectors.portal.pages.paper.printing import Printing
 from connectors.portal.resident import Resident
 from datwat.party import clock
 from datwat.party.admin import Command
@@ -35,6 +34,7 @@ from datwat.protocol.values import (
     encode_moment,
 )
 from datwat.web.i18n import Code
+from datwat.web.paper.printing import Printing
 from datwat.web.site import Site
 
 ModelT = TypeVar("ModelT", bound="Asked")

@@ -39,20 +39,6 @@ class TooFastError(PortalError):
     default_detail = "You ask a lot at once: try again in a minute."
 
 
-class PaperBusyError(PortalError):
-    """So many documents are being made that another one would wait too long."""
-
-    code = "paper_busy"
-    default_detail = "Many documents are being made now: try again in a minute."
-
-
-class PaperFailedError(PortalError):
-    """A document could not be made, or not in time."""
-
-    code = "paper_failed"
-    default_detail = "The document could not be made: try again, or choose a shorter period."
-
-
 class DeskUnknownError(PortalError):
     """No visit to the counter waits under this number."""
 
@@ -114,8 +100,6 @@ register_problems(
         "desk_place": (409, "The print has nowhere to go"),
         "desk_refused": (403, "What was asked at the counter was refused"),
         "too_fast": (503, "Too much at once"),
-        "paper_busy": (503, "Too many documents at once"),
-        "paper_failed": (500, "The document could not be made"),
         "own_log_refused": (502, "The page of the log does not hold"),
     }
 )

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from connectors.client.verification import MAX_ANSWER_BYTES, read_model
 from connectors.portal.errors import OwnLogError
+from datwat.party import clock
 from datwat.protocol.access_log import (
     AccessCard,
     AccessLog,
@@ -48,7 +49,7 @@ def verify_own_log(
     if page.rid != rid:
         raise OwnLogError
     checkpoint = verify_checkpoint(page.checkpoint.encode(), log.origin, log.vkeys)
-    titles = build_titles(catalogue)
+    titles = build_titles(catalogue, clock.now())
     for card in page.cards:
         _require_inclusion(card.proofs, checkpoint)
     cards = tuple(write_card(card.proofs, texts, titles) for card in page.cards)

@@ -155,7 +155,8 @@ def _check_edges(
     passing = {
         path
         for purpose in view.purposes.values()
-        for edge in purpose.edges
+        for revision in purpose.revisions
+        for edge in revision.edges
         if (edge.source, edge.product) == (function, product.id)
         for path in edge.paths
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -104,7 +105,9 @@ class Sources:
         read = partial(source.fetch_record, product, number, tuple(paths))
         try:
             async with asyncio.timeout(SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, read)
+                # The trace of the order goes along to the partner's own system.
+                within = copy_context().run
+                return await asyncio.get_running_loop().run_in_executor(self._threads, within, read)
         except TimeoutError:
             raise SourceTooSlowError from None
 

@@ -34,6 +34,7 @@ from connectors.sources.values import (
     read_client,
     read_row,
 )
+from datwat.party.tracing import build_trace_headers
 
 _OK = 200
 _NOT_FOUND = 404
@@ -107,7 +108,7 @@ class RestSource:
         deadline = Deadline(SECONDS)
         content = bytearray()
         try:
-            with self._client.stream("GET", path) as response:
+            with self._client.stream("GET", path, headers=build_trace_headers()) as response:
                 _require_status(response.status_code)
                 for part in response.iter_raw():
                     content += part

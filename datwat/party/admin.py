@@ -1,16 +1,19 @@
 """How a command talks to its own running party: a loopback listener with a bearer token.
 
-Rules: only this machine, only who may read the home folder's secrets; the token is compared by hash
-in constant time; the listener is another one than the party's own, so no proxy ever leads to it. A
-command either talks to the running process or needs it stopped; none does both.
+Rules: only this machine, only who may read the home folder's secrets, or who holds a named token of
+the party: such a token runs the commands that are made for people with roles (`RoleCommand`) and no
+other. Tokens are compared by hash; the listener is another one than the party's own, so no proxy
+ever leads to it. A command either talks to the running process or needs it stopped; none does both.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -22,12 +25,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from datwat.party.errors import PartyError
+from datwat.party.files import describe_obstacle
 from datwat.party.gate import Gate, Limits
 from datwat.party.problems import NotFoundError, add_problem_handlers
 from datwat.party.serve import Listener, NotRunningError, require_running
 from datwat.party.settings import read_secret, require_home, write_secret
 from datwat.protocol.canonical import CanonicalError, decode_strict
 
+# Names the file with a named token, which then runs every command of this shell.
+TOKEN_VARIABLE = "DATWAT_TOKEN_FILE"  # noqa: S105 - the name of a variable
 TOKEN_NAME = "admin.token"  # noqa: S105 - the name of a file
 LISTENER_NAME = "admin"
 _HOST = "127.0.0.1"
@@ -38,6 +44,40 @@ _OK = 200
 
 # A command takes members and returns members; both are plain JSON.
 Command = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose token runs a command: who they are, for which organisation, and in which role."""
+
+    staff: str = field(repr=False)
+    organisation: str
+    role: str
+
+
+# Who has the token of the home folder.
+OPERATOR = Holder(staff="operator", organisation="", role="operator")
+FindHolder = Callable[[str], Awaitable[Holder | None]]
+
+
+class RoleCommand:
+    """A command that people with a role run by a token of their own; it is told whose that is."""
+
+    def __init__(self, run: Callable[[dict[str, Any], Holder], Awaitable[dict[str, Any]]]) -> None:
+        """Keep what is run."""
+        self._run = run
+
+    async def run_as(self, members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        """Run it for the holder of a named token."""
+        return await self._run(members, holder)
+
+    async def __call__(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Run it for who has the token of the home folder."""
+        return await self._run(members, OPERATOR)
+
+
+async def _find_nobody(_token: str) -> Holder | None:
+    return None
 
 
 class AdminTokenError(PartyError):
@@ -59,19 +99,32 @@ def create_admin_token(home: Path) -> None:
     write_secret(home, TOKEN_NAME, secrets.token_urlsafe(32).encode("ascii"))
 
 
-def build_admin_listener(home: Path, commands: Mapping[str, Command]) -> Listener:
-    """Return the loopback listener, on a free port, that runs `commands` by name."""
+def build_admin_listener(
+    home: Path, commands: Mapping[str, Command], find_holder: FindHolder = _find_nobody
+) -> Listener:
+    """Return the loopback listener, on a free port, that runs `commands` by name.
+
+    `find_holder` tells whose a named token is; such a token runs a `RoleCommand` only.
+    """
     expected = hashlib.sha256(read_secret(home, TOKEN_NAME)).digest()
 
     async def run(request: Request) -> Response:
-        _require_token(request.headers.get("authorization", ""), expected)
+        holder = await _require_holder(
+            request.headers.get("authorization", ""), expected, find_holder
+        )
         command = commands.get(request.path_params["name"])
+        if holder is not OPERATOR and not isinstance(command, RoleCommand):
+            raise AdminTokenError
         if command is None:
             raise NotFoundError
         members = decode_strict(await request.body())
         if not isinstance(members, dict):
             raise CommandRefusedError("A command takes an object.")
-        return Response(orjson.dumps(await command(members)), media_type="application/json")
+        if isinstance(command, RoleCommand):
+            answer = await command.run_as(members, holder)
+        else:
+            answer = await command(members)
+        return Response(orjson.dumps(answer), media_type="application/json")
 
     app = Starlette(routes=[Route("/v1/commands/{name}", run, methods=["POST"])])
     add_problem_handlers(app)
@@ -79,22 +132,38 @@ def build_admin_listener(home: Path, commands: Mapping[str, Command]) -> Listene
     return Listener(LISTENER_NAME, app, _HOST, 0)
 
 
-def call_party(party: str, home: Path, command: str, **members: Any) -> dict[str, Any]:  # noqa: ANN401
+def call_party(
+    party: str,
+    home: Path,
+    command: str,
+    *,
+    token: str | None = None,
+    **members: Any,  # noqa: ANN401 - JSON
+) -> dict[str, Any]:
     """Run a command in the running party, after seeing that `home` is one of this kind of party.
 
     Raises SettingsError, and what `call_running` raises.
     """
     require_home(home, party)
-    return call_running(home, command, **members)
+    return call_running(home, command, token=token, **members)
 
 
-def call_running(home: Path, command: str, **members: Any) -> dict[str, Any]:  # noqa: ANN401
+def call_running(
+    home: Path,
+    command: str,
+    *,
+    token: str | None = None,
+    **members: Any,  # noqa: ANN401 - JSON
+) -> dict[str, Any]:
     """Run a command in the party that runs from `home` and return its answer.
 
-    Raises NotRunningError, SecretError, or CommandRefusedError with the party's own sentence.
+    `token`: a named one; None takes the one in the file that DATWAT_TOKEN_FILE names, else that of
+    the home folder. Raises NotRunningError, SecretError, or CommandRefusedError with the party's
+    own sentence.
     """
     port = require_running(home).ports[LISTENER_NAME]
-    token = read_secret(home, TOKEN_NAME).decode("ascii")
+    if token is None:
+        token = _find_named_token() or read_secret(home, TOKEN_NAME).decode("ascii")
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     # The standard library's client: it knows no proxies, and commands start 0.1 s sooner with it.
     connection = HTTPConnection(_HOST, port, timeout=_SECONDS)
@@ -112,7 +181,26 @@ def call_running(home: Path, command: str, **members: Any) -> dict[str, Any]:  #
     return answer
 
 
-def _require_token(header: str, expected: bytes) -> None:
-    given = hashlib.sha256(header.removeprefix("Bearer ").encode()).digest()
-    if not hmac.compare_digest(given, expected):
+def _find_named_token() -> str | None:
+    """Return the named token of whoever runs this, if there is one."""
+    path = os.environ.get(TOKEN_VARIABLE)
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except UnicodeDecodeError:
+        raise AdminTokenError("The file of your token holds no token: make it anew.") from None
+    except OSError as error:
+        raise AdminTokenError(describe_obstacle(error, Path(path))) from None
+
+
+async def _require_holder(header: str, expected: bytes, find_holder: FindHolder) -> Holder:
+    """Return whose token this is; raise AdminTokenError for nobody's."""
+    token = header.removeprefix("Bearer ")
+    given = hashlib.sha256(token.encode()).digest()
+    if hmac.compare_digest(given, expected):
+        return OPERATOR
+    holder = await find_holder(token)
+    if holder is None:
         raise AdminTokenError
+    return holder

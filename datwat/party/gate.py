@@ -20,27 +20,27 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from datwat.party.bodies import Bodies, CallerGoneError, end_now
+from datwat.party.media import FORM, JSON, require_accept, require_kind
 from datwat.party.problems import (
     CODE_KEY,
     MEDIA_TYPE,
     BodyTooLargeError,
     BodyTooSlowError,
     InternalError,
-    MediaTypeError,
-    NotAcceptableError,
     TooBusyError,
     build_problem_bytes,
 )
 from datwat.party.telemetry import get_logger
+from datwat.party.tracing import build_answer_headers, read_trace, use_trace
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.jws import MessageKeyError
 
 API_PREFIX = "/v1/"
 OPENAPI_PATH = "/v1/openapi.json"
+# Where a standard of others has its routes: they take and give JSON too.
+_JSON_PREFIXES = (API_PREFIX, "/access/v1/")
 # Described by C2SP, in media types of its own.
 _LOG_PREFIX = "/v1/log/"
-_JSON = b"application/json"
-_ACCEPTED = (b"*/*", b"application/*", _JSON, MEDIA_TYPE.encode())
 # Answers that wait to be taken; where there are more, the one that waits longest makes way.
 _MOST_UNTAKEN = 1_024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -82,9 +82,11 @@ class Gate:
         paths: frozenset[str] = frozenset(),
         on_unknown_key: Callable[[], None] | None = None,
         build_refusal: Callable[[Scope, DatwatError], Response | None] | None = None,
+        forms: frozenset[str] = frozenset(),
     ) -> None:
         """Wrap `app`; `paths` are the fixed paths that the log may name.
 
+        `forms` are those that take a form (OAuth) where others take JSON.
         `on_unknown_key` is called after a refusal because a key is in no list that is held here.
         `build_refusal` returns the page for people in the place of a problem, where they ask.
         """
@@ -93,6 +95,7 @@ class Gate:
         self._build_refusal = build_refusal
         self._limits = limits
         self._paths = paths
+        self._forms = forms
         self._headers = (*_HEADERS, (b"api-version", version.encode("ascii")))
         self._running = 0
         self._untaken = _Untaken(limits.write_timeout)
@@ -103,10 +106,20 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
+        trace, refused = read_trace(scope["headers"])
+        headers = (*self._headers, *build_answer_headers(trace))
         is_public = scope["path"] == OPENAPI_PATH
-        answer = _Answer(send, self._headers, self._untaken, is_public=is_public)
+        answer = _Answer(send, headers, self._untaken, is_public=is_public)
+        with use_trace(trace):
+            await self._answer(scope, receive, answer, refused)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, answer: _Answer, refused: DatwatError | None
+    ) -> None:
+        began = time.perf_counter()
         try:
+            if refused is not None:
+                raise refused  # noqa: TRY301 - refused like anything else that is read here
             body = await self._read_body(scope, receive)
             with self._place() as leave:
                 answer.on_made = leave
@@ -166,10 +179,13 @@ class Gate:
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
         path = scope["path"]
-        if path.startswith(API_PREFIX) and not path.startswith(_LOG_PREFIX):
-            _require_accept(headers.get(b"accept", b""))
+        if path.startswith(_JSON_PREFIXES) and not path.startswith(_LOG_PREFIX):
+            require_accept(headers.get(b"accept", b""))
             if scope["method"] in _WITH_BODY:
-                _require_json(headers.get(b"content-type", b""), headers.get(b"content-encoding"))
+                kind = FORM if path in self._forms else JSON
+                require_kind(
+                    kind, headers.get(b"content-type", b""), headers.get(b"content-encoding")
+                )
         declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared[:20]) > self._limits.max_body_bytes:
             raise BodyTooLargeError
@@ -265,22 +281,6 @@ class _Answer:
         with contextlib.suppress(CallerGoneError):
             await self.send({"type": "http.response.start", "status": status, "headers": headers})
             await self.send({"type": "http.response.body", "body": body})
-
-
-def _require_accept(accept: bytes) -> None:
-    """Refuse a caller that takes no JSON; weights are not weighed, q=0 is not looked for."""
-    if not accept:
-        return
-    kinds = (kind.split(b";")[0].strip().lower() for kind in accept.split(b","))
-    if not any(kind in _ACCEPTED for kind in kinds):
-        raise NotAcceptableError
-
-
-def _require_json(content_type: bytes, content_encoding: bytes | None) -> None:
-    kind, _, parameters = content_type.partition(b";")
-    plain = parameters.strip().lower() in (b"", b"charset=utf-8", b'charset="utf-8"')
-    if kind.strip().lower() != _JSON or not plain or content_encoding:
-        raise MediaTypeError
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

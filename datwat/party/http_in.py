@@ -145,6 +145,7 @@ def build_app(
     app.router.routes.append(Route(OPENAPI_PATH, openapi, methods=["GET"]))
     add_problem_handlers(app)
     paths = frozenset({OPENAPI_PATH, *(operation.path for operation in operations)})
+    forms = frozenset(operation.path for operation in operations if operation.takes_form)
     app.add_middleware(
         Gate,
         version=info.version,
@@ -152,6 +153,7 @@ def build_app(
         paths=paths,
         on_unknown_key=on_unknown_key,
         build_refusal=build_refusal,
+        forms=forms,
     )
     return app
 

@@ -8,7 +8,7 @@ and port: a path may name more), and repeats nothing of an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -18,8 +18,10 @@ import aiohttp
 
 from datwat.party.errors import PartyError
 from datwat.party.problems import MEDIA_TYPE
+from datwat.party.tracing import build_trace_headers
 from datwat.protocol.canonical import CanonicalError, decode_strict
 
+NO_HEADERS: Mapping[str, str] = {}
 _JSON = "application/json"
 _ANY = "*/*"
 _OK = 200
@@ -128,7 +130,8 @@ class HttpOut:
     ) -> bytes:
         """Send JSON bytes and return the JSON bytes of the 200 answer, not yet parsed; none of 204.
 
-        `seconds` covers the whole exchange.
+        `seconds` covers the whole exchange. The trace of the request that is being answered goes
+        along, so that one question is one chain at every party; what is only fetched has none.
 
         Raises:
             PeerUnreachableError, PeerTooSlowError, PeerAnswerInvalidError, PeerRefusedError.
@@ -148,18 +151,27 @@ class HttpOut:
         return await self._exchange("GET", url, None, seconds, max_bytes, accept=_ANY)
 
     async def post_plain(
-        self, url: str, body: bytes, *, content_type: str, seconds: float, max_bytes: int
+        self,
+        url: str,
+        body: bytes,
+        *,
+        content_type: str,
+        seconds: float,
+        max_bytes: int,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[int, str, bytes]:
         """Send bytes of a protocol that is not ours; return status, media type and body as given.
+
+        `headers` go along, such as the token of an own collector.
 
         Raises:
             PeerUnreachableError, PeerTooSlowError, PeerAnswerInvalidError: too long, or no HTTP.
         """
-        headers = {"Content-Type": content_type, "Accept": _ANY}
+        named = {"Content-Type": content_type, "Accept": _ANY, **headers}
         limits = aiohttp.ClientTimeout(total=seconds)
         with _typed_errors(url):
             async with self._session.post(
-                url, data=body, headers=headers, timeout=limits, allow_redirects=False
+                url, data=body, headers=named, timeout=limits, allow_redirects=False
             ) as response:
                 answer = await _read_bounded(response, max_bytes)
                 return response.status, response.content_type, answer
@@ -174,7 +186,7 @@ class HttpOut:
         *,
         accept: str | None = None,
     ) -> bytes:
-        headers = {"Content-Type": _JSON} if body is not None else {}
+        headers = {"Content-Type": _JSON, **build_trace_headers()} if body is not None else {}
         if accept is not None:
             headers["Accept"] = accept
         limits = aiohttp.ClientTimeout(total=seconds)

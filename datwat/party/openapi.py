@@ -22,6 +22,7 @@ from datwat.protocol.messages import MessageObject
 from datwat.protocol.signing import SignedMessage
 
 _PREFIX = "/v1"
+_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _REF = "#/components/schemas/{model}"
 _VERSION_HEADER = {
     "API-Version": {"description": "Full version of this API", "schema": {"type": "string"}}
@@ -46,7 +47,8 @@ class Operation:
 
     `message` names the object of a signed message; `request` another JSON body; neither: no body.
     `statuses` are the errors beside 400 that are worth naming. Without a model as `answer` the
-    answer is bytes of `media_type`, or 204 and nothing where that is None.
+    answer is bytes of `media_type`, or 204 and nothing where that is None. `takes_form`: the
+    request comes as a form and not as JSON, as OAuth has it.
     """
 
     path: str
@@ -60,6 +62,7 @@ class Operation:
     tag: str = "datwat"
     statuses: tuple[int, ...] = (403, 409, 429)
     media_type: str | None = None
+    takes_form: bool = False
 
 
 def build_openapi(info: ApiInfo, operations: Sequence[Operation]) -> dict[str, Any]:
@@ -77,7 +80,10 @@ def build_openapi(info: ApiInfo, operations: Sequence[Operation]) -> dict[str, A
     paths: dict[str, Any] = {}
     for operation in operations:
         path = operation.path.removeprefix(_PREFIX)
-        paths.setdefault(path, {})[operation.method.lower()] = _build_operation(operation, names)
+        found = paths.setdefault(path, {})
+        found[operation.method.lower()] = _build_operation(operation, names)
+        if path == operation.path:  # a standard of others says where it is, versions and all
+            found["servers"] = [{"url": "/"}]
     paths[OPENAPI_PATH.removeprefix(_PREFIX)] = {"get": _build_own_operation(info)}
     return {
         "openapi": "3.1.0",
@@ -117,7 +123,8 @@ def _build_operation(operation: Operation, names: dict[type[BaseModel], Any]) ->
         described["description"] += f" The signed object of the message is: {objects}."
         described["requestBody"] = _build_body(names[SignedMessage])
     elif operation.request:
-        described["requestBody"] = _build_body(names[operation.request])
+        kind = _FORM if operation.takes_form else _JSON
+        described["requestBody"] = _build_body(names[operation.request], kind)
     return described
 
 
@@ -140,8 +147,8 @@ def _build_own_operation(info: ApiInfo) -> dict[str, Any]:
     }
 
 
-def _build_body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _build_body(schema: dict[str, Any], kind: str = _JSON) -> dict[str, Any]:
+    return {"required": True, "content": {kind: {"schema": schema}}}
 
 
 def _build_success(schema: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 _CODES: dict[tuple[int, str], str] = {
     (400, "The input is not valid"): "input_invalid bsn_invalid product_field_unknown",
-    (400, "The request cannot be read"): "request_refused",
+    (400, "The request cannot be read"): "request_refused transaction_id_invalid",
     (400, "The JSON is not accepted"): (
         "json_refused json_not_utf8 json_malformed json_duplicate_key json_float json_big_integer "
         "json_lone_surrogate json_too_deep json_key json_kind json_not_canonical"
@@ -62,7 +62,8 @@ _CODES: dict[tuple[int, str], str] = {
     (422, "The checkpoint is not proved to grow"): "cosigning_proof cosigning_fork",
     (409, "The log's proof must be another one"): "order_need_proof order_log_forked",
     (400, "The document does not hold"): (
-        "document_form document_threshold bundle_form bundle_digest bundle_stale trust_list_form"
+        "document_form document_threshold bundle_form bundle_digest bundle_stale trust_list_form "
+        "approval_form"
     ),
     (400, "What was sealed does not open"): "seal_broken",
     (400, "The command cannot be carried out"): (

@@ -46,6 +46,7 @@ _LISTENERS = {
     "gateway": "gateway, for the broker",
     "local": "local API, for your own software, with a token",
     "pages": "pages of your own staff, with their login",
+    "opa": "policy bundle, for an OPA of your own, with a token",
     "admin": "admin listener, for `datwat` commands on this machine",
 }
 

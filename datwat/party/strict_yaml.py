@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -30,6 +30,7 @@ _SCALARS = (
 _ALIAS = "an alias is not accepted: write it out"
 _TWICE = "a key stands there twice: take one out"
 _OTHER = "this is not YAML: check quotes, colons and indentation, here and in the line before"
+_CONTROL = "a sign stands there that no text may hold: take it out"
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -61,24 +62,100 @@ for _tag, _pattern, _first in _SCALARS:
     )
 
 
+class _PlainDumper(yaml.SafeDumper):
+    """The safe dumper, which writes everything out: an alias would be refused."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+        """Never write an alias."""
+        return True
+
+
+class YamlPlace(NamedTuple):
+    """Where something stands in a text: line and column, both from 1."""
+
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        """Return the place as people read it."""
+        return f"line {self.line}, column {self.column}"
+
+
 def read_yaml(path: Path, refused: type[DatwatError]) -> Any:  # noqa: ANN401 - YAML
-    """Return what the file says; raise `refused` with file and line where it is not strict YAML."""
+    """Return what the file says; raise `refused` with file, line and column where it is not YAML.
+
+    Not strict YAML, that is: as the module says.
+    """
     name = _name(path)
     try:
         data = path.read_bytes()
-        if len(data) > MAX_BYTES:
-            raise refused(f"{name}: is larger than {MAX_BYTES} bytes.")
-        return yaml.load(data.decode("utf-8"), Loader=_StrictLoader)  # noqa: S506 - made stricter
     except OSError as error:
         raise refused(describe_obstacle(error, Path(name))) from None
+    if len(data) > MAX_BYTES:
+        raise refused(f"{name}: is larger than {MAX_BYTES} bytes.")
+    try:
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise refused(f"{name}: is not UTF-8.") from None
+    return read_yaml_text(text, name, refused)
+
+
+def read_yaml_text(text: str, name: str, refused: type[DatwatError]) -> Any:  # noqa: ANN401 - YAML
+    """Return what a text says; `name` is what its reader knows it by. Raises as `read_yaml`."""
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        raise refused(f"{name}: is larger than {MAX_BYTES} bytes.")
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - made stricter
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        mark = error.problem_mark
+        place = YamlPlace(mark.line + 1, mark.column + 1) if mark else YamlPlace(1, 1)
         problem = error.problem if error.problem in (_ALIAS, _TWICE) else _OTHER
-        raise refused(f"{name}, line {line}: {problem}.", place=f"line {line}") from None
+        raise refused(f"{name}, {place}: {problem}.", place=str(place)) from None
+    except yaml.reader.ReaderError as error:
+        read = text[: error.position]
+        place = YamlPlace(read.count("\n") + 1, len(read) - read.rfind("\n"))
+        raise refused(f"{name}, {place}: {_CONTROL}.", place=str(place)) from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise refused(f"{name}: is not YAML.") from None
+
+
+def write_yaml(value: Any) -> str:  # noqa: ANN401 - JSON values
+    """Return JSON values as YAML that `read_yaml_text` reads back as the same; members in order."""
+    written: str = yaml.dump(
+        value, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=100
+    )
+    return written
+
+
+def find_place(text: str, steps: Sequence[int | str]) -> YamlPlace | None:
+    """Return where the value at `steps` (Pydantic's) stands in a YAML text that could be read.
+
+    A member that is not there gives the place of what should hold it; None where there is no YAML.
+    """
+    try:
+        node = yaml.compose(text, Loader=_StrictLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+    if node is None:
+        return None
+    mark = node.start_mark
+    for step in steps:
+        found = _find_step(node, step)
+        if found is None:
+            break
+        mark, node = found
+    return YamlPlace(mark.line + 1, mark.column + 1)
+
+
+def _find_step(node: yaml.Node, step: int | str) -> tuple[yaml.Mark, yaml.Node] | None:
+    """Return where a member stands (a mapping's: its key), and its value."""
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step].start_mark, node.value[step]
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(step):
+                return key.start_mark, value
+    return None
 
 
 def validate_yaml(raw: Any, kind: Any, path: Path, refused: type[DatwatError]) -> Any:  # noqa: ANN401 - the caller names the type

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 import orjson
 import structlog
 
+from datwat.party.tracing import find_trace
+
 WITHHELD = "[withheld]"
 _LONGEST = 200
 # A run of eight or nine digits may be a BSN; the twenty of an OIN are not.
@@ -101,6 +103,12 @@ def _clean_event(_logger: object, _name: str, event: Event) -> Event:
         event["exception"] = type(failure).__name__
     moment = event.pop("timestamp", None)
     cleaned: Event = {key: clean_value(value) for key, value in event.items()}
+    trace = find_trace()
+    if trace is not None:
+        # Hexadecimal of one exact form, so no other text gets in here (`tracing.py`).
+        cleaned.update(trace_id=trace.trace_id, span_id=trace.span_id)
+        if trace.transaction_id is not None:
+            cleaned["transaction_id"] = trace.transaction_id
     cleaned["at"] = moment
     return cleaned
 

@@ -1,4 +1,4 @@
-"""The policy bundle as anyone reads it: Rego, catalogue and texts in one signed archive.
+"""The policy bundle as anyone reads it: Rego, catalogue, texts and cases in one signed archive.
 
 OPA, broker and gateways load the same bytes, so that neither broker nor partner can invent a
 purpose. What is signed is a `BundleStatement` (a document of `documents.py`) over SHA-256 of the
@@ -27,13 +27,16 @@ from datwat.protocol.keys import VerifyKey
 from datwat.protocol.messages import Digest
 from datwat.protocol.values import Value
 
-MAX_ARCHIVE_BYTES = 1_048_576
-MAX_UNPACKED_BYTES = 8 * 1_048_576
+# Five hundred purposes, each with its present and its next revision and its cases, are some 10 MB
+# of JSON and some 1 MB packed; twice that and more is no catalogue but a bomb.
+MAX_ARCHIVE_BYTES = 4 * 1_048_576
+MAX_UNPACKED_BYTES = 32 * 1_048_576
 MAX_FILES = 500
 ROOT = "datwat"
 MANIFEST_PATH = ".manifest"
 CATALOGUE_PATH = "datwat/catalogue/data.json"
 TEXTS_PATH = "datwat/texts/data.json"
+CASES_PATH = "datwat/cases.json"
 _GZIP = 31  # zlib's window bits for a gzip member
 
 
@@ -81,7 +84,7 @@ class Bundle:
     """A bundle that the policy keys signed: what OPA runs and what gateways hold orders against.
 
     `catalogue` is `data.datwat.catalogue` as JSON values; `view` what a gateway needs of it;
-    `texts` are the texts by language and code.
+    `texts` are the texts by language and code; `cases` what must come out of it, as JSON values.
     """
 
     revision: str
@@ -90,6 +93,7 @@ class Bundle:
     archive: bytes = field(repr=False)
     catalogue: Mapping[str, Any] = field(repr=False)
     texts: Mapping[str, Any] = field(repr=False)
+    cases: Mapping[str, Any] = field(repr=False)
     view: CatalogueView = field(repr=False)
 
 
@@ -164,6 +168,7 @@ def _read_bundle(files: Mapping[str, bytes], archive: bytes, statement: BundleSt
         manifest = _Manifest.model_validate_json(files[MANIFEST_PATH])
         catalogue = decode_strict(files[CATALOGUE_PATH], max_bytes=MAX_UNPACKED_BYTES)
         texts = decode_strict(files[TEXTS_PATH], max_bytes=MAX_UNPACKED_BYTES)
+        cases = decode_strict(files[CASES_PATH], max_bytes=MAX_UNPACKED_BYTES)
         view = CatalogueView.model_validate_json(files[CATALOGUE_PATH])
     except (KeyError, CanonicalError, ValidationError):
         raise BundleError from None
@@ -176,5 +181,6 @@ def _read_bundle(files: Mapping[str, bytes], archive: bytes, statement: BundleSt
         archive=archive,
         catalogue=catalogue,
         texts=texts,
+        cases=cases,
         view=view,
     )

@@ -57,6 +57,16 @@ EVENTS: Final[Mapping[str, Pair]] = {
         "{who} vroeg {source} om contact op te nemen. Doel: {purpose}.",
         "{who} asked {source} to get in touch. Purpose: {purpose}.",
     ),
+    "weighed": (
+        (
+            "{who} liet nagaan wat volgens de regels over u gevraagd mag worden. Doel: {purpose}. "
+            "Er is niets over u gegeven."
+        ),
+        (
+            "{who} had it checked what may be asked about you under the rules. "
+            "Purpose: {purpose}. Nothing about you was given."
+        ),
+    ),
     "answer_contact": (
         "{who} heeft gereageerd op een contactverzoek van {other}.",
         "{who} responded to a contact request of {other}.",
@@ -89,6 +99,16 @@ EVENTS: Final[Mapping[str, Pair]] = {
         (
             "{who} checked that what you are told later is opened in time. "
             "Two people did so together. The contents were not read."
+        ),
+    ),
+    "reviewed": (
+        (
+            "{who} heeft een regel van dit overzicht bekeken om na te gaan of alles klopt. "
+            "Die persoon las wie wat vroeg, en waarom. Gegevens uit uw dossier staan daar niet in."
+        ),
+        (
+            "{who} looked at an entry of this log to check that all was in order. That person "
+            "read who asked what, and why. Data from your file are not in it."
         ),
     ),
     "expired": (

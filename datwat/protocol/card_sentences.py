@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -51,11 +52,13 @@ class CardSentences:
     support: Sentence = SUPPORT
 
 
-def build_titles(catalogue: CatalogueView) -> dict[str, Sentence]:
-    """Return the purposes' names by their ids."""
+def build_titles(catalogue: CatalogueView, now: datetime) -> dict[str, Sentence]:
+    """Return the purposes' names by their ids, as they are called now."""
+    shown = ((name, catalogue.find_shown(name, now)) for name in catalogue.purposes)
     return {
         name: Sentence(nl=purpose.title.nl, en=purpose.title.en)
-        for name, purpose in catalogue.purposes.items()
+        for name, purpose in shown
+        if purpose is not None
     }
 
 

@@ -67,6 +67,54 @@ _DECIDED: Final[Mapping[str, Pair]] = {
         "Uw bezwaar van regel {number} van dit overzicht is afgewezen: {answer}",
         "Your objection of entry {number} of this log was rejected: {answer}",
     ),
+    "review_justified": (
+        (
+            "Iemand anders keek achteraf naar regel {number} van dit overzicht. "
+            "De haast was terecht: {answer}"
+        ),
+        (
+            "Somebody else looked afterwards at entry {number} of this log. "
+            "The haste was justified: {answer}"
+        ),
+    ),
+    "review_unjustified": (
+        (
+            "Iemand anders keek achteraf naar regel {number} van dit overzicht. "
+            "De haast was niet terecht: {answer}"
+        ),
+        (
+            "Somebody else looked afterwards at entry {number} of this log. "
+            "The haste was not justified: {answer}"
+        ),
+    ),
+    "dispute_stands": (
+        (
+            "Het verschil van mening van regel {number} is voorbij. De toestemming geldt weer: "
+            "{answer}"
+        ),
+        "The disagreement of entry {number} is over. The consent counts again: {answer}",
+    ),
+    "dispute_fallen": (
+        (
+            "Over het verschil van mening van regel {number} is besloten. "
+            "De toestemming geldt niet meer: {answer}"
+        ),
+        "The disagreement of entry {number} was decided. The consent counts no more: {answer}",
+    ),
+    "no_breach": (
+        "Wij keken wie de gegevens van regel {number} zag. Het was geen datalek: {answer}",
+        "We checked who saw the data of entry {number}. It was no data breach: {answer}",
+    ),
+    "breach": (
+        (
+            "Wij keken wie de gegevens van regel {number} zag. "
+            "Het was een datalek en het is gemeld: {answer}"
+        ),
+        (
+            "We checked who saw the data of entry {number}. "
+            "It was a data breach and it was reported: {answer}"
+        ),
+    ),
 }
 _REMEDIES: Final[Mapping[str, Pair]] = {
     "administrative": (

@@ -3,11 +3,18 @@
 A gateway holds an order against these: the fields of the edge from this source to that requester,
 within this purpose at this digest, and the size class to which each value is padded. What is
 here is read from signed data; what only Rego weighs is left out.
+
+A purpose has revisions, each with its own beginning, so that one that is signed today comes into
+force on its day with no process alive to push it. Rule, in Rego as here: a revision may be cited
+from its beginning until the next one begins and a little longer (`grace_seconds`), for whoever
+asks may not have heard of the next one yet; never after an end of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -16,6 +23,7 @@ from datwat.protocol.errors import ProtocolError
 from datwat.protocol.messages import Digest, FieldPath, Rung
 from datwat.protocol.values import Moment, PlainText, ShortText, Slug, Value
 
+GRACE_SECONDS = 120  # a connector refreshes each minute, and a question takes its time
 DEFAULT_SIZE_CLASS = 1_024
 MAX_SIZE_CLASS = 65_520
 Language = Literal["nl", "en"]
@@ -109,7 +117,10 @@ class PurposeRequesterView(_View):
 
 
 class PurposeView(_View):
-    """A registered purpose at one digest."""
+    """A registered purpose at one digest: one revision.
+
+    `until_at`: when the next one begins, or its own end where that is earlier.
+    """
 
     id: Slug
     digest: Digest
@@ -118,10 +129,23 @@ class PurposeView(_View):
     domain: Slug
     valid_from: Moment
     valid_until: Moment | None = None
+    until_at: Moment | None = None
     legal_check: Literal["open", "confirmed"]
     objection: Literal["none", "suspend", "suspend_unless_danger"] = "none"
     requesters: tuple[PurposeRequesterView, ...] = ()
     edges: tuple[EdgeView, ...]
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Tell whether this is the revision by which a purpose is weighed now."""
+        return self.valid_from <= now and (self.until_at is None or now < self.until_at)
+
+    def is_citable(self, now: datetime, grace: timedelta) -> bool:
+        """Tell whether a question may name this revision now."""
+        return (
+            self.valid_from <= now
+            and (self.until_at is None or now < self.until_at + grace)
+            and (self.valid_until is None or now < self.valid_until)
+        )
 
     def find_edge(self, *, source: str, requester: str, product: str) -> EdgeView | None:
         """Return the edge between two functions (the part of a party id after the colon)."""
@@ -132,6 +156,33 @@ class PurposeView(_View):
         )
 
 
+class PurposeHistory(_View):
+    """A purpose as the bundle holds it: its revisions, the first to begin first."""
+
+    id: Slug
+    revisions: tuple[PurposeView, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_begins_later(self) -> PurposeHistory:
+        if any(one.id != self.id for one in self.revisions):
+            msg = "a revision stands under another id than its own"
+            raise ValueError(msg)
+        begins = [one.valid_from for one in self.revisions]
+        if any(later <= earlier for earlier, later in pairwise(begins)):
+            msg = "a revision does not begin after the one before it"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def newest(self) -> PurposeView:
+        """The revision that begins last, be it in force already or not."""
+        return self.revisions[-1]
+
+    def find_in_force(self, now: datetime) -> PurposeView | None:
+        """Return the revision in force."""
+        return next((one for one in self.revisions if one.is_in_force(now)), None)
+
+
 class KindView(_View):
     """A kind of involvement: which functions may register it, and after how many days it ends."""
 
@@ -140,11 +191,12 @@ class KindView(_View):
 
 
 class CatalogueView(_View):
-    """The purposes, products and kinds of one revision, by id."""
+    """The purposes with their revisions, products and kinds of one bundle, by id."""
 
-    purposes: dict[Slug, PurposeView]
+    purposes: dict[Slug, PurposeHistory]
     products: dict[Slug, ProductView]
     kinds: dict[Slug, KindView]
+    grace_seconds: int = Field(default=GRACE_SECONDS, ge=0, le=86_400)
 
     @model_validator(mode="after")
     def _ids_are_keys(self) -> CatalogueView:
@@ -155,6 +207,34 @@ class CatalogueView(_View):
         return self
 
     def find_purpose(self, purpose_id: str, digest: str) -> PurposeView | None:
-        """Return the purpose at exactly this digest; another revision of it is another purpose."""
-        purpose = self.purposes.get(purpose_id)
-        return purpose if purpose is not None and purpose.digest == digest else None
+        """Return the purpose at exactly this digest, whenever it holds."""
+        held = self.purposes.get(purpose_id)
+        revisions = held.revisions if held is not None else ()
+        return next((one for one in revisions if one.digest == digest), None)
+
+    def find_revision(self, purpose_id: str, now: datetime) -> PurposeView | None:
+        """Return the revision of a purpose that is in force."""
+        held = self.purposes.get(purpose_id)
+        return held.find_in_force(now) if held is not None else None
+
+    def find_cited(self, purpose_id: str, digest: str, now: datetime) -> PurposeView | None:
+        """Return the purpose at exactly this digest, if a question may name that now."""
+        found = self.find_purpose(purpose_id, digest)
+        grace = timedelta(seconds=self.grace_seconds)
+        return found if found is not None and found.is_citable(now, grace) else None
+
+    def find_shown(self, purpose_id: str, now: datetime) -> PurposeView | None:
+        """Return the revision whose words speak of the purpose now, in force or not.
+
+        Where none is, the last one that was; where none was yet, the first to come.
+        """
+        held = self.purposes.get(purpose_id)
+        if held is None:
+            return None
+        begun = [one for one in held.revisions if one.valid_from <= now]
+        return held.find_in_force(now) or (begun[-1] if begun else held.revisions[0])
+
+    def list_in_force(self, now: datetime) -> list[PurposeView]:
+        """Return the revisions in force, one per purpose at most, by purpose."""
+        found = (held.find_in_force(now) for held in self.purposes.values())
+        return [one for one in found if one is not None]

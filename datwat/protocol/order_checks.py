@@ -205,8 +205,7 @@ def require_fields(
     purpose = catalogue.find_purpose(request.purpose.id, request.purpose.digest)
     if purpose is None:
         raise OrderPurposeUnknownError
-    ended = purpose.valid_until is not None and core.iat > purpose.valid_until
-    if core.iat < purpose.valid_from or ended:
+    if catalogue.find_cited(purpose.id, purpose.digest, core.iat) is None:
         raise OrderPurposeTimeError
     edge = purpose.find_edge(
         source=source_function, requester=requester_function, product=request.product

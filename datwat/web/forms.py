@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from datwat.party.problems import BodyTooLargeError, MediaTypeError
+from datwat.protocol.free_text import has_number
 from datwat.web.problems import CrossSiteError, FormInvalidError
 from datwat.web.sessions import PARKED, Ended, Session, make_room, require_same
 
@@ -28,14 +29,26 @@ MOST_FIELDS: Final = 300
 LONGEST_VALUE: Final = 10_000
 CSRF_FIELD: Final = "csrf"
 ID_FIELD: Final = "form_id"
-# What is asked anew and held for nobody, of whatever form: a BSN is used at once or not at all.
-NEVER_HELD: Final = frozenset({"bsn"})
+# What is asked anew and held for nobody, of whatever form: it is used at once or not at all.
+NEVER_HELD: Final = frozenset({"bsn", "passphrase"})
 _KIND: Final = "application/x-www-form-urlencoded"
 _ID_BYTES: Final = 12
 _LONGEST_ID: Final = 40
 _MOST_ANSWERED: Final = 100
 _MOST_PARKED: Final = 500
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """How much a form may hold: signs of its body as sent, fields, and signs of one value."""
+
+    most_bytes: int = MOST_BYTES
+    most_fields: int = MOST_FIELDS
+    longest_value: int = LONGEST_VALUE
+
+
+PLAIN_LIMITS: Final = FormLimits()
 
 
 @dataclass
@@ -103,26 +116,30 @@ class Forms:
                 form.values = parked.values
         return form
 
-    async def read(self, request: Request, session: Session[Any]) -> Form:
+    async def read(
+        self, request: Request, session: Session[Any], limits: FormLimits = PLAIN_LIMITS
+    ) -> Form:
         """Return what was sent.
 
         Raises CrossSiteError, FormInvalidError, BodyTooLargeError, MediaTypeError.
         """
         self._require_own_site(request)
-        values = parse(await _read_body(request))
+        values = parse(await _read_body(request, limits), limits)
         token = next(iter(values.pop(CSRF_FIELD, ())), "")
         session.require_csrf(token)
         return Form(session.csrf, _read_id(values), values)
 
-    async def park(self, request: Request, ended: Ended, now: datetime) -> None:
+    async def park(
+        self, request: Request, ended: Ended, now: datetime, limits: FormLimits = PLAIN_LIMITS
+    ) -> None:
         """Keep what was sent in a session that had ended, for the same person at the same path."""
         self._require_own_site(request)
-        values = parse(await _read_body(request))
+        values = parse(await _read_body(request, limits), limits)
         require_same(next(iter(values.pop(CSRF_FIELD, ())), ""), ended.csrf)
         _read_id(values)
         self.purge(now)
         make_room(self._parked, _MOST_PARKED)
-        kept = {name: held for name, held in values.items() if name not in NEVER_HELD}
+        kept = {name: held for name, held in values.items() if _may_wait(name, held)}
         self._parked[ended.mark, request.url.path] = _Parked(kept, now + PARKED)
 
     def purge(self, now: datetime) -> None:
@@ -173,7 +190,12 @@ class Answers:
             self._held[form_id] = location
 
 
-def parse(body: bytes) -> dict[str, tuple[str, ...]]:
+def _may_wait(name: str, held: Sequence[str]) -> bool:
+    """Tell whether a field may be held: no secret, and no text with somebody's number in it."""
+    return name not in NEVER_HELD and not any(has_number(text) for text in held)
+
+
+def parse(body: bytes, limits: FormLimits = PLAIN_LIMITS) -> dict[str, tuple[str, ...]]:
     """Return the fields of a form, each with all its values; raise FormInvalidError. Pure.
 
     Line ends become one sign; what is left of control characters is not text, and refused.
@@ -185,14 +207,14 @@ def parse(body: bytes) -> dict[str, tuple[str, ...]]:
             strict_parsing=bool(body),
             encoding="utf-8",
             errors="strict",
-            max_num_fields=MOST_FIELDS,
+            max_num_fields=limits.most_fields,
         )
     except ValueError:  # UTF-8 as well
         raise FormInvalidError from None
     values: dict[str, tuple[str, ...]] = {}
     for name, raw in pairs:
         value = raw.replace("\r\n", "\n").replace("\r", "\n")
-        if len(value) > LONGEST_VALUE or not _is_text(value) or not name.isprintable():
+        if len(value) > limits.longest_value or not _is_text(value) or not name.isprintable():
             raise FormInvalidError
         values[name] = (*values.get(name, ()), value)
     return values
@@ -209,11 +231,11 @@ def _read_id(values: dict[str, tuple[str, ...]]) -> str:
     return form_id
 
 
-async def _read_body(request: Request) -> bytes:
+async def _read_body(request: Request, limits: FormLimits) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _KIND or request.headers.get("content-encoding"):
         raise MediaTypeError
     body = await request.body()
-    if len(body) > MOST_BYTES:
+    if len(body) > limits.most_bytes:
         raise BodyTooLargeError
     return body

@@ -79,13 +79,14 @@ class SiteInfo:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What `base.html` needs around one page, as plain values."""
+    """What `base.html` needs around one page, as plain values; `nav`: of who is there."""
 
     path: str
     query: str
     csrf: str | None
     ends_at: datetime | None
     notices: tuple[str, ...] = ()
+    nav: tuple[NavItem, ...] | None = None
 
 
 class Pages:

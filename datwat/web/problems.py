@@ -73,6 +73,20 @@ class FormInvalidError(WebError):
     default_detail = "The form cannot be read: open its page again, and send it from there."
 
 
+class PaperBusyError(WebError):
+    """So many documents are being made that another one would wait too long."""
+
+    code = "paper_busy"
+    default_detail = "Many documents are being made now: try again in a minute."
+
+
+class PaperFailedError(WebError):
+    """A document could not be made, or not in time."""
+
+    code = "paper_failed"
+    default_detail = "The document could not be made: try again, or choose a shorter period."
+
+
 register_problems(
     {
         "web_failed": (500, "The page has a fault"),
@@ -84,5 +98,7 @@ register_problems(
         "session_missing": (401, "Not logged in"),
         "cross_site": (403, "Not from this site"),
         "form_invalid": (400, "The form cannot be read"),
+        "paper_busy": (503, "Too many documents at once"),
+        "paper_failed": (500, "The document could not be made"),
     }
 )

@@ -18,10 +18,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 
 from datwat.party import clock
-from datwat.web.forms import Answers, Form, Forms
+from datwat.web.forms import PLAIN_LIMITS, Answers, Form, FormLimits, Forms
 from datwat.web.headers import build_headers
 from datwat.web.i18n import Speech
-from datwat.web.pages import Frame, Pages, build_query
+from datwat.web.pages import Frame, NavItem, Pages, build_query
 from datwat.web.problems import SessionMissingError
 from datwat.web.sessions import Cookies, Session, Sessions
 
@@ -109,12 +109,21 @@ Act = Callable[[Visit[HeldT], Form], Awaitable[Response]]
 
 
 class Site(Generic[HeldT]):
-    """The pages of one party, with its sessions; `origin` is the address at which people come."""
+    """The pages of one party, with its sessions; `origin` is the address at which people come.
+
+    `find_nav` says what the menu holds for who is logged in; without it, all that the site has.
+    """
 
     def __init__(
-        self, pages: Pages, sessions: Sessions[HeldT], cookies: Cookies, origin: str
+        self,
+        pages: Pages,
+        sessions: Sessions[HeldT],
+        cookies: Cookies,
+        origin: str,
+        find_nav: Callable[[HeldT], tuple[NavItem, ...]] | None = None,
     ) -> None:
         """Start without a page."""
+        self._find_nav = find_nav
         self.pages = pages
         self.sessions = sessions
         self.cookies = cookies
@@ -135,24 +144,25 @@ class Site(Generic[HeldT]):
         self._shown.append(route)
         return route
 
-    def post(self, path: str, act: Act[HeldT]) -> Route:
+    def post(self, path: str, act: Act[HeldT], *, limits: FormLimits = PLAIN_LIMITS) -> Route:
         """Return the route of a form; `act` runs once for a form that it answers with a redirect.
 
-        What is typed after a session has ended, here or (`act` raises SessionMissingError)
-        elsewhere, is kept, and the login leads back to it.
+        `limits` is for a form that holds more than most. What is typed after a session has ended,
+        here or (`act` raises SessionMissingError) elsewhere, is kept, and the login leads back to
+        it.
         """
 
         async def endpoint(request: Request) -> Response:
             request.scope["route"] = route
             visit = self.visit(request)
             if visit.found is not None:
-                form = await self.forms.read(request, visit.found)
+                form = await self.forms.read(request, visit.found, limits)
                 try:
                     return await self._do_once(visit, form, act)
                 except SessionMissingError:
                     # Here too: a page that is asked for before the login would take what waits.
                     self.sessions.lapse(request.cookies.get(self.cookies.session), visit.now)
-            return await self._keep_typed(replace(visit, found=None, then=None))
+            return await self._keep_typed(replace(visit, found=None, then=None), limits)
 
         route = Route(path, endpoint, methods=["POST"])
         return route
@@ -187,6 +197,7 @@ class Site(Generic[HeldT]):
             session.csrf if session else None,
             session.ends_at if session else None,
             notices,
+            self._find_nav(visit.held) if self._find_nav is not None and session else None,
         )
         return self.pages.render(request, template, context, frame=frame, status=status)
 
@@ -219,12 +230,12 @@ class Site(Generic[HeldT]):
                 return response
         return visit.redirect(first)
 
-    async def _keep_typed(self, visit: Visit[HeldT]) -> Response:
+    async def _keep_typed(self, visit: Visit[HeldT], limits: FormLimits) -> Response:
         token = visit.request.cookies.get(self.cookies.session)
         ended = self.sessions.find_ended(token, visit.now)
         if ended is None:
             raise SessionMissingError
-        await self.forms.park(visit.request, ended, visit.now)
+        await self.forms.park(visit.request, ended, visit.now, limits)
         path = self.find_own_path(visit.request.url.path) or "/"
         return visit.render("session_ended.html", {"next_path": path, "is_kept": True}, status=401)
 

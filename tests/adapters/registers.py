@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING
 from broker.adapters.stores import build_registers
+from broker.consent.duties import Duty
 from broker.consent.models import (
     BlockRow,
     ConsentRow,
@@ -213,6 +214,22 @@ def build_erasure(**changes: object) -> ErasureRow:
         until_at=NOW + 365 * DAY,
     )
     return row.model_copy(update=changes)
+
+
+def build_duty(**changes: Any) -> Duty:  # noqa: ANN401 - members of the duty
+    duty = Duty(
+        id=draw_id(),
+        kind="tell",
+        subject_id=draw_id(),
+        partner=TEAM,
+        since_at=NOW,
+        due_at=NOW + 5 * DAY,
+        until_at=NOW + 365 * DAY,
+        rid=draw_id(),
+        act="open_occasion",
+        occasion_id=draw_id(),
+    )
+    return replace(duty, **changes)
 
 
 def build_shield(until_at: datetime = NOW + DAY, **changes: object) -> Shield:

@@ -21,8 +21,8 @@ from sqlalchemy.types import TypeEngine
 
 from broker.adapters.ends_store import list_names_of_person
 from broker.adapters.log_tables import UtcSeconds
-from broker.adapters.purging import count_ended, purge_ended
-from broker.adapters.tables import REGISTER_MODELS, table_of
+from broker.adapters.purging import PURGED_MODELS, count_ended, purge_ended
+from broker.adapters.tables import table_of
 from tests.ends import read_ends
 
 # What a row says about a person, or lets somebody find one by.
@@ -49,7 +49,7 @@ def test_what_is_written_as_purged_is_purged(engine: Engine) -> None:
     purged = {
         name for name, (_, ended_by) in read_ends("the broker").items() if "purge" in ended_by
     }
-    assert purged == {table_of(model).name for model in REGISTER_MODELS} | {"spent"}
+    assert purged == {table_of(model).name for model in PURGED_MODELS} | {"spent"}
 
 
 def test_a_person_counts_as_gone_only_when_no_table_names_them(engine: Engine) -> None:
@@ -65,7 +65,7 @@ def test_a_person_counts_as_gone_only_when_no_table_names_them(engine: Engine) -
     assert naming == asked | of_their_own
 
 
-@pytest.mark.parametrize("model", REGISTER_MODELS)
+@pytest.mark.parametrize("model", PURGED_MODELS)
 def test_a_row_that_is_over_is_destroyed_and_no_other(engine: Engine, model: type) -> None:
     table = table_of(model)
 

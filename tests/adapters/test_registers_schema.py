@@ -30,6 +30,7 @@ from tests.adapters.registers import (
     build_block,
     build_consent,
     build_contact_request,
+    build_duty,
     build_erasure,
     build_involvement,
     build_member,
@@ -49,6 +50,7 @@ WORK_LISTS = {
     "ix_objections_open",
     "ix_questions_open",
     "ix_erasures_asked",
+    "ix_duties_open",
 }
 TABLES = [table_of(model) for model in REGISTER_MODELS]
 P = b"\x07" * 32
@@ -120,6 +122,7 @@ def fill(conn: Connection, registers: Registers) -> None:
     registers.wishes.answer_question(conn, question, REPLY, NOW)
     registers.wishes.add_question(conn, build_question(subject_id=person))
     registers.wishes.add_erasure(conn, build_erasure(subject_id=person))
+    registers.duties.add(conn, build_duty(subject_id=person))
     closing = CloseOccasion(reason="moved", goals_reached="no", plan_made=False)
     closed = build_occasion()
     registers.occasions.open_occasion(conn, closed, [])
@@ -228,6 +231,11 @@ def ask(conn: Connection, registers: Registers) -> None:
     registers.wishes.find_block(conn, some, some, NOW)
     registers.wishes.list_questions(conn, some, NOW)
     registers.wishes.find_question(conn, some, some, NOW)
+    registers.duties.find(conn, "tell", "0", NOW)
+    registers.duties.list_open(conn, "tell", NOW, 10, None)
+    registers.duties.list_open(conn, "tell", NOW, 10, TEAM)
+    registers.duties.list_terms(conn, NOW)
+    registers.duties.end_telling(conn, some, [some], NOW)
     registers.wishes.list_open_questions(conn, NOW, 10)
     registers.wishes.count_overdue_questions(conn, NOW)
     registers.wishes.list_erasures(conn, NOW, 10)

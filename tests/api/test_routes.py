@@ -67,7 +67,12 @@ def test_bundle_signature_and_checkpoint_can_be_fetched(served: Served) -> None:
     assert log is not None
     assert verify_checkpoint(response.content, log.origin, log.vkeys).size > 0
     health = served.client.get(served.url + "/v1/health").json()
-    assert health == {"status": "ok", "cosignatures": 0, "checkpoint_seconds_ago": None}
+    assert health == {
+        "status": "ok",
+        "cosignatures": 0,
+        "checkpoint_seconds_ago": None,
+        "policy_seq": 1,
+    }
 
 
 @pytest.mark.parametrize(

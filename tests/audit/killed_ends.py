@@ -53,7 +53,7 @@ from tests.conftest import build_database_url, execute_on_server
 
 _ENTRIES = table_of(LogEntry)
 _PERSONS = 4
-_NOT_USED = ("proofs", "ledger", "trust", "acts", "write_known")
+_NOT_USED = ("proofs", "ledger", "veil", "trust", "acts", "write_known")
 _SOON, _LATER = AT + timedelta(days=1), AT + timedelta(days=900)
 _KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _BROKER = Organisation(id="00000099000000003000:broker", name="Broker")
@@ -163,7 +163,7 @@ class Process:
             self.store,
             Eraser(SqlEnds(), self.kek, lambda _conn, _mark: False),
             party=_BROKER,
-            find_purpose=lambda _name: None,
+            find_purpose=lambda _name, _digest: None,
             on_erased=lambda _count: None,
         )
 

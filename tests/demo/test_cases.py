@@ -1,4 +1,4 @@
-"""The six cases, played against real processes; and that a wrong expectation is noticed."""
+"""The seven cases, played against real processes; and that a wrong expectation is noticed."""
 
 from __future__ import annotations
 

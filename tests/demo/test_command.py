@@ -177,4 +177,4 @@ def test_an_unknown_case_is_one_line(temporary: Path) -> None:
     run = Run(temporary, "--case", "7")
     _, wrong = run.process.communicate(timeout=60)
     assert run.process.returncode != 0
-    assert wrong.strip() == "error: There is no case with this number: choose one of 1 to 6."
+    assert wrong.strip() == "error: There is no case with this number: choose one of 1 to 7."

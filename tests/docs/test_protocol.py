@@ -11,8 +11,10 @@ import connectors.app
 import connectors.portal.app
 import keyholder.app
 import witness.app
+from broker.api.authzen import METADATA_PATH
 from broker.api.log_routes import PublicLog
 from broker.api.table import describe_operations
+from broker.others_wiring import SERVER_METADATA_PATH
 from connectors.gateway.gateway import build_gateway_operations
 from connectors.portal.api import PortalApi
 from connectors.portal.pages.screens import build_site
@@ -63,6 +65,7 @@ def list_routes(tmp_path: Path) -> Routes:
     }
     public = PublicLog(NOTHING, NOTHING).build_routes()
     found["broker"] |= {f"GET {route.path}" for route in public}
+    found["broker"] |= {f"GET {path}" for path in (METADATA_PATH, SERVER_METADATA_PATH)}
     # What each page shows is not protocol: the ways in and out, and the static files, are.
     for route in (*login.build_routes(), *site.pages.assets.build_routes()):
         found["portal"] |= {f"{one} {route.path}" for one in route.methods or () if one != "HEAD"}

@@ -153,7 +153,9 @@ async def test_what_was_refused_is_listed_as_such_and_never_renewed(broker: Runn
     listed = (await command(broker, "special_list"))["special_situations"]
     assert "refused" in {one["state"] for one in listed}
     with pytest.raises(RenewalRefusedError):
-        await broker.broker.openings.renew(row, row.stated.until_at + timedelta(days=1))
+        await broker.broker.openings.renew(
+            row, row.stated.until_at + timedelta(days=1), BOSS, "Het gevaar is er nog."
+        )
     assert await broker.broker.openings.open(row, BOSS) == 2
 
 

@@ -41,6 +41,7 @@ from tests.exchange.world import (
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
+WHY = {"by": "d.baas", "role": "directeur", "reason": "Het gevaar is er nog."}
 SHIELDS, INVOLVEMENTS = table_of(ShieldRecord), table_of(InvolvementRecord)
 
 
@@ -100,11 +101,13 @@ async def test_a_term_is_renewed_by_the_days_of_its_ground_and_that_is_written_d
     until_at, size = row.stated.until_at, broker.broker.log.size
     for wrong in (until_at, now() + timedelta(days=days, minutes=1)):
         with pytest.raises(RenewalRefusedError):
-            await command(broker, "special_renew", number=number, until_at=encode_moment(wrong))
+            await command(
+                broker, "special_renew", number=number, until_at=encode_moment(wrong), **WHY
+            )
     assert broker.broker.log.size == size
     longest = now() + timedelta(days=days)
     renewed = encode_moment(longest)
-    answer = await command(broker, "special_renew", number=number, until_at=renewed)
+    answer = await command(broker, "special_renew", number=number, until_at=renewed, **WHY)
     assert answer == {"number": number, "until_at": renewed}
     assert broker.broker.openings.require_waiting(number).stated.until_at == longest
     assert broker.broker.log.size == size + 1  # one person, one delayed entry
@@ -112,7 +115,7 @@ async def test_a_term_is_renewed_by_the_days_of_its_ground_and_that_is_written_d
     opened = await broker.broker.openings.open(broker.broker.openings.require_waiting(number), by)
     assert opened == 2  # the opening of the occasion, and the renewal
     with pytest.raises(RenewalRefusedError):
-        await broker.broker.openings.renew(row, longest + timedelta(seconds=1))
+        await broker.broker.openings.renew(row, longest + timedelta(seconds=1), by, WHY["reason"])
 
 
 async def test_only_what_opens_by_itself_is_opened_at_the_end_of_its_term(

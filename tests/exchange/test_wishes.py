@@ -15,11 +15,8 @@ from broker.adapters.log_tables import LogEntry, table_of
 from broker.app import build_commands
 from broker.audit import told
 from broker.exchange.admission import read_question
-from broker.exchange.answering import (
-    AnsweredAlreadyError,
-    ObjectionUnknownError,
-    QuestionUnknownError,
-)
+from broker.exchange.answering import ObjectionUnknownError, QuestionUnknownError
+from broker.exchange.answering_telling import AnsweredAlreadyError
 from broker.exchange.errors import HandleUnknownError
 from broker.transparency.own_affairs import Eyes
 from datwat.party.http_in import read_message

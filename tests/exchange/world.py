@@ -162,6 +162,8 @@ class World:
     database_url: str = ""
     witnesses: tuple[Witness, ...] = ()
     witness_threshold: int = 0
+    more_policy_keys: tuple[SigningKey, ...] = ()
+    policy_threshold: int = 1
     members: dict[str, Member] = field(default_factory=dict)
     scalar: bytes = field(default_factory=group.random_scalar)
     holder_key: ExchangeKey = field(default_factory=ExchangeKey.generate)
@@ -172,8 +174,9 @@ class World:
             self.members[function] = member
         self.home = self.folder / "broker"
         self.covenant_key = SigningKey.generate()
-        policy_key = SigningKey.generate()
-        sign_publication(build_publication(POLICIES), self.folder / "policy", [policy_key])
+        self.policy_key = SigningKey.generate()
+        policy_keys = [self.policy_key, *self.more_policy_keys]
+        sign_publication(build_publication(POLICIES), self.folder / "policy", policy_keys)
         run(
             "init", "--home", self.home, "--id", BROKER, "--name", "Broker",
             "--url", "http://127.0.0.1:1", "--origin", ORIGIN, "--bundle", self.folder / "policy",
@@ -182,8 +185,14 @@ class World:
         self.card = Card.model_validate_json((self.home / "card.json").read_bytes())
         assert self.card.broker is not None
         assert self.card.log is not None
-        self.policy_jwk = PublicJwk(kty="OKP", crv="Ed25519", x=policy_key.public.raw)
+        self.policy_jwks = tuple(
+            PublicJwk(kty="OKP", crv="Ed25519", x=key.public.raw) for key in policy_keys
+        )
         self.write_list(1)
+
+    @property
+    def policy_jwk(self) -> PublicJwk:
+        return self.policy_jwks[0]
 
     def write_list(self, seq: int) -> None:
         """Sign a list of the members as they are now, and pin the first one."""
@@ -204,7 +213,7 @@ class World:
                 url="http://127.0.0.1:2",
                 epochs=(Epoch(epoch=1, pk=group.multiply_base(self.scalar)),),
             ),
-            policy=PolicyKeys(threshold=1, keys=(self.policy_jwk,)),
+            policy=PolicyKeys(threshold=self.policy_threshold, keys=self.policy_jwks),
             log=self.card.log,
             witnesses=self.witnesses,
             witness_threshold=self.witness_threshold,
@@ -281,7 +290,7 @@ class Running:
         return verify_answer(raw, sent, self.broker.keeper.directory.trust.log)
 
     def purpose(self, name: str) -> dict[str, str]:
-        digest = self.broker.policy.bundle.catalogue["purposes"][name]["digest"]
+        digest = self.broker.policy.bundle.catalogue["purposes"][name]["revisions"][-1]["digest"]
         return {"id": name, "digest": digest}
 
 

@@ -232,7 +232,7 @@ class Direct:
         return verify_answer(response.content, sent, self.covenant.trust_list.log)
 
     def purpose(self, name: str = PURPOSE) -> dict[str, str]:
-        digest = self.covenant.bundle.catalogue["purposes"][name]["digest"]
+        digest = self.covenant.bundle.catalogue["purposes"][name]["revisions"][-1]["digest"]
         return {"id": name, "digest": digest}
 
 

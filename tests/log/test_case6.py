@@ -36,7 +36,7 @@ from tests.exchange.world import (
     registers,
     say,
 )
-from tests.log.world import ask_outside, wait_until
+from tests.log.world import ask_outside, read_events, wait_until
 from tests.transparency.test_access_log import situation
 
 pytestmark = [
@@ -89,7 +89,7 @@ class Watched:
         members = [member(bsn) for bsn in who]
         opened = self.served.ask("social-team", "open_occasion", members, say(opens=opens(**extra)))
         part: Any = opened.persons[0].part
-        digest = load_catalogue(POLICIES).to_data()["purposes"][PURPOSE]["digest"]
+        digest = load_catalogue(POLICIES).to_data()["purposes"][PURPOSE]["revisions"][0]["digest"]
         self.served.ask(
             "social-team",
             "inquire",
@@ -173,11 +173,14 @@ class Watched:
 
         What housekeeping ended since it last looked depends on when that was.
         """
-        return {
-            name: mask(value)
-            for name, value in call_party("broker", self.world.home, "status").items()
-            if not name.endswith(("_at", "_seconds_ago", "housekeeping_ended"))
-        }
+        said = call_party("broker", self.world.home, "status")
+        moments = ("_at", "_seconds_ago", "housekeeping_ended")
+        said["parts"] = [
+            {name: value for name, value in part.items() if name != "since_at"}
+            for part in said["parts"]
+            if part["part"] != "housekeeping"
+        ]
+        return {name: mask(value) for name, value in said.items() if not name.endswith(moments)}
 
     def see(self, view: str) -> dict[str, Any]:
         """Return what a resident sees, but for what is random."""
@@ -187,7 +190,7 @@ class Watched:
         return {
             "page": mask(page),
             "page_size": len(json.dumps(page)),
-            "events": [card["event"] for card in page["cards"]],
+            "events": read_events(json.dumps(page)),
             "one_card": mask(self.read_page(view, limit=1)),
             "quarters": bundle.quarters,
             "counts": counts,

@@ -38,7 +38,9 @@ class Ending:
         change_settings(self.world.home, {"tag_root_seconds": 1})
         self.database = self.world.home / "database" / "party.sqlite"
         self.start()
-        self.digest = load_catalogue(POLICIES).to_data()["purposes"][PURPOSE]["digest"]
+        self.digest = load_catalogue(POLICIES).to_data()["purposes"][PURPOSE]["revisions"][0][
+            "digest"
+        ]
         for bsn in BSNS[:2]:
             opened = self.served.ask("social-team", "open_occasion", [member(bsn)], _OPENING)
             self.part: Any = opened.persons[0].part

@@ -21,8 +21,10 @@ from connectors.client.outgoing import Person
 from datwat.cli import run as run_datwat
 from datwat.party.admin import call_running
 from datwat.party.settings import change_settings
+from datwat.protocol.access_log import ProvedLog
 from datwat.protocol.acts import Motivation, ProofRequest, Statement
 from datwat.protocol.answers import ReleasePart
+from datwat.protocol.card_data import read_all_told
 from datwat.protocol.trust import Card
 from datwat.protocol.values import encode_bytes
 from demo.covenant import find_ports
@@ -317,3 +319,9 @@ def _build_debt(folder: Path) -> Path:
 def _make(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder
+
+
+def read_events(page: str | bytes) -> list[str]:
+    """Return what each card of the broker's page tells of, newest first."""
+    cards = ProvedLog.model_validate_json(page).cards
+    return [read_all_told(card.proofs)[0].told["event"] for card in cards]

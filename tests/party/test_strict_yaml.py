@@ -72,9 +72,9 @@ def test_scalars_have_one_meaning_each(tmp_path: Path) -> None:
         (b"a: \xff\n", "UTF-8"),
         (b"a: " + b"x" * MAX_BYTES, "larger"),
         ("[" * 20_000, "rows.yaml"),
-        ("a: \x07\n", "not YAML"),
-        ("a: @999990019\n", "line 1: this is not YAML: check quotes"),
-        ("a: !999990019 x\n", "line 1: this is not YAML: check quotes"),
+        ("a: \x07\n", "line 1, column 4: a sign stands there that no text may hold"),
+        ("a: @999990019\n", "line 1, column 4: this is not YAML: check quotes"),
+        ("a: !999990019 x\n", "line 1, column 4: this is not YAML: check quotes"),
     ],
 )
 def test_what_is_not_strict_is_refused_with_file_and_line(

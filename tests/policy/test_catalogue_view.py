@@ -19,8 +19,8 @@ def view() -> CatalogueView:
 
 
 def test_a_gateway_finds_what_an_edge_may_carry(view: CatalogueView) -> None:
-    purpose = load_catalogue(POLICIES).purposes["debt_counselling"]
-    found = view.find_purpose(purpose.id, view.purposes[purpose.id].digest)
+    purpose = load_catalogue(POLICIES).purposes["debt_counselling"][-1]
+    found = view.find_purpose(purpose.id, view.purposes[purpose.id].newest.digest)
     assert found is not None
     for edge in purpose.edges:
         held = found.find_edge(source=edge.source, requester=edge.requester, product=edge.product)
@@ -32,9 +32,9 @@ def test_a_gateway_finds_what_an_edge_may_carry(view: CatalogueView) -> None:
 
 def test_another_digest_or_direction_is_nothing(view: CatalogueView) -> None:
     assert view.find_purpose("debt_counselling", "0" * 64) is None
-    assert view.find_purpose("absent", view.purposes["debt_counselling"].digest) is None
-    edge = view.purposes["debt_counselling"].edges[0]
-    assert view.purposes["debt_counselling"].find_edge(
+    assert view.find_purpose("absent", view.purposes["debt_counselling"].newest.digest) is None
+    edge = view.purposes["debt_counselling"].newest.edges[0]
+    assert view.purposes["debt_counselling"].newest.find_edge(
         source=edge.requester, requester=edge.source, product=edge.product
     ) is None  # fmt: skip
 

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from broker.adapters import opa_process
-from broker.adapters.opa import ExternalOpa, SupervisedOpa
+from broker.adapters import opa_external, opa_process
+from broker.adapters.opa import SupervisedOpa
+from broker.adapters.opa_external import ExternalOpa, OpaBehindError
+from broker.adapters.opa_held import hold
 from broker.adapters.opa_link import DEADLINE_SECONDS
-from broker.adapters.opa_process import OpaStartError
+from broker.adapters.opa_process import OpaRefusedError, OpaStartError
 from broker.policy.bundle import OpaKey
-from broker.policy.engine import PolicyUnavailableError
+from broker.policy.engine import PolicyChangedError, PolicyUnavailableError
+from broker.policy.proving import BundleCasesError, Query
 from datwat.protocol.bundle import Bundle
 from tests.policy.opa_world import (
     DECISION,
@@ -158,7 +161,7 @@ async def test_a_bundle_that_opa_refuses_leaves_the_old_one_in_force(
     folder = write_policies(tmp_path / "broken")
     (folder / "ask.rego").write_text("package datwat.ask\n\ndecision := no_such_rule\n")
     old = opa.revision
-    with pytest.raises(OpaStartError):
+    with pytest.raises(OpaRefusedError):
         await opa.activate(make_bundle(make_archive(folder), seq=2))
     assert (await opa.evaluate([make_evaluation()])).revision == old
 
@@ -292,16 +295,103 @@ async def test_one_failed_person_denies_all(foreign: ForeignOpa, bundle: Bundle)
 
 
 async def test_an_external_opa_is_believed_for_the_new_bundle_only_once_it_has_it(
+    foreign: ForeignOpa, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opa_external, "_LOADED_WITHIN", 0.2)
+    new = make_bundle(make_archive(write_policies(tmp_path / "new"), code="text"), seq=2)
+    foreign.answer = lambda: (200, answer_of(bundle.revision))
+    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle) as opa:
+        with pytest.raises(OpaBehindError):
+            await opa.activate(new)
+        assert (await opa.evaluate([make_evaluation()])).revision == bundle.revision
+        foreign.answer = lambda: (200, answer_of(new.revision))
+        with pytest.raises(PolicyUnavailableError):
+            await opa.evaluate([make_evaluation()])
+        await opa.activate(new)
+        assert (await opa.evaluate([make_evaluation()])).revision == new.revision
+
+
+async def test_a_message_halfway_is_not_weighed_by_an_external_opa_that_changed(
     foreign: ForeignOpa, bundle: Bundle, tmp_path: Path
 ) -> None:
     new = make_bundle(make_archive(write_policies(tmp_path / "new"), code="text"), seq=2)
     foreign.answer = lambda: (200, answer_of(bundle.revision))
     async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle) as opa:
+        with opa.hold():
+            await opa.evaluate([make_evaluation()])
+            foreign.answer = lambda: (200, answer_of(new.revision))
+            await opa.activate(new)
+            with pytest.raises(PolicyChangedError):
+                await opa.evaluate([make_evaluation()])
+        assert (await opa.evaluate([make_evaluation()])).revision == new.revision
+
+
+async def test_a_message_keeps_its_revision_until_it_is_answered(
+    opa: SupervisedOpa, tmp_path: Path
+) -> None:
+    old, first = opa.revision, require_pid(opa)
+    folder = write_policies(tmp_path / "new", decision={**DECISION, "rung": "category"})
+    new = make_bundle(make_archive(folder), seq=2)
+    with opa.hold():
+        await opa.evaluate([make_evaluation()])
+        changed: list[str] = []
+        await opa.activate(new, on_active=lambda: changed.append(opa.revision))
+        assert changed == [opa.revision] == [new.revision]
+        for _ in range(3):
+            assert (await opa.evaluate([make_evaluation()] * 20)).revision == old
+        other = asyncio.create_task(weigh_apart(opa))  # a message that begins now
+        assert await other == new.revision
+        os.kill(first, 0)
+
+    async def is_gone() -> bool:
+        try:
+            os.kill(first, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    await until(is_gone)
+    assert (await opa.evaluate([make_evaluation()])).revision == new.revision
+
+
+async def weigh_apart(opa: SupervisedOpa) -> str:
+    with opa.hold():
+        return (await opa.evaluate([make_evaluation()])).revision
+
+
+async def test_a_message_whose_opa_is_lost_is_not_finished_by_other_rules(
+    opa: SupervisedOpa, tmp_path: Path
+) -> None:
+    first = require_pid(opa)
+    new = make_bundle(make_archive(write_policies(tmp_path / "new"), code="text"), seq=2)
+    with opa.hold():
+        await opa.evaluate([make_evaluation()])
         await opa.activate(new)
+        os.kill(first, signal.SIGKILL)
         with pytest.raises(PolicyUnavailableError):
             await opa.evaluate([make_evaluation()])
-        foreign.answer = lambda: (200, answer_of(new.revision))
-        assert (await opa.evaluate([make_evaluation()])).revision == new.revision
+        with pytest.raises(PolicyChangedError):
+            await opa.evaluate([make_evaluation()])
+    with hold() as held:
+        held.bind("another")
+        with pytest.raises(PolicyChangedError):
+            await opa.evaluate([make_evaluation()])
+
+
+async def test_a_bundle_that_is_not_proven_leaves_the_old_one_in_force(
+    opa: SupervisedOpa, tmp_path: Path
+) -> None:
+    old, first = opa.revision, opa.pid
+    new = make_bundle(make_archive(write_policies(tmp_path / "new"), code="text"), seq=2)
+
+    async def refuse(query: Query) -> None:
+        assert (await query("ask", {"now": "x"})).permit
+        raise BundleCasesError
+
+    with pytest.raises(BundleCasesError):
+        await opa.activate(new, refuse, lambda: pytest.fail("it is not in force"))
+    assert (opa.revision, opa.pid) == (old, first)
+    assert (await opa.evaluate([make_evaluation()])).revision == old
 
 
 async def test_no_opa_at_all_is_a_denial_and_the_token_shows_nowhere(

@@ -15,7 +15,7 @@ from broker.adapters import opa_process
 from broker.adapters.opa import SupervisedOpa
 from broker.adapters.opa_link import OpaLink
 from broker.adapters.opa_process import OpaMissingError, OpaProcess, OpaStartError, find_opa
-from broker.policy.bundle import OpaKey, _pack, build_opa_archive
+from broker.policy.bundle import OpaKey, build_opa_archive, pack_archive
 from broker.policy.engine import PolicyUnavailableError
 from datwat.protocol.bundle import Bundle, read_archive
 from tests.policy.opa_world import (
@@ -191,11 +191,11 @@ async def test_opa_itself_refuses_a_file_that_was_changed_after_signing(
     other = make_bundle(make_archive(folder))
     genuine = build_opa_archive(bundle.archive, key)
     signature = read_archive(genuine)[".signatures.json"]
-    tampered = _pack({**read_archive(other.archive), ".signatures.json": signature})
+    tampered = pack_archive({**read_archive(other.archive), ".signatures.json": signature})
     with pytest.raises(OpaStartError):
         await start_with(monkeypatch, binary, bundle, tampered)
     # The same way of packing with the right files starts: the refusal is about the content.
-    await start_with(monkeypatch, binary, bundle, _pack(read_archive(genuine)))
+    await start_with(monkeypatch, binary, bundle, pack_archive(read_archive(genuine)))
 
 
 _BROKER = """

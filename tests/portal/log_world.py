@@ -58,7 +58,7 @@ _POLICIES: Final = Path(__file__).parents[2] / "policies"
 _TEAM: Final = "00000099000000010000"
 BUNDLE: Final[Bundle] = make_bundle(build_publication(_POLICIES))
 _TEXTS: Final = Texts(BUNDLE.texts)
-_TITLES: Final = build_titles(BUNDLE.view)
+_TITLES: Final = build_titles(BUNDLE.view, clock.now())
 MOTIVATION: Final = dict.fromkeys(
     ("purpose", "subsidiarity", "proportionality", "efficiency", "transparency"),
     "Wij maken samen met het gezin een plan.",

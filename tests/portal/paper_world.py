@@ -16,6 +16,7 @@ from connectors.portal.own_log import write_card
 from connectors.portal.pages.paper.framing import Setting
 from connectors.portal.pages.paper.gathering import OwnLog
 from connectors.portal.pages.words import Words
+from datwat.party import clock
 from datwat.protocol.access_log import AccessCard, EntryProof, Sentence
 from datwat.protocol.acts import Contact, Motivation
 from datwat.protocol.bundle import Bundle
@@ -122,7 +123,7 @@ def build_card(number: int, **changes: object) -> AccessCard:
         payload=encode_canonical(build_payload(number, **changes)),
     )
     bundle = read_bundle()
-    return write_card((proof,), Texts(bundle.texts), build_titles(bundle.view))
+    return write_card((proof,), Texts(bundle.texts), build_titles(bundle.view, clock.now()))
 
 
 def build_log(count: int, **changes: object) -> OwnLog:

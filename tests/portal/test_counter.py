@@ -26,7 +26,6 @@ from connectors.portal.errors import (
     DeskRefusedError,
     DeskSecondError,
     DeskUnknownError,
-    PaperFailedError,
 )
 from connectors.portal.login import Identity
 from datwat.party.http_out import PeerTooSlowError
@@ -39,6 +38,7 @@ from datwat.protocol.acts import (
     Wish,
 )
 from datwat.protocol.blinding import BsnError
+from datwat.web.problems import PaperFailedError
 
 BSN, OTHER_BSN = "999990019", "999991103"
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ import httpx
 import pikepdf
 import pytest
 
-from connectors.portal.errors import OwnLogError, PaperFailedError
+from connectors.portal.errors import OwnLogError
 from connectors.portal.pages.paper.gathering import MOST_IN_DOCUMENT
 from datwat.party import clock
 from datwat.party.http_out import PeerUnreachableError
@@ -20,7 +20,7 @@ from datwat.protocol.acts import Page
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.own_affairs import OwnInvolvements
 from datwat.web.dates import ZONE
-from datwat.web.problems import SessionMissingError
+from datwat.web.problems import PaperFailedError, SessionMissingError
 from tests.portal.downloads_world import build_downloads_world
 from tests.portal.log_world import NOW, LogWorld, ask_who, build_entry, build_log, read_form
 

@@ -387,12 +387,16 @@ def test_what_became_of_it_in_one_word(says: dict[str, Any], result: str) -> Non
 def test_a_law_is_a_link_by_its_number_and_by_nothing_else() -> None:
     def find(bwb: object) -> tuple[Law, ...]:
         article = {"law": "Wgs", "article": "8d", "bwb": bwb}
-        return find_laws({"purposes": {"help": {"articles": [article]}}}, "help")
+        revisions = [
+            {"digest": "0", "articles": [{**article, "bwb": "BWBR0000001"}]},
+            {"digest": "1", "articles": [article]},
+        ]
+        return find_laws({"purposes": {"help": {"revisions": revisions}}}, "help", "1")
 
     assert [law.url for law in find("BWBR0031331")] == ["https://wetten.overheid.nl/BWBR0031331"]
     for wrong in ("BWBR0031331/../x", "javascript:1", "BWBR003133", "", None, 7):
         assert find(wrong) == ()
-    assert find_laws({}, "help") == ()
+    assert find_laws({}, "help", "1") == ()
 
 
 @pytest.mark.parametrize("places", [[], [0.0], [0.0, 0.0, 100.0], [50.0] * 25, [99.0, 99.5, 100.0]])

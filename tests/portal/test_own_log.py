@@ -49,13 +49,18 @@ CATALOGUE = CatalogueView.model_validate(
         "purposes": {
             "coordinate_family_help": {
                 "id": "coordinate_family_help",
-                "digest": "a" * 64,
-                "title": WORDING,
-                "sentence": WORDING,
-                "domain": "care",
-                "valid_from": AT,
-                "legal_check": "open",
-                "edges": (),
+                "revisions": (
+                    {
+                        "id": "coordinate_family_help",
+                        "digest": "a" * 64,
+                        "title": WORDING,
+                        "sentence": WORDING,
+                        "domain": "care",
+                        "valid_from": AT,
+                        "legal_check": "open",
+                        "edges": (),
+                    },
+                ),
             }
         },
         "products": {},

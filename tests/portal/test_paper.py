@@ -19,9 +19,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.portal.errors import PaperBusyError, PaperFailedError
-from connectors.portal.pages.paper import printing as printing_module
-from connectors.portal.pages.paper import signs
 from connectors.portal.pages.paper.family_document import Typed, build_family_document
 from connectors.portal.pages.paper.gathering import Affairs, Period, split_days
 from connectors.portal.pages.paper.log_document import Taken, build_log_document
@@ -35,13 +32,16 @@ from connectors.portal.pages.paper.own_data import (
 from connectors.portal.pages.paper.own_data import (
     build_involvements as build_own_involvements,
 )
-from connectors.portal.pages.paper.parts import Document, encode_document
-from connectors.portal.pages.paper.press import build_pdf
-from connectors.portal.pages.paper.printing import Printing
-from connectors.portal.pages.paper.signs import BOX, PRINTABLE, clean_text
 from datwat.protocol.values import SHORT_TEXT_PATTERN
 from datwat.web.dates import find_day
 from datwat.web.i18n import Code
+from datwat.web.paper import printing as printing_module
+from datwat.web.paper import signs
+from datwat.web.paper.parts import Document, encode_document
+from datwat.web.paper.press import build_pdf
+from datwat.web.paper.printing import Printing
+from datwat.web.paper.signs import BOX, PRINTABLE, clean_text
+from datwat.web.problems import PaperBusyError, PaperFailedError
 from tests.portal.paper_world import (
     CONTACTS,
     LONG,

@@ -64,3 +64,24 @@ def walk_the_portals_pages(world: World, case: Case, marked: Sequence[str]) -> N
         own.read("/log")
         for path in (f"/{marked[0]}", f"/log/{marked[0]}"):
             assert own.get(f"{path}?{marked[0]}={marked[0]}").status_code == 404
+
+
+def walk_the_officers_pages(world: World, marked: Sequence[str]) -> None:
+    """Type the number into a draft, its cases, a reason and addresses at the broker's own pages."""
+    daan = Staffer(world.covenant.pages_url("broker"))
+    with daan.client:
+        daan.log_in("daan")
+        draft = daan.follow("/drafts/new", {"of": PURPOSE})
+        text = f"id: coordinate_family_help\ntitle: {{nl: Voor {marked[0]}, en: x}}\n"
+        for what, status in (("save", 422), ("look", 200)):
+            _, hidden = daan.read_form(draft)
+            sent = {"csrf": hidden["csrf"], "form_id": what, "view": "yaml", "text": text}
+            assert daan.post(draft, {**sent, "do": what}).status_code == status
+        cases = {"do": "cases", "cases": f"# {marked[1]}"}
+        assert daan.send(f"{draft}/trial", cases).status_code == 422
+        reason = {"reason": f"Vanwege {marked[0]}."}
+        assert daan.send(f"/purposes/{PURPOSE}", reason).status_code == 422
+        for path in ("/", "/purposes", f"/purposes/{PURPOSE}", "/calendar", "/partners", draft):
+            daan.read(path)
+        for path in (f"/{marked[0]}", f"/purposes/{marked[0]}", f"/drafts/{marked[0]}"):
+            assert daan.get(f"{path}?{marked[0]}={marked[0]}").status_code == 404

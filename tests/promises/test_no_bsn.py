@@ -45,7 +45,11 @@ from tests.promises.needles import (
     find_leaks,
     read_files,
 )
-from tests.promises.pages import walk_the_portals_pages, walk_the_staffs_pages
+from tests.promises.pages import (
+    walk_the_officers_pages,
+    walk_the_portals_pages,
+    walk_the_staffs_pages,
+)
 
 MARKED = ("999990019", "999993653")
 NOOR = Professional(id="noor", role="regisseur")
@@ -171,6 +175,7 @@ def walked(world: World) -> World:
     assert differences == []
     walk_the_staffs_pages(world, world.promises, MARKED)
     walk_the_portals_pages(world, world.promises, MARKED)
+    walk_the_officers_pages(world, MARKED)
     do_the_other_acts(world)
     read_at_the_portal(world)
     return world

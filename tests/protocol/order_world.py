@@ -194,6 +194,7 @@ def catalogue(*, fields: tuple[str, ...] = (*FIELDS, "krediteur")) -> dict[str, 
         "domain": "care",
         "valid_from": "2026-01-01T00:00:00Z",
         "valid_until": None,
+        "until_at": None,
         "legal_check": "open",
         "edges": [edge],
     }
@@ -205,7 +206,7 @@ def catalogue(*, fields: tuple[str, ...] = (*FIELDS, "krediteur")) -> dict[str, 
         "fields": [{"field": name, "title": word, "labels": []} for name in fields],
     }
     return {
-        "purposes": {"help": purpose},
+        "purposes": {"help": {"id": "help", "revisions": [purpose]}},
         "products": {"schuldregeling": product},
         "kinds": {"debt_counselling": {"functions": ["debt-counselling"], "expires_days": 730}},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -273,23 +274,38 @@ def test_step_5_refuses_by_purpose_and_edge() -> None:
         assert refused(act) == code
 
 
-def test_step_5_a_purpose_ends() -> None:
-    purpose = VIEW.purposes["help"].model_copy(update={"valid_until": NOW})
-    view = VIEW.model_copy(update={"purposes": {"help": purpose}})
-    order = Order(now=NOW + timedelta(seconds=1))
-    assert (
-        refused(
-            lambda: checks.require_fields(
-                ReleaseCore.model_validate_json(order.core_bytes),
-                order_request(order),
-                view,
-                FIELDS,
-                source_function="debt-counselling",
-                requester_function="social-team",
-            )
-        )
-        == "order_purpose_not_in_force"
+def require_fields_at(view: CatalogueView, now: datetime) -> None:
+    order = Order(now=now)
+    checks.require_fields(
+        ReleaseCore.model_validate_json(order.core_bytes),
+        order_request(order),
+        view,
+        FIELDS,
+        source_function="debt-counselling",
+        requester_function="social-team",
     )
+
+
+def view_with(**changes: object) -> CatalogueView:
+    history = VIEW.purposes["help"]
+    revision = history.newest.model_copy(update=changes)
+    held = history.model_copy(update={"revisions": (revision,)})
+    return VIEW.model_copy(update={"purposes": {"help": held}})
+
+
+def test_step_5_a_purpose_ends() -> None:
+    view = view_with(valid_until=NOW, until_at=NOW)
+    require_fields_at(view, NOW - timedelta(seconds=1))
+    for seconds in (0, 1):
+        act = partial(require_fields_at, view, NOW + timedelta(seconds=seconds))
+        assert refused(act) == "order_purpose_not_in_force"
+
+
+def test_step_5_a_revision_that_is_followed_may_be_named_two_minutes_more() -> None:
+    view = view_with(until_at=NOW)
+    require_fields_at(view, NOW + timedelta(seconds=119))
+    act = partial(require_fields_at, view, NOW + timedelta(seconds=120))
+    assert refused(act) == "order_purpose_not_in_force"
 
 
 def test_step_6_the_receipt_proves_this_very_entry() -> None:

@@ -94,7 +94,7 @@ STATED = (
 )  # fmt: skip
 
 
-def _with_person_facts(question: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+def with_person_facts(question: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     changed = copy.deepcopy(question)
     changed["ask"]["involvement"] = facts["involvement"]
     changed.update({name: value for name, value in facts.items() if name != "involvement"})
@@ -118,7 +118,7 @@ def test_what_is_stated_does_not_depend_on_the_person(
 ) -> None:
     question = data.draw(st.sampled_from(cases)).question
     variants = data.draw(st.lists(PERSON_FACTS, min_size=4, max_size=8))
-    decisions = weigh(opa, [question, *(_with_person_facts(question, facts) for facts in variants)])
+    decisions = weigh(opa, [question, *(with_person_facts(question, facts) for facts in variants)])
     for one, other in itertools.pairwise(decisions):
         assert _stated(one) == _stated(other)
 
@@ -129,7 +129,7 @@ def test_what_is_stated_does_not_depend_on_the_person(
 @given(data=st.data())
 def test_no_more_than_needed(opa: Engine, cases: tuple[Case, ...], data: st.DataObject) -> None:
     questions = [
-        _with_person_facts(data.draw(st.sampled_from(cases)).question, data.draw(PERSON_FACTS))
+        with_person_facts(data.draw(st.sampled_from(cases)).question, data.draw(PERSON_FACTS))
         for _ in range(8)
     ]
     for question, raw in zip(questions, weigh(opa, questions), strict=True):

@@ -12,8 +12,9 @@ import pytest
 from broker.involvement.contacts import ShownState
 from broker.involvement.involvements import EndReason
 from broker.policy.decision import Decision
+from broker.purposes.acts import ACTS
 from broker.purposes.cases import Case
-from broker.purposes.catalogue import ACTS, Catalogue
+from broker.purposes.catalogue import Catalogue
 from broker.purposes.models import Domain
 from broker.purposes.wording import load_texts
 from datwat.protocol.acts import Authority, CloseOccasion, Handler, Reaction, SpecialSituation
@@ -37,6 +38,12 @@ VERDICTS = {"meets_conditions", "does_not_meet_conditions", "condition_met", "co
 NOTED = {"registered", "reconfirmed", "annulled", "noted"}
 # What a card of the broker's own says (who acts, why contents are gone): the portal's entry page.
 PORTAL_READS = {"broker", "reason_on_request", "reason_failure"}
+# What an officer decided, and the remedy that the answer names: the portal's entry page too.
+ANSWERS = {
+    *("upheld", "rejected", "administrative", "court"),
+    *("review_justified", "review_unjustified", "dispute_stands", "dispute_fallen"),
+    *("no_breach", "breach"),
+}
 STIFF = re.compile(
     r"\b(je|jij|jouw|indien|middels|conform|derhalve|teneinde|alsmede|betreffende|inzake"
     r"|geschiedt|dient|dienen|voornoemde|AVG|UAVG|BSN|artikel \d)\b"
@@ -146,7 +153,7 @@ def test_every_code_that_is_read_has_a_text_and_no_text_is_unused(
     catalogue: Catalogue, texts: dict[str, dict[str, str]]
 ) -> None:
     read = list_catalogue_codes(catalogue) | find_rego_codes() | list_protocol_codes()
-    read |= MEMBER_ROLES | VERDICTS
+    read |= MEMBER_ROLES | VERDICTS | ANSWERS
     for language in LANGUAGES:
         assert sorted(read - set(texts[language])) == []
         assert sorted(set(texts[language]) - read) == []

@@ -61,6 +61,7 @@ from tests.transparency.test_access_log import events, log_in
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
 ENTRIES = table_of(LogEntry)
+LONGER = "Het gevaar is er nog."
 WITNESSES = {
     name: Ed25519PrivateKey.generate() for name in ("one.example", "two.example", "three.example")
 }
@@ -342,7 +343,7 @@ async def test_the_auditor_sees_the_term_as_it_was_declared_and_moved(broker: Ru
     home, row = await open_waiting(broker, bsn)
     await inquire(broker, home, bsn)
     later = row.stated.until_at + timedelta(days=3)
-    await broker.broker.openings.renew(row, later)
+    await broker.broker.openings.renew(row, later, BOSS, LONGER)
     cosign(broker)
     # No cosignature is so new: what counts is when the bundle is looked at.
     bundle = broker.api.proof_bundles.build_delayed((), now())
@@ -409,7 +410,7 @@ async def test_a_term_whose_declaration_has_ended_is_not_shown(broker: Running) 
     """Its renewal is kept longer, and says nothing of what was written before it."""
     bsn = next(NUMBERS)
     _, row = await open_waiting(broker, bsn)
-    await broker.broker.openings.renew(row, row.stated.until_at + timedelta(days=1))
+    await broker.broker.openings.renew(row, row.stated.until_at + timedelta(days=1), BOSS, LONGER)
     assert await broker.broker.openings.open(row, BOSS) == 2
     await publish(broker)
     _, before, entries = audit(broker)

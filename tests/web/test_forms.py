@@ -180,13 +180,15 @@ async def test_a_bsn_waits_for_nobody(
     visitor: Visitor, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await visitor.log_in()
-    fields = {**await visitor.read_form(), "question": TEXT, "bsn": "999990019"}
+    note = "Het gaat om 999 990 019."
+    fields = {**await visitor.read_form(), "question": TEXT, "bsn": "999990019", "note": note}
     later = clock.now() + IDLE
     monkeypatch.setattr(clock, "now", lambda: later)
     assert (await visitor.send(fields)).status_code == 401
     [waits] = world.site.forms._parked.values()  # noqa: SLF001 - that it is in no memory is what is tested
     assert waits.values["question"] == (TEXT,)
     assert "999990019" not in str(waits.values)
+    assert "999 990 019" not in str(waits.values)  # nor in a text that somebody typed freely
 
 
 async def test_nobody_else_finds_what_was_typed(

@@ -36,7 +36,6 @@ from connectors.portal.pages.paper.own_data import (
     encode_file,
     encode_own_data,
 )
-from connectors.portal.pages.paper.printing import Printing
 from connectors.portal.pages.persons import find_whose
 from connectors.portal.pages.typed import read_days
 from connectors.portal.resident import Resident
@@ -46,6 +45,8 @@ from datwat.web.dates import find_day
 from datwat.web.forms import Form
 from datwat.web.headers import build_headers
 from datwat.web.i18n import mark
+from datwat.web.paper.printing import Printing
+from datwat.web.problems import PaperBusyError, PaperFailedError
 from datwat.web.site import Site, Visit
 
 PATH: Final = "/downloads"
@@ -127,7 +128,8 @@ class Downloads:
             return visit.render_refused("downloads_family.html", _build_context(visit, form))
         try:
             return await self._answer_family(visit, typed, what)
-        except (PeerError, ProtocolError, PortalError):  # what was typed must not be lost with it
+        # What was typed must not be lost with it.
+        except (PeerError, ProtocolError, PortalError, PaperBusyError, PaperFailedError):
             context = {**_build_context(visit, form), "is_broken": True}
             return visit.render("downloads_family.html", context, status=_UNAVAILABLE)
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.client.own_text import has_number
 from connectors.portal.desk import ResidentDesk
 from connectors.portal.pages.entry_facts import build_facts
 from connectors.portal.pages.entry_parts import (
@@ -35,6 +34,7 @@ from datwat.party.problems import NotFoundError
 from datwat.protocol.access_log import AccessCard
 from datwat.protocol.acts import Page
 from datwat.protocol.bundle import Bundle
+from datwat.protocol.free_text import has_number
 from datwat.web.site import Site, Visit
 
 _LARGEST: Final = 2**53 - 1

@@ -15,6 +15,7 @@ from connectors.portal.pages.laws import Law, find_laws, spell_out
 from connectors.portal.pages.words import Words
 from datwat.protocol.access_log import AccessCard
 from datwat.protocol.card_data import CardDataError, read_all_told
+from datwat.protocol.catalogue import PurposeView
 from datwat.protocol.entry import derive_payload_hash
 from datwat.protocol.messages import BLADES
 from datwat.protocol.own_affairs import KnownOrganisation
@@ -144,7 +145,8 @@ def build_blades(card: AccessCard, words: Words, speech: Speech) -> list[Blade]:
 
 def build_basis(card: AccessCard, bundle: Mapping[str, Any], words: Words) -> Basis | None:
     """Return which law it rests on; None for an entry that rests on none by itself."""
-    laws = find_laws(bundle, card.purpose or "")
+    cited = _find_cited(card, words)
+    laws = find_laws(bundle, card.purpose or "", cited.digest if cited else "")
     basis = card.legal_basis
     if basis is None:
         return Basis("", "", "", laws) if laws else None
@@ -184,12 +186,17 @@ _MODES: Final = {"no_objection": "no_objection_written"}
 def _find_whys(
     card: AccessCard, asked: Mapping[str, Any], product: str, words: Words
 ) -> dict[str, str]:
-    purpose = words.view.purposes.get(card.purpose or "")
+    purpose = _find_cited(card, words)
     source = str((asked.get("source") or {}).get("id") or "")
     edge = purpose and purpose.find_edge(
         source=derive_function(source), requester=derive_function(card.requester), product=product
     )
     return {one.field: one.why.render(words.code) for one in edge.fields} if edge else {}
+
+
+def _find_cited(card: AccessCard, words: Words) -> PurposeView | None:
+    digest = str(read_asked(card).get("purpose_digest") or "")
+    return words.find_cited(card.purpose or "", digest)
 
 
 def _join(first: str, second: str) -> str:

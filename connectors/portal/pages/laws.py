@@ -41,9 +41,10 @@ def spell_out(text: str) -> str:
     return _SHORT.sub(lambda found: _NAMES[found[1]], text)
 
 
-def find_laws(catalogue: Mapping[str, Any], purpose_id: str) -> tuple[Law, ...]:
-    """Return the laws of a purpose, as its document in the bundle names them."""
-    purpose = (catalogue.get("purposes") or {}).get(purpose_id) or {}
+def find_laws(catalogue: Mapping[str, Any], purpose_id: str, digest: str) -> tuple[Law, ...]:
+    """Return the laws of a purpose at one digest, as its document in the bundle names them."""
+    revisions = ((catalogue.get("purposes") or {}).get(purpose_id) or {}).get("revisions") or ()
+    purpose: Mapping[str, Any] = next((one for one in revisions if one.get("digest") == digest), {})
     found = []
     for one in purpose.get("articles") or ():
         bwb = str(one.get("bwb", ""))

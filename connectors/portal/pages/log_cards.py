@@ -24,6 +24,7 @@ _ASKED: Final = {
     "inquire": mark("This organisation asked who is involved with you."),
     "release": mark("This organisation asked %(source)s for data about you."),
     "request_contact": mark("This organisation asked %(source)s to get in touch with you."),
+    "weighed": mark("This organisation had it checked what it may ask about you."),
 }
 
 

@@ -14,7 +14,8 @@ from datwat.protocol.access_log import AccessCard
 from datwat.web.i18n import mark
 
 Result = Literal["shared", "partly", "refused", "nothing", "contact", "recorded"]
-QUESTIONS: Final = frozenset({"inquire", "release", "request_contact"})
+# `weighed` asked what may be asked: nothing is ever given then.
+QUESTIONS: Final = frozenset({"inquire", "release", "request_contact", "weighed"})
 # The word on a card, and how it is drawn (macros/status.html).
 WORDS: Final[dict[Result, tuple[str, str]]] = {
     "shared": ("shared", mark("Shared")),

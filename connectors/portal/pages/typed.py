@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from connectors.client.own_text import has_number
 from connectors.portal.resident import Resident
+from datwat.protocol.free_text import has_number
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
 from datwat.web.site import Visit

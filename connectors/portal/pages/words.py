@@ -1,7 +1,7 @@
 """Words for what has a code in the policy bundle: purposes, kinds of help, products, domains.
 
 Rule: what a resident reads of a code is its text in the signed bundle, and the code where there is
-none; never nothing. Pure.
+none; never nothing. A purpose is called what it is called now, also where what is told of is past.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from datwat.party import clock
 from datwat.protocol.bundle import Bundle
 from datwat.protocol.catalogue import CatalogueView, PurposeView
 from datwat.protocol.texts import Texts
@@ -22,6 +23,7 @@ class Words:
     texts: Texts = field(repr=False)
     view: CatalogueView = field(repr=False)
     code: Code
+    now: datetime = field(default_factory=clock.now)
 
     @classmethod
     def of(cls, bundle: Bundle, code: Code) -> Words:
@@ -39,13 +41,18 @@ class Words:
 
     def purpose(self, purpose_id: str) -> str:
         """Return the title of a purpose."""
-        found = self.view.purposes.get(purpose_id)
+        found = self.view.find_shown(purpose_id, self.now)
         return found.title.render(self.code) if found else purpose_id
 
     def sentence(self, purpose_id: str) -> str:
         """Return what a purpose is for, in a sentence; nothing where it is not known any more."""
-        found = self.view.purposes.get(purpose_id)
+        found = self.view.find_shown(purpose_id, self.now)
         return found.sentence.render(self.code) if found else ""
+
+    def find_cited(self, purpose_id: str, digest: str) -> PurposeView | None:
+        """Return the revision that a question named; what the purpose is now where that is gone."""
+        exact = self.view.find_purpose(purpose_id, digest)
+        return exact or self.view.find_shown(purpose_id, self.now)
 
     def product(self, product_id: str) -> str:
         """Return the title of a set of data."""
@@ -60,13 +67,7 @@ class Words:
 
     def list_purposes(self, now: datetime) -> list[PurposeView]:
         """Return the purposes in force for which somebody may ask about people, by title."""
-        held = [
-            one
-            for one in self.view.purposes.values()
-            if one.valid_from <= now
-            and (one.valid_until is None or now < one.valid_until)
-            and one.id != OWN_ACCESS
-        ]
+        held = [one for one in self.view.list_in_force(now) if one.id != OWN_ACCESS]
         return sorted(held, key=lambda one: one.title.render(self.code))
 
 

@@ -16,6 +16,8 @@ now_ns := time.parse_rfc3339_ns(input.now)
 
 day_ns := 86400000000000
 
+second_ns := 1000000000
+
 past(at) if time.parse_rfc3339_ns(at) <= now_ns
 
 future(at) if time.parse_rfc3339_ns(at) > now_ns
@@ -26,16 +28,29 @@ within_days(from, until, days) if {
 
 covenant := data.datwat.catalogue.covenant
 
-# The registered purpose of this revision; the resident's own access needs no question to name it.
+# The registered purpose at the revision that the question names; the resident's own access needs no
+# question to name it, and is the revision in force.
 default purpose := {}
 
-purpose := registered if {
+purpose := revision if {
 	input.act in asking
-	registered := data.datwat.catalogue.purposes[input.purpose]
-	registered.digest == input.purpose_digest
+	some revision in data.datwat.catalogue.purposes[input.purpose].revisions
+	revision.digest == input.purpose_digest
 }
 
-purpose := data.datwat.catalogue.purposes.own_access if input.act in own
+purpose := revision if {
+	input.act in own
+	some revision in data.datwat.catalogue.purposes.own_access.revisions
+	past(revision.valid_from)
+	not_followed(revision, 0)
+}
+
+# Until the next revision begins, and so many seconds longer.
+not_followed(revision, _) if revision.until_at == null
+
+not_followed(revision, seconds) if {
+	time.parse_rfc3339_ns(revision.until_at) + (seconds * second_ns) > now_ns
+}
 
 default requester := {}
 

@@ -19,6 +19,30 @@ test_what_is_no_moment_is_neither if {
 	}
 }
 
+# A question names its revision; the resident's own access is the one in force, without any grace.
+test_which_revision_it_is if {
+	late := object.union(fixture.help, {"digest": "d3"})
+	two := fixture.revised([fixture.help, late])
+	facts.purpose == fixture.help with input as fixture.question with data.datwat.catalogue as two
+	facts.purpose == late with input as fixture.asked({"purpose_digest": "d3"}) with data.datwat.catalogue as two
+	facts.purpose == {} with input as fixture.asked({"purpose_digest": "d9"}) with data.datwat.catalogue as two
+	facts.purpose == {} with input as fixture.asked({"purpose": "x"}) with data.datwat.catalogue as two
+}
+
+test_the_residents_own_access_is_the_one_in_force if {
+	first := object.union(fixture.own_access, {"valid_until": null, "until_at": fixture.question.now})
+	second := object.union(fixture.own_access, {"digest": "d4", "valid_from": fixture.question.now})
+	both := object.union(fixture.catalogue, {"purposes": {"own_access": {"revisions": [first, second]}}})
+	own := fixture.asked({"act": "wish"})
+	facts.purpose == second with input as own with data.datwat.catalogue as both
+	before := object.union(own, {"now": "2026-03-02T08:59:59Z"})
+	facts.purpose == first with input as before with data.datwat.catalogue as both
+	facts.purpose == {} with input as object.union(own, {"now": "2025-12-31T00:00:00Z"})
+		with data.datwat.catalogue as both
+	facts.purpose == {} with input as object.union(own, {"now": "2027-01-01T00:00:00Z"})
+		with data.datwat.catalogue as both
+}
+
 test_a_special_situation_in_force if {
 	open := fixture.situation
 	held := [

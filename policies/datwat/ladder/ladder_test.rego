@@ -44,7 +44,7 @@ test_nothing_is_seen_without_a_purpose if {
 }
 
 test_what_the_purpose_sees_is_looked_up if {
-	index := fixture.catalogue.purposes.help.index
+	index := fixture.help.index
 	ladder.visible == index.visible with input as fixture.question with data.datwat.catalogue as fixture.catalogue
 	ladder.functions == index.scope.functions with input as fixture.question
 		with data.datwat.catalogue as fixture.catalogue

@@ -76,15 +76,15 @@ test_each_other_way_counts if {
 
 test_how_a_purpose_takes_objections if {
 	asked := fixture.asked({"objections": [objection], "occasion": {"kind": "crisis"}})
-	suspends := object.union(fixture.catalogue, {"purposes": {"help": {"objection": "suspend"}}})
+	suspends := fixture.changed({"objection": "suspend"})
 	not proportionality.no_objection with input as asked with data.datwat.catalogue as suspends
-	ignores := object.union(fixture.catalogue, {"purposes": {"help": {"objection": "none"}}})
+	ignores := fixture.changed({"objection": "none"})
 	proportionality.no_objection with input as asked with data.datwat.catalogue as ignores
 	blocked := fixture.asked({"blocks": [block], "occasion": {"kind": "crisis"}})
 	not proportionality.no_objection with input as blocked with data.datwat.catalogue as suspends
 	looking := fixture.asked({"blocks": [block]})
 	proportionality.no_objection with input as looking with data.datwat.catalogue as ignores
-	unclear := object.union(fixture.catalogue, {"purposes": {"help": {"objection": "maybe"}}})
+	unclear := fixture.changed({"objection": "maybe"})
 	not proportionality.no_objection with input as fixture.question with data.datwat.catalogue as unclear
 }
 

@@ -24,11 +24,14 @@ default known_purpose := false
 
 known_purpose if facts.purpose.id
 
+# The revision named has begun and not ended, and the one that follows it, if any, has not begun but
+# for the time in which whoever asks may not have heard of it.
 default valid_purpose := false
 
 valid_purpose if {
 	facts.past(facts.purpose.valid_from)
 	not_ended(facts.purpose.valid_until)
+	facts.not_followed(facts.purpose, data.datwat.catalogue.grace_seconds)
 }
 
 not_ended(null)

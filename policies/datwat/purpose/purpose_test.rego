@@ -177,8 +177,38 @@ test_the_resident_has_a_purpose_of_their_own if {
 	not purpose.valid_purpose with input as late with data.datwat.catalogue as fixture.catalogue
 }
 
+followed := fixture.revised([
+	object.union(fixture.help, {"until_at": fixture.question.now}),
+	object.union(fixture.help, {"digest": "d3", "valid_from": fixture.question.now}),
+])
+
+# The revision that is followed may be named for two minutes more, the one that follows from its start.
+test_a_revision_holds_until_the_next_one_is_known if {
+	known := ["2026-03-02T08:59:59Z", "2026-03-02T09:00:00Z", "2026-03-02T09:01:59Z"]
+	every now in known {
+		purpose.valid_purpose with input as fixture.asked({"now": now}) with data.datwat.catalogue as followed
+	}
+	late := fixture.asked({"now": "2026-03-02T09:02:00Z"})
+	not purpose.valid_purpose with input as late with data.datwat.catalogue as followed
+	purpose.known_purpose with input as late with data.datwat.catalogue as followed
+	next := fixture.asked({"purpose_digest": "d3"})
+	purpose.valid_purpose with input as next with data.datwat.catalogue as followed
+	early := object.union(next, {"now": "2026-03-02T08:59:59Z"})
+	not purpose.valid_purpose with input as early with data.datwat.catalogue as followed
+}
+
+# No longer than its own end, followed or not; and not at all where nothing says when it is followed.
+test_there_is_no_grace_after_an_own_end if {
+	ended := {"valid_until": fixture.question.now, "until_at": fixture.question.now}
+	not purpose.valid_purpose with input as fixture.question with data.datwat.catalogue as fixture.changed(ended)
+	unclear := fixture.changed({"until_at": "soon"})
+	not purpose.valid_purpose with input as fixture.question with data.datwat.catalogue as unclear
+	graceless := object.remove(followed, {"grace_seconds"})
+	not purpose.valid_purpose with input as fixture.question with data.datwat.catalogue as graceless
+}
+
 test_a_purpose_that_allows_enforcement if {
-	free := object.union(fixture.catalogue, {"purposes": {"help": {"not_for": []}}})
+	free := fixture.changed({"not_for": []})
 	asked := fixture.asked({"requester": {"enforcement": true}})
 	purpose.not_for_enforcement with input as asked with data.datwat.catalogue as free
 }

@@ -68,7 +68,7 @@ async def test_a_purpose_that_no_bundle_has_is_refused(world: World) -> None:
 
 async def test_a_newer_bundle_is_fetched_where_the_purpose_is_unknown(world: World) -> None:
     data = catalogue()
-    data["purposes"]["help"]["digest"] = "9" * 64
+    data["purposes"]["help"]["revisions"][0]["digest"] = "9" * 64
     archive, signature = build_signed_bundle(world.folder, data, seq=2)
     with serve({"/v1/bundle": archive, "/v1/bundle/signature": signature}) as url:
         use_broker(world, url)
@@ -78,7 +78,7 @@ async def test_a_newer_bundle_is_fetched_where_the_purpose_is_unknown(world: Wor
 
 async def test_an_unsigned_bundle_brings_no_purpose(world: World) -> None:
     data = catalogue()
-    data["purposes"]["help"]["digest"] = "9" * 64
+    data["purposes"]["help"]["revisions"][0]["digest"] = "9" * 64
     archive, _ = build_signed_bundle(world.folder, data, seq=2)
     _, other = build_signed_bundle(world.folder, catalogue(), seq=2)
     with serve({"/v1/bundle": archive, "/v1/bundle/signature": other}) as url:
@@ -89,8 +89,8 @@ async def test_an_unsigned_bundle_brings_no_purpose(world: World) -> None:
 
 async def test_a_purpose_not_in_force_is_refused(world: World) -> None:
     data = catalogue()
-    data["purposes"]["help"]["digest"] = "9" * 64
-    data["purposes"]["help"]["valid_from"] = "2999-01-01T00:00:00Z"
+    data["purposes"]["help"]["revisions"][0]["digest"] = "9" * 64
+    data["purposes"]["help"]["revisions"][0]["valid_from"] = "2999-01-01T00:00:00Z"
     archive, signature = build_signed_bundle(world.folder, data, seq=2)
     with serve({"/v1/bundle": archive, "/v1/bundle/signature": signature}) as url:
         use_broker(world, url)

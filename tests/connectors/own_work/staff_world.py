@@ -18,9 +18,9 @@ from playwright.async_api import Page
 
 from connectors.client import requests as rq
 from connectors.client.http import ConnectorClient
-from connectors.settings import STAFF_SECRET_NAME
 from datwat.party.settings import change_settings, write_secret
 from datwat.protocol.acts import Conversation, Handler, OccasionStatement, Professional
+from datwat.web.staff import STAFF_SECRET_NAME
 from demo.covenant import find_ports
 from tests.connectors.client.bsns import BSNS
 from tests.connectors.client.own_system import OwnSystem

@@ -14,7 +14,7 @@ from connectors.client.requests import BsnRecord
 from connectors.client.results import ReleaseResult, ShownPointer
 from connectors.pages.drafts import Drafts
 from connectors.pages.question import Person, Wanted
-from connectors.pages.staff import Staff, build_entrance, build_options, read_professional
+from connectors.pages.staff import Staff, build_entrance, read_professional
 from connectors.settings import ConnectorSettings
 from datwat.party.problems import NotFoundError
 from datwat.party.settings import SettingsError, load_settings, write_settings
@@ -23,6 +23,7 @@ from datwat.protocol.answers import Weighing
 from datwat.protocol.catalogue import EdgeView
 from datwat.web.problems import LoginRefusedError
 from datwat.web.sessions import Sessions
+from datwat.web.staff_login import build_options
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ID = "00000099000000001000:social-team"

@@ -41,7 +41,7 @@ products:
       totaal_schuld: {read: bd, bands: [{below: 100, band: laag}, {band: hoog}]}
 """
 VIEW = CatalogueView.model_validate_json(encode_canonical(catalogue()))
-BUNDLE = Bundle("r", 1, "0" * 64, b"", {}, {}, VIEW)
+BUNDLE = Bundle("r", 1, "0" * 64, b"", {}, {}, {}, VIEW)
 
 
 def test_what_fits_has_no_findings(tmp_path: Path) -> None:

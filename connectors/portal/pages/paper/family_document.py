@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.portal.pages.paper.framing import Setting, build_document, build_help
-from connectors.portal.pages.paper.parts import Document, Fact, Part, Sheet, Table
 from datwat.protocol.acts import Contact
 from datwat.protocol.own_affairs import OwnInvolvement, OwnInvolvements, PastInvolvement
 from datwat.web.i18n import mark
+from datwat.web.paper.parts import Document, Fact, Part, Sheet, Table
 
 _PAST_HEADS: Final = (
     mark("Organisation"), mark("Kind of help"), mark("From"), mark("Until"), mark("How it ended"),

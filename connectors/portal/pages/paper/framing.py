@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.portal.pages.paper.parts import Document, Part
 from connectors.portal.pages.words import Words
 from datwat.protocol.bundle import Bundle
 from datwat.web.i18n import Code, Speech, mark
 from datwat.web.pages import Pages
+from datwat.web.paper.parts import Document, Part
 from datwat.web.theme import Helper, ThemeTexts
 
 NOT_HERE = (

@@ -21,11 +21,11 @@ from connectors.portal.pages.paper.framing import (
     build_not_here,
 )
 from connectors.portal.pages.paper.gathering import OwnLog
-from connectors.portal.pages.paper.parts import Document, Fact, Part, Result, Shape, Sheet, Table
 from datwat.protocol.access_log import AccessCard
 from datwat.protocol.messages import BLADES
 from datwat.web.dates import find_day
 from datwat.web.i18n import mark
+from datwat.web.paper.parts import Document, Fact, Part, Result, Shape, Sheet, Table
 
 _SHAPES: Final[Mapping[str, Shape]] = {
     "shared": "shared",

@@ -1,0 +1,94 @@
+"""The table of decisions on stated facts (port: `broker.exchange.access.DecisionLog`).
+
+Rules: a row is sealed, bound to its number, and chained to the row before by an HMAC under a key of
+its own, so that one that was taken out, put in or changed shows; the oldest rows end, so that the
+chain begins where the oldest kept one is. Only the log's writer appends, one after another.
+Source: Authorization Decision Log 0.0.1 (append-only, hash-chained, no sampling).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, insert, select
+
+from broker.adapters.other_tables import DecisionRecord
+from broker.adapters.tables import table_of
+from broker.exchange.access import ChainCheck, LoggedDecision
+from datwat.protocol.sealing import UnsealError, build_cipher, derive_key, seal, unseal
+
+_T = table_of(DecisionRecord)
+_NEWEST = select(_T.c.number, _T.c.chained).order_by(_T.c.number.desc()).limit(1)
+_ALL = select(_T.c.number, _T.c.chained, _T.c.sealed).order_by(_T.c.number)
+_COUNT = select(func.count()).select_from(_T)
+_INSERT = insert(_T)
+_AT_ONCE = 500
+_BEGIN = bytes(32)
+
+
+class SqlDecisionLog:
+    """Decisions in the broker's database."""
+
+    def __init__(self, row_key: bytes) -> None:
+        """Derive what seals and what chains from the broker's row key (32 bytes)."""
+        self._cipher = build_cipher(derive_key(row_key, b"decision-log"))
+        self._chain_key = derive_key(row_key, b"decision-log-chain")
+
+    def write(self, conn: Connection, decisions: Sequence[LoggedDecision]) -> None:
+        """Append decisions in the caller's transaction, which no other appends beside."""
+        row = conn.execute(_NEWEST).first()
+        number, chained = (row.number, bytes(row.chained)) if row else (0, _BEGIN)
+        for decision in decisions:
+            number += 1
+            sealed = seal(self._cipher, decision.to_json(), _build_aad(number))
+            chained = self._chain(chained, number, sealed)
+            values = {
+                "number": number,
+                "until_at": decision.until_at,
+                "chained": chained,
+                "sealed": sealed,
+            }
+            conn.execute(_INSERT, values)
+
+    def count(self, conn: Connection) -> int:
+        """Return how many are kept."""
+        return int(conn.execute(_COUNT).scalar() or 0)
+
+    def check(self, conn: Connection) -> ChainCheck:
+        """Walk along everything that is kept: numbers without a gap, links, and what opens."""
+        count, first, last, chained = 0, None, None, None
+        for row in conn.execute(_ALL).yield_per(_AT_ONCE):
+            sealed = bytes(row.sealed)
+            follows = last is None or row.number == last + 1
+            linked = chained is None or hmac.compare_digest(
+                self._chain(chained, row.number, sealed), bytes(row.chained)
+            )
+            if not (follows and linked and self._opens(row.number, sealed)):
+                return ChainCheck(count, first, last, row.number)
+            count, last, chained = count + 1, row.number, bytes(row.chained)
+            first = first or row.number
+        return ChainCheck(count, first, last, None)
+
+    def read(self, conn: Connection) -> list[bytes]:
+        """Return every record that is kept, oldest first, as JSON; raise UnsealError."""
+        return [
+            unseal(self._cipher, bytes(row.sealed), _build_aad(row.number))
+            for row in conn.execute(_ALL)
+        ]
+
+    def _chain(self, before: bytes, number: int, sealed: bytes) -> bytes:
+        link = before + number.to_bytes(8, "big") + hashlib.sha256(sealed).digest()
+        return hmac.digest(self._chain_key, link, "sha256")
+
+    def _opens(self, number: int, sealed: bytes) -> bool:
+        try:
+            unseal(self._cipher, sealed, _build_aad(number))
+        except UnsealError:
+            return False
+        return True
+
+
+def _build_aad(number: int) -> bytes:
+    return b"decision_log\0" + number.to_bytes(8, "big")

@@ -1,0 +1,234 @@
+"""What officers do with purposes by command, while the broker runs: the same acts as on its pages.
+
+Rules: who acts follows from the named token; the register of roles still decides. Nothing here
+names a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, Field, ValidationError
+
+from broker.policy.approving import build_statement
+from broker.policy.asked import DraftAsked, RollBackAsked, WithdrawalAsked
+from broker.policy.sealed_keys import LONGEST_PASSPHRASE
+from broker.purposes.drafts import SourceText
+from broker.purposes.life import build_approval
+from broker.purposes.life_errors import ProposalStaleError
+from broker.purposes.roles import Acting, Role
+from broker.wiring import Broker
+from datwat.party.admin import Command, Holder, RoleCommand
+from datwat.party.problems import InputInvalidError
+from datwat.protocol.catalogue import Language
+from datwat.protocol.purpose_approval import ApprovalSignatures
+from datwat.protocol.values import FormError, Slug, Value, encode_bytes, encode_moment
+
+AskedT = TypeVar("AskedT", bound=BaseModel)
+HexId = r"^[0-9a-f]{32}$"
+
+
+class OneAsked(Value):
+    """A draft or proposal by its id."""
+
+    id: str = Field(pattern=HexId)
+    language: Language = "nl"
+
+
+class LanguageAsked(Value):
+    """A list in a language; of one purpose where it is named."""
+
+    language: Language = "nl"
+    purpose: Slug | None = None
+
+
+class TextAsked(Value):
+    """A draft that is looked at and not kept."""
+
+    text: SourceText = Field(repr=False)
+    cases: SourceText = Field(default="", repr=False)
+    language: Language = "nl"
+
+
+class ApproveAsked(OneAsked):
+    """An approval: signatures that were made elsewhere, or the passphrase of a sealed key."""
+
+    signatures: ApprovalSignatures | None = None
+    passphrase: str | None = Field(default=None, max_length=LONGEST_PASSPHRASE, repr=False)
+
+
+def build_acting(holder: Holder) -> Acting:
+    """Return who acts by a token; the home's own claims no role but `operator`."""
+    try:
+        return Acting(holder.staff, frozenset({Role.parse(f"{holder.organisation}:{holder.role}")}))
+    except FormError:
+        return Acting(holder.staff, frozenset())
+
+
+def build_authoring_commands(broker: Broker) -> dict[str, Command]:
+    """Return the commands of the life of a purpose."""
+    return {**_build_reads(broker), **_build_draft_acts(broker), **_build_proposal_acts(broker)}
+
+
+def _build_reads(broker: Broker) -> dict[str, Command]:
+    async def preview(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
+        asked = read_asked(TextAsked, members)
+        look = broker.authoring.preview
+        found = await asyncio.to_thread(look, asked.text, asked.cases, asked.language)
+        return to_members(found)
+
+    async def purposes(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
+        asked = read_asked(LanguageAsked, members)
+        found = await asyncio.to_thread(broker.authoring.list_purposes, asked.language)
+        return {"purposes": [to_members(one) for one in found]}
+
+    async def calendar(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
+        asked = read_asked(LanguageAsked, members)
+        found = await asyncio.to_thread(broker.authoring.calendar, asked.language)
+        return {"calendar": [to_members(one) for one in found]}
+
+    async def history(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
+        asked = read_asked(LanguageAsked, members)
+        found = await asyncio.to_thread(broker.authoring.history, asked.purpose, asked.language)
+        return {"publications": [to_members(one) for one in found]}
+
+    return {
+        "purpose_preview": RoleCommand(preview),
+        "purpose_list": RoleCommand(purposes),
+        "purpose_calendar": RoleCommand(calendar),
+        "purpose_history": RoleCommand(history),
+    }
+
+
+def _build_draft_acts(broker: Broker) -> dict[str, Command]:
+    async def drafts(_members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        found = await asyncio.to_thread(broker.authoring.list_drafts, build_acting(holder))
+        return {"drafts": [to_members(one) for one in found]}
+
+    async def begin(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
+        asked = read_asked(LanguageAsked, members)
+        purpose = asked.purpose or ""
+        text, cases, digest = await asyncio.to_thread(broker.authoring.begin_draft, purpose)
+        return {"text": text, "cases": cases, "base_digest": digest}
+
+    async def show(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked, acting = read_asked(OneAsked, members), build_acting(holder)
+        look = broker.authoring.show_draft
+        return to_members(await asyncio.to_thread(look, acting, asked.id, asked.language))
+
+    async def save(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked = read_asked(DraftAsked, members)
+        return to_members(await broker.authoring.save_draft(build_acting(holder), asked))
+
+    async def drop(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked = read_asked(OneAsked, members)
+        await broker.authoring.drop_draft(build_acting(holder), asked.id)
+        return {"id": asked.id, "dropped": True}
+
+    async def propose(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked = read_asked(OneAsked, members)
+        return to_members(await broker.authoring.propose(build_acting(holder), asked.id))
+
+    return {
+        "purpose_drafts": RoleCommand(drafts),
+        "purpose_begin": RoleCommand(begin),
+        "purpose_draft": RoleCommand(show),
+        "purpose_save": RoleCommand(save),
+        "purpose_drop": RoleCommand(drop),
+        "purpose_propose": RoleCommand(propose),
+    }
+
+
+def _build_proposal_acts(broker: Broker) -> dict[str, Command]:
+    async def proposals(_members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
+        found = await asyncio.to_thread(broker.authoring.list_proposals)
+        return {"proposals": [to_members(one) for one in found]}
+
+    async def show(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked, acting = read_asked(OneAsked, members), build_acting(holder)
+        look = broker.authoring.show_proposal
+        return to_members(await asyncio.to_thread(look, acting, asked.id, asked.language))
+
+    async def to_sign(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked, acting = read_asked(OneAsked, members), build_acting(holder)
+        approving, ports = broker.authoring.approving, broker.authoring.ports
+        base, document = ports.read_bundle(), ports.read_document()
+        found = await asyncio.to_thread(approving.read_to_sign, acting, asked.id)
+        if found.row.base_bundle_digest != base.digest:
+            raise ProposalStaleError  # something was published in between
+        return {
+            "approval": build_approval(found.row).model_dump(mode="json"),
+            "statement": build_statement(found.row).model_dump(mode="json"),
+            "archive": encode_bytes(found.archive),
+            "base_archive": encode_bytes(base.archive),
+            "base_document": encode_bytes(document),
+            "to_seq": found.row.words.to_seq,
+            "earlier": None if found.earlier is None else encode_bytes(found.earlier),
+            "text_nl": found.row.words.text_nl,
+            "text_en": found.row.words.text_en,
+            "changes_nl": list(found.row.words.changes_nl),
+            "changes_en": list(found.row.words.changes_en),
+        }
+
+    async def approve(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked, acting = read_asked(ApproveAsked, members), build_acting(holder)
+        authoring = broker.authoring
+        if asked.signatures is not None:
+            return to_members(await authoring.approve(acting, asked.id, asked.signatures))
+        passphrase = asked.passphrase or ""
+        return to_members(await authoring.approve_sealed(acting, asked.id, passphrase))
+
+    async def take_back(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked = read_asked(OneAsked, members)
+        await broker.authoring.take_back(build_acting(holder), asked.id)
+        return {"id": asked.id, "taken_back": True}
+
+    async def withdraw(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked = read_asked(WithdrawalAsked, members)
+        found = await broker.authoring.propose_withdrawal(build_acting(holder), asked)
+        return to_members(found)
+
+    async def roll_back(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked = read_asked(RollBackAsked, members)
+        return to_members(await broker.authoring.propose_roll_back(build_acting(holder), asked))
+
+    return {
+        "purpose_proposals": RoleCommand(proposals),
+        "purpose_proposal": RoleCommand(show),
+        "purpose_to_sign": RoleCommand(to_sign),
+        "purpose_approve": RoleCommand(approve),
+        "purpose_take_back": RoleCommand(take_back),
+        "purpose_withdraw": RoleCommand(withdraw),
+        "purpose_roll_back": RoleCommand(roll_back),
+    }
+
+
+def read_asked(model: type[AskedT], members: dict[str, Any]) -> AskedT:
+    """Return what is asked; raise InputInvalidError where a member is wrong."""
+    try:
+        return model.model_validate_json(orjson.dumps(members))
+    except ValidationError as error:
+        raise InputInvalidError.from_validation(error) from None
+
+
+def to_members(shown: object) -> dict[str, Any]:
+    """Return a dataclass of plain values as JSON values."""
+    found: dict[str, Any] = _to_json(shown)
+    return found
+
+
+def _to_json(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if is_dataclass(value):
+        return {one.name: _to_json(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, datetime):
+        return encode_moment(value)
+    if isinstance(value, Mapping):
+        return {key: _to_json(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(member) for member in value]
+    return value

@@ -1,0 +1,88 @@
+"""Who runs an officer's command: by a named token and the register of roles, or the home's own.
+
+Rules: a named token says who acts and the register, read at that moment, whether they hold a role
+that the command asks for; the home's own token is the administrator's, who names the person and the
+role in which they act, as what they do is written down with that role.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from broker.authoring_commands import build_acting
+from broker.purposes.roles import RoleMissingError, RoleName
+from broker.wiring import Broker
+from datwat.party.admin import Command, Holder, RoleCommand
+from datwat.party.problems import InputInvalidError
+from datwat.protocol.acts import Professional
+from datwat.protocol.values import derive_staff_id
+
+ANSWERERS: Final[tuple[RoleName, ...]] = ("reviewer",)
+READERS: Final[tuple[RoleName, ...]] = ("reviewer", "auditor", "data_protection_officer")
+_ROLE: Final = "privacyfunctionaris"
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who acts, as far as it was said: the staff id and the role that the resident reads.
+
+    `is_named`: a token of their own says so.
+    """
+
+    staff: str = field(repr=False)
+    role: str
+    is_named: bool = False
+
+    def require_professional(self) -> Professional:
+        """Return them as who decides; raise InputInvalidError where they were not named."""
+        try:
+            return Professional(id=derive_staff_id(self.staff), role=self.role)
+        except ValidationError as error:
+            raise InputInvalidError.from_validation(error) from None
+
+
+Run = Callable[[dict[str, Any], Who], Awaitable[dict[str, Any]]]
+
+
+class OfficerCommands:
+    """Makes commands that ask for a role; touches nothing of the broker before one runs."""
+
+    def __init__(self, broker: Broker) -> None:
+        """Keep the broker, whose register is read for each command."""
+        self._broker = broker
+
+    def build(self, run: Run, roles: tuple[RoleName, ...]) -> Command:
+        """Return the command that does `run` for who holds one of `roles`."""
+
+        async def do(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+            return await run(members, await self._find_who(members, holder, roles))
+
+        return RoleCommand(do)
+
+    async def _find_who(
+        self, members: dict[str, Any], holder: Holder, roles: tuple[RoleName, ...]
+    ) -> Who:
+        """Return who acts; raise RoleMissingError."""
+        if not holder.organisation:  # the home's own token
+            return Who(str(members.get("by", "")), str(members.get("role", "")))
+        acting, register = build_acting(holder), self._broker.role_register
+        await asyncio.to_thread(register.require, acting, *roles)
+        return Who(acting.staff, str(members.get("role") or _ROLE), is_named=True)
+
+    async def require_second(
+        self, who: Who, staff: str | None, roles: tuple[RoleName, ...] = ANSWERERS
+    ) -> None:
+        """Raise RoleMissingError where a named token states a second person without one of `roles`.
+
+        The administrator, with the home's own token, answers for both names.
+        """
+        if not who.is_named or staff is None:
+            return
+        held = await asyncio.to_thread(self._broker.role_register.find_roles, staff)
+        if not any(role.name in roles for role in held):
+            raise RoleMissingError

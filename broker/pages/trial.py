@@ -1,0 +1,198 @@
+"""Trying a draft: its cases, what no case would notice, and what the past would have been.
+
+Rule: nothing of a trial runs where partners are answered; what takes long goes on while the page is
+closed, and is found again by the digest of what was tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from broker.pages.desk import OfficerDesk
+from broker.pages.drafts import LIMITS, FaultView
+from broker.pages.drafts import PATH as DRAFTS
+from broker.pages.fault_words import attempt, say_error, say_fault, say_place
+from broker.pages.officer import Officer
+from broker.pages.trial_views import TrialWords
+from broker.policy.asked import DraftAsked
+from broker.policy.draft_reading import DraftRead, read_draft
+from broker.policy.shown import DraftShown
+from broker.policy.trial import CasesResult
+from broker.purposes.life_errors import DraftInvalidError
+from broker.purposes.models import derive_digest
+from broker.purposes.naming import Namer
+from broker.purposes.roles import RoleName
+from datwat.party.errors import PartyError
+from datwat.web.forms import Form
+from datwat.web.i18n import mark
+from datwat.web.site import Site, Visit
+
+READERS: Final[tuple[RoleName, ...]] = (
+    "author",
+    "approver",
+    "reviewer",
+    "auditor",
+    "data_protection_officer",
+)
+_KEPT: Final = "trial"
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A draft as it was read, or what is wrong with it."""
+
+    shown: DraftShown
+    read: DraftRead | None
+    faults: tuple[FaultView, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return derive_digest(self.read.purpose) if self.read is not None else ""
+
+
+class _Trial:
+    def __init__(self, desk: OfficerDesk) -> None:
+        self._desk = desk
+
+    async def show(self, visit: Visit[Officer]) -> Response:
+        """Show what was tried, and how far what runs is."""
+        await self._desk.roles.require_role(visit, *READERS)
+        tried = await self._read(visit)
+        form = visit.new_form()
+        if not form.values:
+            form.values = {"cases": (tried.shown.cases,)}
+        return await self._show(visit, form, tried)
+
+    async def act(self, visit: Visit[Officer], form: Form) -> Response:
+        """Save the cases, try them, begin the mutation check or a replay."""
+        role = await self._desk.roles.require_role(visit, "author")
+        tried = await self._read(visit)
+        what = form.value("do")
+        if what == "cases":
+            kept = await attempt(form, visit, "cases", self._keep_cases(visit, form, tried))
+            if kept is None:
+                return await self._show(visit, form, tried)
+            tried = await self._read(visit)
+        if tried.read is not None:
+            await attempt(form, visit, "all", self._begin(visit, what, tried, tried.read))
+        if form.errors:
+            return await self._show(visit, form, tried)
+        del role
+        return visit.redirect(f"{DRAFTS}/{tried.shown.line.id}/trial")
+
+    async def sign_off(self, visit: Visit[Officer], form: Form) -> Response:
+        """Say that what would newly be allowed is meant."""
+        role = await self._desk.roles.require_role(visit, "approver", "reviewer")
+        tried = await self._read(visit)
+        if form.value("meant") != "yes":
+            form.refuse("meant", visit.say(mark("Say that you looked at what is newly allowed.")))
+            return await self._show(visit, form, tried)
+        found = await asyncio.to_thread(self._desk.replays.find_replay, None, tried.digest)
+        if found is not None:
+            signing = self._desk.replays.sign_off(found.number, role)
+            await attempt(form, visit, "meant", signing)
+        if form.errors:
+            return await self._show(visit, form, tried)
+        return visit.redirect(
+            f"{DRAFTS}/{tried.shown.line.id}/trial",
+            notice=visit.say(mark("You signed off what is newly allowed. It is in the log.")),
+        )
+
+    async def _begin(
+        self, visit: Visit[Officer], what: str, tried: _Tried, read: DraftRead
+    ) -> None:
+        replays = self._desk.replays
+        found = await asyncio.to_thread(replays.find_replay, None, tried.digest)
+        match what:
+            case "cases":
+                result = await self._desk.trials.try_cases(read.purpose, read.cases)
+                visit.session.held.kept[_KEPT] = (tried.digest, result)
+            case "mutate":
+                self._desk.trials.mutate(read.purpose, read.cases)
+            case "replay":
+                await replays.start_replay(read.purpose)
+            case "stop" if found is not None:
+                await replays.stop_replay(found.number)
+            case "resume" if found is not None:
+                await replays.resume_replay(found.number)
+
+    async def _keep_cases(self, visit: Visit[Officer], form: Form, tried: _Tried) -> DraftShown:
+        shown = tried.shown
+        asked = DraftAsked(
+            draft_id=shown.line.id,
+            text=shown.text,
+            cases=form.value("cases"),
+            base_digest=shown.base_digest,
+        )
+        return await self._desk.authoring.save_draft(visit.session.held.acting, asked)
+
+    async def _read(self, visit: Visit[Officer]) -> _Tried:
+        shown = await asyncio.to_thread(
+            self._desk.authoring.show_draft,
+            visit.session.held.acting,
+            visit.request.path_params["id"],
+            visit.speech.code,
+        )
+        ground = await self._desk.grounds.fetch()
+        try:
+            read = await asyncio.to_thread(read_draft, shown.text, shown.cases, ground, visit.now)
+        except DraftInvalidError as error:
+            faults = tuple(
+                FaultView(
+                    say_fault(visit, one.sentence), say_place(visit, one.place or one.member), ""
+                )
+                for one in error.faults
+            )
+            return _Tried(shown, None, faults)
+        except PartyError as error:
+            return _Tried(shown, None, (FaultView(say_error(visit, error), "", ""),))
+        return _Tried(shown, read)
+
+    async def _show(self, visit: Visit[Officer], form: Form, tried: _Tried) -> Response:
+        ground = await self._desk.grounds.fetch()
+        namer = Namer(ground.catalogue, ground.texts, visit.speech.code)
+        words, officer = TrialWords(namer, ground.texts, visit.say), visit.session.held
+        job = self._desk.trials.find_mutation(tried.digest) if tried.digest else None
+        replay = await asyncio.to_thread(self._desk.replays.find_replay, None, tried.digest or "-")
+        cases = _find_cases(officer, tried.digest)
+        context: dict[str, Any] = {
+            "form": form,
+            "signing": visit.new_form(),
+            "path": f"{DRAFTS}/{tried.shown.line.id}",
+            "purpose": tried.shown.line.purpose or "",
+            "faults": tried.faults,
+            "cases": words.view_cases(cases) if cases is not None else None,
+            "mutation": words.view_mutation(job) if job is not None else None,
+            "replay": words.view_replay(replay) if replay is not None else None,
+            "is_running": (job is not None and job.state == "running")
+            or (replay is not None and replay.state == "running"),
+            "may_change": tried.shown.line.is_mine and officer.has("author"),
+            "may_sign_off": officer.has("approver", "reviewer"),
+        }
+        if form.errors:
+            return visit.render_refused("trial.html", context)
+        return visit.render("trial.html", context)
+
+
+def _find_cases(officer: Officer, digest: str) -> CasesResult | None:
+    """Return how the cases of this very draft came out in this session."""
+    match officer.kept.get(_KEPT):
+        case (str() as tried, CasesResult() as result) if tried == digest:
+            return result
+    return None
+
+
+def build_routes(site: Site[Officer], desk: OfficerDesk) -> tuple[Route, ...]:
+    """Return the routes of this screen."""
+    screen = _Trial(desk)
+    path = f"{DRAFTS}/{{id}}/trial"
+    return (
+        site.get(path, screen.show),
+        site.post(path, screen.act, limits=LIMITS),
+        site.post(f"{path}/sign-off", screen.sign_off),
+    )

@@ -1,0 +1,68 @@
+"""The process of one replay: `python -m broker.replay_process HOME NUMBER`.
+
+Rules: it dies with its parent; it says nothing of what it reads, in no line and no error; one that
+fails says why by a code, and the replay is `failed` and can be begun again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from pathlib import Path
+
+from broker.adapters.database import open_engine
+from broker.adapters.kek_file import FileKek
+from broker.adapters.opa_process import find_opa
+from broker.adapters.replay_inputs import ReplayInputs
+from broker.adapters.replay_store import SqlReplays
+from broker.replay_run import ReplayRun
+from broker.settings import BrokerSettings
+from datwat.party.settings import load_settings, read_secret
+from datwat.protocol.errors import DatwatError
+
+KEK_NAME = "kek.json"
+ROW_KEY_NAME = "row.key"
+_OBJECTS = 200_000
+
+
+async def run_replay(home: Path, number: int) -> bool:
+    """Go on with a replay of this home; return whether it is done.
+
+    Raises what the database, OPA or the key store say.
+    """
+    settings = load_settings(BrokerSettings, home)
+    engine = open_engine(settings.database)
+    replays = SqlReplays(engine, read_secret(home, ROW_KEY_NAME))
+    task = replays.take(number)
+    if task is None:
+        return False
+    kek = home / "secrets" / KEK_NAME
+    try:
+        run = ReplayRun(task, replays, ReplayInputs(engine, lambda: FileKek.open(kek)))
+        return await run.run(await find_opa())
+    except Exception:
+        replays.set_state(number, ("running",), "failed")
+        raise
+    finally:
+        engine.dispose()
+
+
+def main(arguments: list[str]) -> int:
+    """Run the replay named; exit 1 where it failed."""
+    # What is read is trees of JSON, without cycles: looking for those would cost more than reading.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS, 50, 50)
+    try:
+        asyncio.run(run_replay(Path(arguments[0]), int(arguments[1])))
+    except DatwatError as error:
+        sys.stderr.write(f"{error.code}\n")
+        return 1
+    except Exception as error:  # noqa: BLE001 - its own words may hold what was read
+        sys.stderr.write(f"{type(error).__name__}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
