@@ -25,6 +25,7 @@ from tests.web.browser import (
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(400),
+    pytest.mark.xdist_group("broker-pages"),
     IN_BROWSER,
 ]
 

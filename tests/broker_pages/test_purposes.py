@@ -13,7 +13,12 @@ from datwat.web.dates import ZONE
 from tests.authoring.world import AUTHOR, BAKKER, OFFICER, PURPOSE, SECOND_AUTHOR, SMIT
 from tests.broker_pages.world import PASSPHRASE, PagesWorld, Visitor, read_form, words_of
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+# One worker for all of them: what the first ones publish is what the later ones look back at.
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(240),
+    pytest.mark.xdist_group("broker-pages"),
+]
 BSN = "999990007"
 
 

@@ -174,7 +174,7 @@ def test_a_party_that_ends_by_itself_is_named_and_its_log_is_kept(temporary: Pat
 
 
 def test_an_unknown_case_is_one_line(temporary: Path) -> None:
-    run = Run(temporary, "--case", "7")
+    run = Run(temporary, "--case", "8")
     _, wrong = run.process.communicate(timeout=60)
     assert run.process.returncode != 0
     assert wrong.strip() == "error: There is no case with this number: choose one of 1 to 7."

@@ -162,10 +162,10 @@ async def check_large_text(page: Page) -> None:
 
 
 async def check_paper(page: Page) -> None:
-    """Fail on a print without its heading, with the menu, or wider than the paper."""
+    """Fail on a print with the menu, wider than the paper, or without its heading (or its slip)."""
     await page.emulate_media(media="print")
     found = await find_overflow(page)
-    heading = await page.locator("h1").first.is_visible()
+    heading = await page.locator("h1, .slip").locator("visible=true").count() > 0
     menu = await page.locator("nav.nav").first.is_visible()
     await page.emulate_media(media="screen")
     assert (found, heading, menu) == ([], True, False), f"on paper: {found, heading, menu}"
