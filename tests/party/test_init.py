@@ -10,6 +10,7 @@ import pytest
 from datwat.cli import run
 
 SECRET = "tulip"
+_WHO = ("--by", "d.baas", "--role", "directeur", "--reason", "Het is nog niet veilig.")
 KEY_HOLDER = ("--id", "00000099000000002000:key-holder", "--name", "K", "--url", "http://a.example")
 COMMANDS = [
     ("broker", "status"),
@@ -180,7 +181,7 @@ def test_a_right_that_is_none_says_which_part(
 def test_a_moment_that_is_none_is_said_before_anybody_is_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = ["special", "renew", "1", "--home", str(tmp_path), "--until", "tomorrow"]
+    line = ["special", "renew", "1", "--home", str(tmp_path), "--until", "tomorrow", *_WHO]
     assert run(line) == 2
     said = capsys.readouterr().err
     assert "--until" in said
