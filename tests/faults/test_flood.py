@@ -42,7 +42,7 @@ async def test_a_flood_of_refusals_by_one_partner(
     asked: FaultCovenant,
     whole: bool,
 ) -> None:
-    count = 400 if whole else 24
+    count = 400 if whole else 48
     with Direct(asked, "social-team") as team, Direct(asked, "debt-counselling") as flooder:
         honest = _requests(_build(team, open_child(team, BSNS[9]), 2 * count))
         theirs = open_child(flooder, BSNS[10], must_see=False)
