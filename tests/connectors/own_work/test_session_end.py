@@ -7,6 +7,7 @@ holder and provider are the real ones.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from connectors.settings import ConnectorSettings
 from datwat.party import clock
 from datwat.party.settings import load_settings
 from datwat.web.sessions import IDLE
-from tests.connectors.own_work.staff_world import HIDDEN, WHY, StaffWorld
+from tests.connectors.own_work.staff_world import HIDDEN, WHY, StaffWorld, open_staff_world
 from tests.connectors.own_work.test_own_work import RECORDED, SPOKEN
 
 pytestmark = [
@@ -26,6 +27,13 @@ pytestmark = [
     pytest.mark.xdist_group("staff-pages"),
     pytest.mark.timeout(300),
 ]
+
+
+@pytest.fixture(scope="module")
+def staff_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StaffWorld]:
+    """Return a world of its own: a home is copied here, of which nobody else writes meanwhile."""
+    with open_staff_world(tmp_path_factory.mktemp("session-end")) as world:
+        yield world
 
 
 class Browser:
@@ -61,7 +69,7 @@ class Browser:
 async def test_what_was_typed_waits_and_is_recorded_once(
     staff_world: StaffWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    staff_world.open("E-1", 6)  # nobody else names this person, by another number
+    staff_world.open("E-1", 16)
     home, url = tmp_path / "home", staff_world.urls["social-team"]
     shutil.copytree(staff_world.covenant.partners["social-team"].home, home)
     async with AsyncExitStack() as stack:
