@@ -99,6 +99,16 @@ class ClientStore:
         rows = self._read(query.order_by(clients.c.known_at, clients.c.number).limit(1))
         return rows[0].number if rows else None
 
+    def find_first_number(self, number: str) -> str:
+        """Return the client number under which a person was first known here; acts name them by it.
+
+        The same number where it has no handle, or none of its own.
+        """
+        handle = select(clients.c.handle).where(clients.c.number == number).scalar_subquery()
+        query = select(clients.c.number).where(clients.c.handle == handle)
+        rows = self._read(query.order_by(clients.c.known_at, clients.c.number).limit(1))
+        return str(rows[0].number) if rows else number
+
     def keep_handles(self, handles: Mapping[str, bytes], now: datetime) -> None:
         """Keep the handle of each client number, as used now."""
         used = {"known_at": _seconds(now), "used_at": _seconds(now)}

@@ -141,7 +141,13 @@ async def read_work(occasion: OwnOccasion, desk: StaffDesk, words: Words) -> Wor
     recorded = desk.acts.list_on(held.reference, _RECORDED, origin)
     opens = opening.statement.opens if opening else None
     mates = [
-        _build_mate(place, await desk.find_person(number), opening, recorded, words)
+        _build_mate(
+            (place, desk.service.store.find_first_number(number)),
+            await desk.find_person(number),
+            opening,
+            recorded,
+            words,
+        )
         for place, number in enumerate(occasion.members)
     ]
     return Work(
@@ -165,17 +171,23 @@ def _find_term(acts: list[OwnAct]) -> datetime | None:
 
 
 def _build_mate(
-    place: int, person: Person, opening: OwnAct | None, recorded: list[OwnAct], words: Words
+    known: tuple[int, str],
+    person: Person,
+    opening: OwnAct | None,
+    recorded: list[OwnAct],
+    words: Words,
 ) -> Mate:
+    """Return a member at a place of the household, whom acts name by their first number here."""
+    place, first = known
     conversations = [
         one.stated.conversation
         for act in recorded
         if act.state == "answered"
         for one in act.persons
-        if one.client == person.number and one.stated.conversation is not None
+        if one.client == first and one.stated.conversation is not None
         if one.answer is not None and one.answer.weighing.permitted
     ]
-    named = _find_named(place, person, opening)
+    named = _find_named(first, opening)
     if named is not None and named.conversation is not None:
         conversations.append(named.conversation)
     told = [one for one in conversations if one.reaction != "not_told"]
@@ -191,13 +203,10 @@ def _build_mate(
     )
 
 
-def _find_named(place: int, person: Person, opening: OwnAct | None) -> PersonPart | None:
+def _find_named(first: str, opening: OwnAct | None) -> PersonPart | None:
     """Return how somebody was named at the opening; who was reported as wrong is not counted."""
     named = opening.persons if opening else ()
-    found = next((one.stated for one in named if one.client == person.number), None)
-    if found is None and place < len(named) and named[place].client is not None:
-        return named[place].stated  # under another number of the same person
-    return found
+    return next((one.stated for one in named if one.client == first), None)
 
 
 def read_mate(form: Form, visit: Visit[Staff], work: Work) -> Mate | None:

@@ -7,7 +7,6 @@ holder and provider are the real ones.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from connectors.settings import ConnectorSettings
 from datwat.party import clock
 from datwat.party.settings import load_settings
 from datwat.web.sessions import IDLE
-from tests.connectors.own_work.staff_world import HIDDEN, WHY, StaffWorld, open_staff_world
+from tests.connectors.own_work.staff_world import HIDDEN, WHY, StaffWorld
 from tests.connectors.own_work.test_own_work import RECORDED, SPOKEN
 
 pytestmark = [
@@ -27,13 +26,6 @@ pytestmark = [
     pytest.mark.xdist_group("staff-pages"),
     pytest.mark.timeout(300),
 ]
-
-
-@pytest.fixture(scope="module")
-def staff_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StaffWorld]:
-    """Return a world of its own: a home is copied here, of which nobody else writes meanwhile."""
-    with open_staff_world(tmp_path_factory.mktemp("session-end")) as world:
-        yield world
 
 
 class Browser:
