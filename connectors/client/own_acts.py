@@ -17,9 +17,9 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Engine, Row, Select, and_, select
 
-from connectors.client.store import read_moment
+from connectors.client.store import read_moment, select_first_number
 from connectors.gateway_tables import gateway_opened
-from connectors.tables import clients, evidence
+from connectors.tables import evidence
 from datwat.party.database import READ_ONLY
 from datwat.protocol.acts import ByHandle, PersonPart, Statement
 from datwat.protocol.answers import ActPart, AnswerPart, InquiryPart, ReleasePart
@@ -172,9 +172,7 @@ def _read_part(answered: PersonAnswer | None) -> AnswerPart | None:
 
 
 def _find_client(connection: Connection, handle: bytes) -> str | None:
-    query = select(clients.c.number).where(clients.c.handle == handle)
-    order = (clients.c.known_at, clients.c.number)
-    found: str | None = connection.execute(query.order_by(*order).limit(1)).scalar()
+    found: str | None = connection.execute(select_first_number(handle)).scalar()
     return found
 
 

@@ -12,7 +12,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, Table, and_, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    ScalarSelect,
+    Select,
+    Table,
+    and_,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connectors.client.outgoing import Sent
@@ -71,6 +83,12 @@ class Pending:
     context: Any
 
 
+def select_first_number(handle: bytes | ScalarSelect[Any]) -> Select[Any]:
+    """Return what reads the client number under which the person of a handle was first known."""
+    found = select(clients.c.number).where(clients.c.handle == handle)
+    return found.order_by(clients.c.known_at, clients.c.number).limit(1)
+
+
 class ClientStore:
     """The statements of the client over one engine; every method is one transaction."""
 
@@ -93,20 +111,13 @@ class ClientStore:
             rows += self._read(query.where(clients.c.used_at > used_since))
         return {row.number: row.handle for row in rows}
 
-    def find_client(self, handle: bytes) -> str | None:
-        """Return the client number under a handle; the first where there are several."""
-        query = select(clients.c.number).where(clients.c.handle == handle)
-        rows = self._read(query.order_by(clients.c.known_at, clients.c.number).limit(1))
-        return rows[0].number if rows else None
-
     def find_first_number(self, number: str) -> str:
         """Return the client number under which a person was first known here; acts name them by it.
 
         The same number where it has no handle, or none of its own.
         """
         handle = select(clients.c.handle).where(clients.c.number == number).scalar_subquery()
-        query = select(clients.c.number).where(clients.c.handle == handle)
-        rows = self._read(query.order_by(clients.c.known_at, clients.c.number).limit(1))
+        rows = self._read(select_first_number(handle))
         return str(rows[0].number) if rows else number
 
     def keep_handles(self, handles: Mapping[str, bytes], now: datetime) -> None:

@@ -189,8 +189,10 @@ def test_a_handle_is_used_for_a_year_and_found_by_for_five(own_engine: Engine) -
     store.keep_handles({"2": b"i" * 16}, _NOW + _DAY)
     assert set(store.find_handles(["1", "2"], _NOW + _YEAR - _DAY)) == {"1", "2"}
     assert set(store.find_handles(["1", "2"], _NOW + _YEAR)) == {"2"}
-    assert store.find_client(b"h" * 16) == "1"
+    store.keep_handles({"0": b"h" * 16}, _NOW + _DAY)
+    assert [store.find_first_number(number) for number in ("0", "1", "9")] == ["1", "1", "9"]
     assert purge_ended(own_engine, _NOW + _FIVE_YEARS) == {"clients": 1}
+    assert store.find_first_number("1") == "1"
 
 
 def test_a_handle_kept_before_counts_as_used_at_the_migration(own_engine: Engine) -> None:

@@ -60,6 +60,21 @@ def test_a_conversation_is_recorded_once_and_then_the_person_was_told(
         assert noor.read("/asked?what=all").count(RECORDED) == before + 1
 
 
+def test_somebody_known_by_two_numbers_is_one_person(staff_world: StaffWorld) -> None:
+    """Acts name them by the first one; what was told stands on the page of the other one too."""
+    for number in ("B-11", "B-12"):
+        staff_world.open(number, 6, told=False)
+    with as_staff(staff_world, "social-team", "noor") as noor:
+        path = noor.find("B-12")
+        form = noor.read_form(f"{path}/conversation")
+        fields = {"person": "0", **SPOKEN, "what": "Told under the second number."}
+        noor.send(f"{path}/conversation", form, **fields)
+        page = noor.read(path)
+        assert "Told under the second number." in page
+        assert "Not told yet" not in page
+        assert "Not told yet" in noor.read(noor.find("B-11"))
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
