@@ -15,9 +15,9 @@ from bench.figures import Figure
 from bench.purposes import measure_purposes
 from broker.adapters.database import open_engine
 from broker.adapters.replay_store import SqlReplays
+from broker.adapters.secrets import ROW_KEY_NAME
 from broker.policy.replay_result import ReplayPlan, ReplayResult
 from broker.purposes.models import Purpose, derive_digest
-from broker.replay_process import ROW_KEY_NAME
 from broker.settings import BrokerSettings
 from broker.trial_spawn import spawn
 from datwat.party import clock

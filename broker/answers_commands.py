@@ -9,46 +9,52 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from functools import cache
+from typing import Any, Literal
 
-import orjson
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from broker.answers_wiring import build_answer_desk, build_answers_port
 from broker.exchange.answering_blocks import Language
 from broker.exchange.answering_desk import OUTCOMES, Given
-from broker.exchange.answering_lists import LISTS, MOST_LISTED, Counts, Listed, filter_listed
-from broker.officers import ANSWERERS, READERS, OfficerCommands, Who
+from broker.exchange.answering_lists import (
+    LISTS,
+    MOST_LISTED,
+    Counts,
+    Listed,
+    ListName,
+    filter_listed,
+)
+from broker.officers import (
+    ANSWERERS,
+    READERS,
+    OfficerCommands,
+    SecondAsked,
+    Who,
+    read_asked,
+)
 from broker.pages.answers_letter import build_letter
 from broker.pages.answers_port import AnswersPort, build_params
 from broker.wiring import Broker
 from datwat.party.admin import Command
-from datwat.party.problems import InputInvalidError
-from datwat.protocol.acts import Professional
 from datwat.protocol.values import (
     Moment,
     PartyId,
     PlainText,
     ShortText,
     Slug,
-    StaffId,
     Value,
-    derive_staff_id,
     encode_bytes,
     encode_moment,
 )
 
-_ListName = Literal[
-    "objections", "questions", "disputes", "wrong_person", "special", "urgent", "desk",
-    "erasures", "tell",
-]  # fmt: skip
 _MOST_BLOCKS = 40
 
 
 class ListAsked(Value):
     """Which list, and what a filter leaves of it."""
 
-    list: _ListName
+    list: ListName
     partner: PartyId | None = None
     overdue: bool = False
 
@@ -56,7 +62,7 @@ class ListAsked(Value):
 class ItemAsked(Value):
     """One item of a list."""
 
-    list: _ListName
+    list: ListName
     number: ShortText
 
 
@@ -66,7 +72,7 @@ class LetterAsked(ItemAsked):
     language: Language = "nl"
 
 
-class AnswerGiven(ItemAsked):
+class AnswerGiven(ItemAsked, SecondAsked):
     """What is answered: the outcome, building blocks, own words, and who answers."""
 
     outcome: Slug
@@ -75,45 +81,30 @@ class AnswerGiven(ItemAsked):
     language: Language = "nl"
     text: PlainText = ""
     until_at: Moment | None = None
-    second_by: StaffId | None = None
-    second_role: ShortText | None = None
-
-
-_Asked = TypeVar("_Asked", bound=Value)
 
 
 def build_answers_commands(broker: Broker) -> dict[str, Command]:
     """Return the commands about the lists; built without touching the broker."""
-    held: list[AnswersPort] = []
-
-    def find_port() -> AnswersPort:
-        if not held:
-            held.append(build_answers_port(broker))
-        return held[0]
-
-    officers = OfficerCommands(broker)
+    find_port, officers = cache(lambda: build_answers_port(broker)), OfficerCommands(broker)
 
     async def answers_lists(_members: dict[str, Any], _who: Who) -> dict[str, Any]:
         counts = await asyncio.to_thread(find_port().desk.lists.count)
         return {"lists": [{"list": name, **_describe_counts(counts[name])} for name in LISTS]}
 
     async def answers_list(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        asked = _read(ListAsked, members)
+        asked = read_asked(ListAsked, members)
         lists = find_port().desk.lists
         found = await asyncio.to_thread(lists.list_waiting, asked.list, asked.partner)
         kept = filter_listed(found, overdue=asked.overdue)
         return {"list": [describe_listed(one) for one in kept], "most": MOST_LISTED}
 
     async def answers_show(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        asked, port = _read(ItemAsked, members), find_port()
+        asked, port = read_asked(ItemAsked, members), find_port()
         one = await asyncio.to_thread(port.desk.lists.require_item, asked.list, asked.number)
-        offered = port.blocks.list_for(asked.list, build_params(port, one, "nl"))
-        blocks = [{"code": block.code, **block.texts} for block in offered]
-        outcomes = list(OUTCOMES[asked.list])
-        return {**describe_listed(one), "text": one.text, "outcomes": outcomes, "blocks": blocks}
+        return _describe_whole(port, one)
 
     async def answers_answer(members: dict[str, Any], who: Who) -> dict[str, Any]:
-        asked, port = _read(AnswerGiven, members), find_port()
+        asked, port = read_asked(AnswerGiven, members), find_port()
         await officers.require_second(who, asked.second_by)
         one = await asyncio.to_thread(port.desk.lists.require_item, asked.list, asked.number)
         text = _compose(port, one, asked)
@@ -122,7 +113,7 @@ def build_answers_commands(broker: Broker) -> dict[str, Command]:
         return {"number": one.number, "text": text, "hard_words": hard, **came_of}
 
     async def answers_letter(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        asked, port = _read(LetterAsked, members), find_port()
+        asked, port = read_asked(LetterAsked, members), find_port()
         found = await asyncio.to_thread(port.desk.require_answered, asked.list, asked.number)
         if found.purpose is not None:
             found = replace(found, purpose=port.find_title(found.purpose, asked.language))
@@ -155,6 +146,14 @@ def describe_listed(one: Listed) -> dict[str, Any]:
     return {**{name: held for name, held in members.items() if held is not None}, **one.facts}
 
 
+def _describe_whole(port: AnswersPort, one: Listed) -> dict[str, Any]:
+    """Return an item with the resident's own words, and what can be answered."""
+    offered = port.blocks.list_for(one.list, build_params(port, one, "nl"))
+    blocks = [{"code": block.code, **block.texts} for block in offered]
+    outcomes = list(OUTCOMES[one.list])
+    return {**describe_listed(one), "text": one.text, "outcomes": outcomes, "blocks": blocks}
+
+
 def count_answers(broker: Broker) -> dict[str, Any]:
     """Return the lines of `status` about the lists: how each stands, and its reminders.
 
@@ -180,25 +179,11 @@ def _compose(port: AnswersPort, one: Listed, asked: AnswerGiven) -> str:
 
 
 def _build_given(asked: AnswerGiven, who: Who, text: str) -> Given:
-    second = None
-    if asked.second_by is not None and asked.second_role is not None:
-        second = Professional(id=asked.second_by, role=asked.second_role)
     return Given(
         by=who.require_professional(),
         outcome=asked.outcome,
         text=text,
         controller=asked.controller,
         until_at=asked.until_at,
-        second=second,
+        second=asked.second,
     )
-
-
-def _read(model: type[_Asked], members: dict[str, Any]) -> _Asked:
-    """Return what is asked; raise InputInvalidError where a member is wrong."""
-    stated = {name: held for name, held in members.items() if name not in {"by", "role"}}
-    if stated.get("second_by") is not None:
-        stated["second_by"] = derive_staff_id(str(stated["second_by"]))
-    try:
-        return model.model_validate_json(orjson.dumps(stated))
-    except ValidationError as error:
-        raise InputInvalidError.from_validation(error) from None

@@ -11,7 +11,6 @@ from broker.exchange.acts import name_party
 from broker.exchange.answering_blocks import Language, load_blocks
 from broker.exchange.answering_desk import AnswerDesk
 from broker.exchange.answering_plain import find_hard_words
-from broker.exchange.looking import Looks
 from broker.exchange.rooms import Rooms
 from broker.pages.answers_port import AnswersPort
 from broker.wiring import Broker, build_find_purpose
@@ -20,7 +19,7 @@ from datwat.protocol.texts import Texts
 from datwat.web.paper.printing import Printing
 
 
-class _Words:
+class Words:
     """How codes, purposes and partners are called now."""
 
     def __init__(self, broker: Broker) -> None:
@@ -58,15 +57,9 @@ def build_answer_desk(broker: Broker, rooms: Rooms | None = None) -> AnswerDesk:
     )
 
 
-def build_looks(broker: Broker) -> Looks:
-    """Return what writes down that somebody looks at an entry."""
-    party = Organisation(id=broker.settings.id, name=broker.settings.name)
-    return Looks(broker.rooms, broker.store, broker.openings, party)
-
-
 def build_answers_port(broker: Broker) -> AnswersPort:
     """Return what the answer pages work with, and the letters of the command too."""
-    words = _Words(broker)
+    words = Words(broker)
     return AnswersPort(
         desk=build_answer_desk(broker),
         blocks=load_blocks(),
@@ -76,5 +69,4 @@ def build_answers_port(broker: Broker) -> AnswersPort:
         name=words.name,
         find_hard_words=find_hard_words,
         press=Printing().build_pdf,
-        look=build_looks(broker).record_entry,
     )

@@ -90,7 +90,7 @@ def check(
 
     Nothing is kept.
     """
-    given = {"text": _read(text), "cases": _read(cases) if cases else ""}
+    given = {"text": read_text(text), "cases": read_text(cases) if cases else ""}
     found = _call(home, "purpose_preview", language=language.value, **given)
     if as_json:
         print_result(found, as_json=True)
@@ -113,7 +113,7 @@ def save(
     as_json: JsonOption = False,
 ) -> None:
     """Keep a draft at the broker, however unfinished."""
-    given = {"text": _read(text), "cases": _read(cases) if cases else ""}
+    given = {"text": read_text(text), "cases": read_text(cases) if cases else ""}
     found = _call(home, "purpose_save", draft_id=draft_id, base_digest=onto, **given)
     print_result({**found["line"], "base_digest": found["base_digest"]}, as_json=as_json)
 
@@ -287,7 +287,8 @@ def _ask_passphrase(*, confirm: bool) -> str:
     return asked
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a draft's file; raise DraftFileError."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

@@ -72,7 +72,12 @@ def build_acting(holder: Holder) -> Acting:
 
 def build_authoring_commands(broker: Broker) -> dict[str, Command]:
     """Return the commands of the life of a purpose."""
-    return {**_build_reads(broker), **_build_draft_acts(broker), **_build_proposal_acts(broker)}
+    return {
+        **_build_reads(broker),
+        **_build_draft_acts(broker),
+        **_build_proposal_acts(broker),
+        **_build_approval_acts(broker),
+    }
 
 
 def _build_reads(broker: Broker) -> dict[str, Command]:
@@ -154,6 +159,30 @@ def _build_proposal_acts(broker: Broker) -> dict[str, Command]:
         look = broker.authoring.show_proposal
         return to_members(await asyncio.to_thread(look, acting, asked.id, asked.language))
 
+    async def take_back(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked = read_asked(OneAsked, members)
+        await broker.authoring.take_back(build_acting(holder), asked.id)
+        return {"id": asked.id, "taken_back": True}
+
+    async def withdraw(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked = read_asked(WithdrawalAsked, members)
+        found = await broker.authoring.propose_withdrawal(build_acting(holder), asked)
+        return to_members(found)
+
+    async def roll_back(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        asked = read_asked(RollBackAsked, members)
+        return to_members(await broker.authoring.propose_roll_back(build_acting(holder), asked))
+
+    return {
+        "purpose_proposals": RoleCommand(proposals),
+        "purpose_proposal": RoleCommand(show),
+        "purpose_take_back": RoleCommand(take_back),
+        "purpose_withdraw": RoleCommand(withdraw),
+        "purpose_roll_back": RoleCommand(roll_back),
+    }
+
+
+def _build_approval_acts(broker: Broker) -> dict[str, Command]:
     async def to_sign(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
         asked, acting = read_asked(OneAsked, members), build_acting(holder)
         approving, ports = broker.authoring.approving, broker.authoring.ports
@@ -183,29 +212,7 @@ def _build_proposal_acts(broker: Broker) -> dict[str, Command]:
         passphrase = asked.passphrase or ""
         return to_members(await authoring.approve_sealed(acting, asked.id, passphrase))
 
-    async def take_back(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked = read_asked(OneAsked, members)
-        await broker.authoring.take_back(build_acting(holder), asked.id)
-        return {"id": asked.id, "taken_back": True}
-
-    async def withdraw(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked = read_asked(WithdrawalAsked, members)
-        found = await broker.authoring.propose_withdrawal(build_acting(holder), asked)
-        return to_members(found)
-
-    async def roll_back(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked = read_asked(RollBackAsked, members)
-        return to_members(await broker.authoring.propose_roll_back(build_acting(holder), asked))
-
-    return {
-        "purpose_proposals": RoleCommand(proposals),
-        "purpose_proposal": RoleCommand(show),
-        "purpose_to_sign": RoleCommand(to_sign),
-        "purpose_approve": RoleCommand(approve),
-        "purpose_take_back": RoleCommand(take_back),
-        "purpose_withdraw": RoleCommand(withdraw),
-        "purpose_roll_back": RoleCommand(roll_back),
-    }
+    return {"purpose_to_sign": RoleCommand(to_sign), "purpose_approve": RoleCommand(approve)}
 
 
 def read_asked(model: type[AskedT], members: dict[str, Any]) -> AskedT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +22,7 @@ from broker.policy.authoring import Authoring
 from broker.policy.authoring_ports import PolicyKeys, Ports
 from broker.policy.publication import PublicationError, find_publication, write_publication
 from broker.policy.sealed_keys import SealedKeys
+from broker.purposes.drafts import DraftRow
 from broker.purposes.role_register import RoleRegister
 from broker.replays import ReplayPorts, Replays
 from broker.settings import BrokerSettings
@@ -68,19 +69,26 @@ def open_officers(ground: OfficersGround, stack: AsyncExitStack) -> Officers:
     )
     trials = Trials(lambda: ground.following.here.bundle, ground.clock)
     stack.push_async_callback(trials.close)
+    store = SqlPurposes(sealer)
+
+    def list_drafts() -> Sequence[DraftRow]:
+        with ground.store.reading() as conn:
+            return store.list_drafts(conn, ground.clock())
+
     replays = Replays(
         ReplayPorts(
             home=ground.settings.home,
             replays=SqlReplays(ground.database, ground.row_key),
             read_bundle=lambda: ground.following.here.bundle,
             read_size=lambda: ground.log.size,
+            list_drafts=list_drafts,
             append=ground.log.append,
             clock=ground.clock,
         )
     )
     stack.push_async_callback(replays.close)
     ports = Ports(
-        store=SqlPurposes(sealer),
+        store=store,
         register=register,
         log=ground.log,
         reading=ground.store.reading,

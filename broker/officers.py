@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import orjson
 from pydantic import ValidationError
 
 from broker.authoring_commands import build_acting
@@ -20,11 +21,12 @@ from broker.wiring import Broker
 from datwat.party.admin import Command, Holder, RoleCommand
 from datwat.party.problems import InputInvalidError
 from datwat.protocol.acts import Professional
-from datwat.protocol.values import derive_staff_id
+from datwat.protocol.values import ShortText, StaffId, Value, derive_staff_id
 
 ANSWERERS: Final[tuple[RoleName, ...]] = ("reviewer",)
 READERS: Final[tuple[RoleName, ...]] = ("reviewer", "auditor", "data_protection_officer")
 _ROLE: Final = "privacyfunctionaris"
+_Asked = TypeVar("_Asked", bound=Value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,32 @@ class Who:
             raise InputInvalidError.from_validation(error) from None
 
 
+class SecondAsked(Value):
+    """Whom who acts names beside themselves, where two do it together."""
+
+    second_by: StaffId | None = None
+    second_role: ShortText | None = None
+
+    @property
+    def second(self) -> Professional | None:
+        """The second person; None unless both the id and the role were stated."""
+        if self.second_by is None or self.second_role is None:
+            return None
+        return Professional(id=self.second_by, role=self.second_role)
+
+
 Run = Callable[[dict[str, Any], Who], Awaitable[dict[str, Any]]]
+
+
+def read_asked(model: type[_Asked], members: dict[str, Any]) -> _Asked:
+    """Return what is asked; raise InputInvalidError where a member is wrong."""
+    stated = {name: held for name, held in members.items() if name not in {"by", "role"}}
+    if stated.get("second_by") is not None:
+        stated["second_by"] = derive_staff_id(str(stated["second_by"]))
+    try:
+        return model.model_validate_json(orjson.dumps(stated))
+    except ValidationError as error:
+        raise InputInvalidError.from_validation(error) from None
 
 
 class OfficerCommands:

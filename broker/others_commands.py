@@ -18,7 +18,7 @@ from broker.adapters.decision_log import SqlDecisionLog
 from broker.adapters.token_clients import SqlAccess
 from broker.api.assertions import read_client_key
 from broker.audit.records import Appendable, Job
-from broker.exchange.access import AccessClient, ChainCheck
+from broker.exchange.access import AccessClient
 from broker.wiring import Broker
 from datwat.party.admin import Command
 from datwat.party.errors import PartyError
@@ -75,9 +75,7 @@ def build_others_commands(broker: Broker) -> dict[str, Command]:
         client = AccessClient(
             asked.client, asked.partner, _write_key(asked.jwk), now, asked.until_at
         )
-        added: list[bool] = []
-        await write(lambda conn: added.append(store.add_client(conn, client)))
-        if not added[0]:
+        if not await write(lambda conn: store.add_client(conn, client)):
             raise ClientExistsError
         return describe_client(client)
 
@@ -88,21 +86,12 @@ def build_others_commands(broker: Broker) -> dict[str, Command]:
 
     async def clients_end(members: dict[str, Any]) -> dict[str, Any]:
         asked = _read(_Named, members)
-        ended: list[bool] = []
-        await write(lambda conn: ended.append(store.end_client(conn, asked.client)))
-        if not ended[0]:
+        if not await write(lambda conn: store.end_client(conn, asked.client)):
             raise ClientUnknownError
         return {"client": asked.client, "ended": True}
 
     async def decisions_check(_members: dict[str, Any]) -> dict[str, Any]:
-        found = await asyncio.to_thread(_check_decisions, broker)
-        return {
-            "decisions": found.count,
-            "first": found.first,
-            "last": found.last,
-            "holds": found.broken_at is None,
-            "broken_at": found.broken_at,
-        }
+        return await asyncio.to_thread(_check_decisions, broker)
 
     return {
         "clients_add": clients_add,
@@ -112,9 +101,16 @@ def build_others_commands(broker: Broker) -> dict[str, Command]:
     }
 
 
-def _check_decisions(broker: Broker) -> ChainCheck:
+def _check_decisions(broker: Broker) -> dict[str, Any]:
     with broker.database.connect() as conn:
-        return SqlDecisionLog(broker.secrets.row_key).check(conn)
+        found = SqlDecisionLog(broker.secrets.row_key).check(conn)
+    return {
+        "decisions": found.count,
+        "first": found.first,
+        "last": found.last,
+        "holds": found.broken_at is None,
+        "broken_at": found.broken_at,
+    }
 
 
 def describe_client(client: AccessClient) -> dict[str, Any]:
@@ -136,13 +132,19 @@ def _write_key(text: str) -> str:
     return encode_canonical(public).decode()
 
 
-def _build_write(broker: Broker) -> Callable[[Callable[[Connection], None]], Awaitable[None]]:
-    async def write(do: Callable[[Connection], None]) -> None:
+def _build_write(broker: Broker) -> Callable[[Callable[[Connection], bool]], Awaitable[bool]]:
+    """Return what does something in the log's turn, and tells whether it was done."""
+
+    async def write(do: Callable[[Connection], bool]) -> bool:
+        is_done = False
+
         def work(conn: Connection) -> Sequence[Appendable]:
-            do(conn)
+            nonlocal is_done
+            is_done = do(conn)
             return []
 
         await broker.rooms.log.append(Job(work))
+        return is_done
 
     return write
 

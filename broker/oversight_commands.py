@@ -7,13 +7,12 @@ figures and the register name nobody.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import orjson
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from broker.exchange.looking import EntryLook
-from broker.officers import OfficerCommands, Who
+from broker.officers import READERS, OfficerCommands, SecondAsked, Who, read_asked
 from broker.oversight_views import (
     describe_draw,
     describe_finding,
@@ -31,19 +30,14 @@ from broker.transparency.oversight_words import Language, say_code
 from broker.transparency.reviewing import SAMPLE_SIZE, FindingOutcome, FindingWords
 from broker.wiring import Broker
 from datwat.party.admin import Command
-from datwat.party.problems import InputInvalidError
 from datwat.protocol.acts import Professional
 from datwat.protocol.values import (
     PartyId,
     PlainText,
-    ShortText,
-    StaffId,
     Value,
-    derive_staff_id,
 )
 
 LOOKERS: tuple[RoleName, ...] = ("reviewer", "auditor")
-READERS: tuple[RoleName, ...] = ("reviewer", "auditor", "data_protection_officer")
 
 
 class ListAsked(Value):
@@ -53,13 +47,11 @@ class ListAsked(Value):
     language: Language = "en"
 
 
-class LookAsked(Value):
+class LookAsked(SecondAsked):
     """The entry that is looked at, why, and with whom where it waits."""
 
     number: int = Field(ge=0)
     reason: PlainText
-    second_by: StaffId | None = None
-    second_role: ShortText | None = None
 
 
 class FindingAsked(Value):
@@ -92,9 +84,6 @@ class NothingAsked(Value):
     """Nothing more."""
 
 
-_Asked = TypeVar("_Asked", bound=Value)
-
-
 def build_oversight_commands(broker: Broker) -> dict[str, Command]:
     """Return the commands of oversight; built without touching the broker."""
     return {**_build_reviews(broker), **_build_figures(broker)}
@@ -104,42 +93,34 @@ def _build_reviews(broker: Broker) -> dict[str, Command]:
     officers = OfficerCommands(broker)
 
     async def reviews_list(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        asked = _read(ListAsked, members)
+        asked = read_asked(ListAsked, members)
         found = await broker.oversight.reviewing.refresh(asked.list)
         return describe_list(found, asked.language)
 
     async def reviews_look(members: dict[str, Any], who: Who) -> dict[str, Any]:
-        asked = _read(LookAsked, members)
+        asked = read_asked(LookAsked, members)
         require_no_number(asked.reason)
         await officers.require_second(who, asked.second_by, LOOKERS)
-        second = None
-        if asked.second_by is not None and asked.second_role is not None:
-            second = Professional(id=asked.second_by, role=asked.second_role)
-        look = EntryLook(by=who.require_professional(), reason=asked.reason, second=second)
+        look = EntryLook(by=who.require_professional(), reason=asked.reason, second=asked.second)
         return describe_looked(await broker.oversight.looks.record_entry(asked.number, look))
 
     async def reviews_find(members: dict[str, Any], who: Who) -> dict[str, Any]:
-        asked, by = _read(FindingAsked, members), who.require_professional()
+        asked, by = read_asked(FindingAsked, members), who.require_professional()
         require_no_number(asked.note)
         require_no_number(by.role)
-        words = FindingWords(
-            by=by.id,
-            role=by.role,
-            partner=asked.partner,
-            who=asked.who,
-            entries=asked.entries,
-            note=asked.note,
-        )
+        for number in asked.entries:
+            broker.oversight.looks.require_entry(number)
+        words = _build_words(asked, by)
         found = await broker.oversight.reviewing.add_finding(asked.list, asked.outcome, words)
         return describe_finding(found)
 
     async def reviews_findings(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        _read(NothingAsked, members)
+        read_asked(NothingAsked, members)
         found = broker.oversight.reviewing.list_findings()
         return {"findings": [describe_finding(one) for one in found]}
 
     async def reviews_sample(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        asked = _read(SampleAsked, members)
+        asked = read_asked(SampleAsked, members)
         return describe_draw(await broker.oversight.reviewing.draw_sample(asked.count))
 
     return {
@@ -155,23 +136,23 @@ def _build_figures(broker: Broker) -> dict[str, Command]:
     officers = OfficerCommands(broker)
 
     async def indicators(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        asked = _read(MonthAsked, members)
+        asked = read_asked(MonthAsked, members)
         found = await broker.oversight.fetch_indicators(_find_month(broker, asked))
         if asked.format == "csv":
             return {"csv": build_csv(found, lambda code: say_code(code, asked.language))}
         return describe_indicators(found, asked.language)
 
     async def use(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        asked = _read(MonthAsked, members)
+        asked = read_asked(MonthAsked, members)
         month = _find_month(broker, asked)
         return describe_use(await broker.oversight.fetch_use(asked.partner or "", month))
 
     async def register(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        _read(NothingAsked, members)
+        read_asked(NothingAsked, members)
         return broker.oversight.read_register().to_json()
 
     async def dpia(members: dict[str, Any], _who: Who) -> dict[str, Any]:
-        _read(NothingAsked, members)
+        read_asked(NothingAsked, members)
         return broker.oversight.read_dpia().to_json()
 
     return {
@@ -182,17 +163,17 @@ def _build_figures(broker: Broker) -> dict[str, Command]:
     }
 
 
+def _build_words(asked: FindingAsked, by: Professional) -> FindingWords:
+    return FindingWords(
+        by=by.id,
+        role=by.role,
+        partner=asked.partner,
+        who=asked.who,
+        entries=asked.entries,
+        note=asked.note,
+    )
+
+
 def _find_month(broker: Broker, asked: MonthAsked) -> Month:
     now = broker.rooms.clock()
     return Month.before(now) if asked.month is None else Month.parse(asked.month, now)
-
-
-def _read(model: type[_Asked], members: dict[str, Any]) -> _Asked:
-    """Return what is asked; raise InputInvalidError where a member is wrong."""
-    stated = {name: held for name, held in members.items() if name not in {"by", "role"}}
-    if stated.get("second_by") is not None:
-        stated["second_by"] = derive_staff_id(str(stated["second_by"]))
-    try:
-        return model.model_validate_json(orjson.dumps(stated))
-    except ValidationError as error:
-        raise InputInvalidError.from_validation(error) from None

@@ -28,8 +28,9 @@ from broker.policy.engine import PolicyUnavailableError
 from broker.purposes.cases import Case, Failure, compare, load_cases
 from broker.purposes.catalogue import Catalogue, load_catalogue
 from broker.purposes.models import derive_digest
+from broker.purposes.naming import choose
 from broker.purposes.plain import find_unplain_codes, find_unplain_purpose
-from broker.purposes.sentences import choose, describe_purpose
+from broker.purposes.sentences import describe_purpose
 from broker.purposes.wording import load_texts
 from broker.purposes_options import Language, LanguageOption
 from broker.trial_cli import mutate, replay, try_draft

@@ -16,13 +16,12 @@ from broker.adapters.kek_file import FileKek
 from broker.adapters.opa_process import find_opa
 from broker.adapters.replay_inputs import ReplayInputs
 from broker.adapters.replay_store import SqlReplays
+from broker.adapters.secrets import KEK_NAME, ROW_KEY_NAME
 from broker.replay_run import ReplayRun
 from broker.settings import BrokerSettings
 from datwat.party.settings import load_settings, read_secret
 from datwat.protocol.errors import DatwatError
 
-KEK_NAME = "kek.json"
-ROW_KEY_NAME = "row.key"
 _OBJECTS = 200_000
 
 

@@ -1,8 +1,8 @@
 """Replays beside the running broker: begun, followed, stopped, gone on with, signed off.
 
 Rules: one at a time, each in a process of its own, whose end leaves what was counted so far; what
-newly would be allowed is signed off by a statement on the log, which names no person. Pages and
-commands call the same functions.
+newly would be allowed is signed off by somebody who did not write it, in a statement on the log
+that names no person. Pages and commands call the same functions.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from sqlalchemy import Connection
 
 from broker.adapters.replay_store import SqlReplays
 from broker.audit.records import Appendable, Job, Statement
+from broker.policy.draft_reading import find_authors
 from broker.policy.replay_result import (
     ReplayPlan,
     ReplayResult,
     TrialState,
     derive_trial_state,
 )
+from broker.purposes.drafts import DraftRow
+from broker.purposes.life_errors import OwnProposalError
 from broker.purposes.models import Purpose, derive_digest
 from broker.purposes.roles import Role
 from broker.trial_spawn import TrialBusyError, kill, spawn
@@ -52,12 +55,16 @@ class ReplayStateError(PartyError):
 
 @dataclass(frozen=True, slots=True)
 class ReplayPorts:
-    """What the process around hands in. `read_size`: how many entries the log has."""
+    """What the process around hands in.
+
+    `read_size`: how many entries the log has; `list_drafts`: those that are kept, in a thread.
+    """
 
     home: Path
     replays: SqlReplays
     read_bundle: Callable[[], Bundle]
     read_size: Callable[[], int]
+    list_drafts: Callable[[], Sequence[DraftRow]]
     append: Callable[[Job], Awaitable[Any]]
     clock: Callable[[], datetime]
 
@@ -156,16 +163,24 @@ class Replays:
             raise ReplayUnknownError
         return found
 
-    async def sign_off(self, number: int, role: Role) -> ReplayResult:
+    async def sign_off(self, number: int, role: Role, staff: str) -> ReplayResult:
         """State on the log that what a draft newly allows is meant; it names no person.
 
-        Raises ReplayUnknownError, ReplayStateError, LogError.
+        The draft must be kept, so that it is known who wrote it: `staff` may not be among them.
+        Raises ReplayUnknownError, ReplayStateError, OwnProposalError, LogError.
         """
         result = await self.require_replay(number)
         if result.state != "done":
             raise ReplayStateError("This replay is not done: wait for it first.")
         if not result.needs_sign_off or result.signed_off_at is not None:
             raise ReplayStateError("This replay asks for no sign-off.")
+        authors = await asyncio.to_thread(self._list_authors, result)
+        if not authors:
+            raise ReplayStateError("The draft of this replay is not kept: its author saves it.")
+        if staff in authors:
+            raise OwnProposalError(
+                "You wrote this draft yourself: somebody else must say that it is meant."
+            )
         now = self._now()
         statement = Statement(build_sign_off(result, role), now)
 
@@ -179,10 +194,15 @@ class Replays:
     def read_sign_off(self, purpose_digest: str) -> TrialState:
         """Return what the newest replay of a draft says that is done, beside what is in force.
 
-        One that was begun after it, and stopped, takes nothing back.
+        One that was begun after it, and stopped, takes nothing back. Without any entry about a
+        person there is nothing that a draft could newly allow: clean.
         """
-        revision = self._ports.read_bundle().revision
-        return derive_trial_state(self._ports.replays.find_done(purpose_digest, revision))
+        replays, revision = self._ports.replays, self._ports.read_bundle().revision
+        state = derive_trial_state(replays.find_done(purpose_digest, revision))
+        return "clean" if state == "none" and not replays.has_entries() else state
+
+    def _list_authors(self, result: ReplayResult) -> frozenset[str]:
+        return find_authors(self._ports.list_drafts(), result.purpose, result.digest)
 
     def _require_idle(self) -> None:
         if self._running:

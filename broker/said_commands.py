@@ -15,7 +15,9 @@ from broker.answers_commands import build_answers_commands, count_answers
 from broker.audit.payloads import Organisation
 from broker.audit.told import ToldLines
 from broker.consent.models import Reply
-from broker.exchange.answering import MOST_LISTED, Answering, Waiting
+from broker.exchange.answering import Answering, Waiting
+from broker.exchange.answering_desk import REMEDIES
+from broker.exchange.answering_lists import MOST_LISTED
 from broker.officers import ANSWERERS, READERS, OfficerCommands, Who
 from broker.wiring import Broker
 from datwat.party.admin import Command
@@ -30,8 +32,6 @@ from datwat.protocol.values import (
     derive_staff_id,
     encode_moment,
 )
-
-_REMEDIES: dict[str, Remedy] = {"public": "administrative", "other": "court"}
 
 
 class AnswerAsked(Value):
@@ -78,7 +78,7 @@ def build_said_commands(broker: Broker) -> dict[str, Command]:
 
     async def objections_answer(members: dict[str, Any], who: Who) -> dict[str, Any]:
         asked = _read(ObjectionAnswerAsked, {**members, "by": who.staff, "role": who.role})
-        remedy = _REMEDIES[asked.controller]
+        remedy = REMEDIES[asked.controller]
         reply = _build_reply(asked, remedy)
         await build_answering(broker).answer_objection(asked.number, asked.outcome, reply)
         return {"number": asked.number, "outcome": asked.outcome, "remedy": remedy}

@@ -12,9 +12,8 @@ import orjson
 from pydantic import Field, ValidationError
 
 from broker.api.routes import Wake
-from broker.audit.payloads import Organisation
 from broker.exchange.answering_telling import require_no_number
-from broker.exchange.looking import Look, Looks
+from broker.exchange.looking import Look
 from broker.involvement.special_situations import (
     Place,
     SpecialSituationRow,
@@ -87,9 +86,7 @@ def build_special_commands(
 
     async def special_audit(members: dict[str, Any]) -> dict[str, Any]:
         look, quarters = _read_audit(members)
-        party = Organisation(id=broker.settings.id, name=broker.settings.name)
-        looks = Looks(broker.rooms, broker.store, broker.openings, party)
-        written = await looks.record(look)
+        written = await broker.oversight.looks.record(look)
         bundle = await build_bundles().fetch_delayed(quarters, broker.rooms.clock())
         return {"entries": written, "bundle": orjson.loads(bundle.model_dump_json())}
 

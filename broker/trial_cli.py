@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from broker.authoring_cli import read_text
 from broker.policy.publication import build_publication
 from broker.policy.trial import open_trial_bundle
 from broker.purposes.bundled_cases import read_bases, read_cases
@@ -28,7 +29,6 @@ from broker.trial_process import Task, TaskName, run_task
 from datwat.party import clock
 from datwat.party.admin import call_party
 from datwat.party.console import JsonOption, print_result
-from datwat.party.files import describe_obstacle
 from datwat.party.settings import HOME_VARIABLE
 from datwat.party.strict_yaml import read_model
 
@@ -215,16 +215,7 @@ def _read_draft(draft: str, cases: Path | None) -> dict[str, Any]:
     path = Path(draft)
     if len(draft) == _HEX_LENGTH and not path.exists():
         return {"draft": draft}
-    return {"text": _read_text(path), "cases": "" if cases is None else _read_text(cases)}
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PolicyFileError(describe_obstacle(error, path)) from None
-    except UnicodeDecodeError:
-        raise PolicyFileError(f"{path.name}: is not UTF-8.") from None
+    return {"text": read_text(path), "cases": "" if cases is None else read_text(cases)}
 
 
 def _run_here(name: TaskName, draft: str, cases: Path | None, policies: Path) -> dict[str, Any]:
@@ -247,7 +238,7 @@ def _run_here(name: TaskName, draft: str, cases: Path | None, policies: Path) ->
 def _read_cases(path: Path, purpose: Purpose, archive: bytes) -> tuple[Case, ...]:
     bundled = open_trial_bundle(archive).cases
     era = derive_era(read_cases(bundled), purpose)
-    return read_case_text(_read_text(path), path.name, purpose, read_bases(bundled), era)
+    return read_case_text(read_text(path), path.name, purpose, read_bases(bundled), era)
 
 
 def _await_mutation(home: Path) -> dict[str, Any]:

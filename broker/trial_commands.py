@@ -165,7 +165,7 @@ class _Desk:
         register = self._broker.role_register
         role = await asyncio.to_thread(register.require, build_acting(holder), *SIGNING_OFF)
         number = await self._find_number(members)
-        return describe_replay(await self._broker.replays.sign_off(number, role))
+        return describe_replay(await self._broker.replays.sign_off(number, role, holder.staff))
 
     @property
     def _grounds(self) -> Grounds:

@@ -32,6 +32,7 @@ POLICIES = ROOT / "policies"
 _HOST = "127.0.0.1"
 # Below those that Linux gives to whatever connects: there a free one may be taken any moment.
 _LOWEST_PORT, _PORTS = 20_000, 12_000
+_held_ports: list[socket.socket] = []
 
 
 class CommandFailedError(PartyError):
@@ -186,12 +187,23 @@ def is_listening(port: int) -> bool:
 
 
 def find_ports(count: int) -> list[int]:
-    """Return different ports that are free, of those that no outgoing connection is given."""
-    with contextlib.ExitStack() as stack:
-        held: set[int] = set()
-        while len(held) < count:
-            port = _LOWEST_PORT + secrets.randbelow(_PORTS)
-            with contextlib.suppress(OSError):
-                stack.enter_context(socket.create_server((_HOST, port)))
-                held.add(port)
-        return list(held)
+    """Return ports that stay this process's own to its end, for whoever listens there meanwhile.
+
+    Of those that no outgoing connection is given. Each is held by a socket that is bound and does
+    not listen: another process that looks for a port cannot have it, while a party that listens
+    with SO_REUSEADDR, as every server here does, can, also when it is started again.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = _LOWEST_PORT + secrets.randbelow(_PORTS)
+        holder = socket.socket()
+        try:
+            holder.bind((_HOST, port))
+        except OSError:
+            holder.close()
+            continue
+        # After the bind, which would else succeed beside another holder's.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _held_ports.append(holder)
+        found.append(port)
+    return found

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from playwright.async_api import Browser, Page
 
+from datwat.web.dates import ZONE
 from demo.cli import open_folder
 from demo.covenant import Covenant, prepare
 from demo.model import load_cases, load_partners
@@ -49,6 +52,8 @@ class Shot:
 
 
 _SEND: Final = "main .form button.button[type=submit]"
+_DRAFT: Final = re.compile(r"/drafts/(?!new)\w+$")
+_TRIAL_MS: Final = 120_000
 _WHY: Final = "Wij maken samen met het gezin een plan, en vragen alleen wat daarvoor nodig is."
 
 
@@ -91,17 +96,34 @@ async def _ask_what(page: Page) -> None:
 
 
 async def _begin_draft(page: Page) -> None:
-    """Begin a draft, and change a sentence of it."""
+    """Begin a draft from tomorrow on, and change a sentence of it."""
     await page.select_option("select[name=of]", "coordinate_family_help")
     await page.click(_SEND)
-    await page.wait_for_url("**/drafts/*")
+    await page.wait_for_url(_DRAFT)
+    tomorrow = datetime.now(ZONE) + timedelta(days=1)
+    await page.fill("#field-valid_from-date", f"{tomorrow:%Y-%m-%d}")
     sentence = "Uw gezin vraagt om hulp. Het team maakt met u een plan."
     await page.fill("#field-sentence-nl", sentence)
     await page.locator(".beside__resident").get_by_text(sentence).wait_for()
+    await page.locator("#beside .controlled").wait_for()
+
+
+async def _try_draft(page: Page) -> None:
+    """Try a draft: its conditions, and what the past would have been."""
+    await _begin_draft(page)
+    async with page.expect_navigation():
+        await page.click("button[value=save]")
+    await page.goto(f"{page.url}/trial")
+    for what, found in (("mutate", "#work .alert"), ("replay", "#work .facts")):
+        await page.click(f"#work button[value={what}]")
+        await page.locator(found).wait_for(timeout=_TRIAL_MS)
+        await page.locator("#work:not([hx-get])").wait_for(timeout=_TRIAL_MS)
+    await page.locator("#work").evaluate("work => work.scrollIntoView()")
 
 
 PHONE: Final = (NARROW["width"] + 70, 844)
 LOW: Final = (WIDE["width"], 740)  # the ladder beside the steps is much to draw: at most 100 kB
+FORM: Final = (1000, 600)  # so is what stands beside a form
 SHOTS: Final = (
     Shot("start", "/"),
     Shot("help", "/help"),
@@ -114,8 +136,8 @@ SHOTS: Final = (
     Shot("wishes", "/wishes", login="case4-boy"),
     Shot("downloads", "/downloads", login="case3-father"),
     Shot("staff-involved", "/ask", "noor", LOW, staff_of="social-team", walk=_ask_who),
-    Shot("officer-purpose", "/purposes/coordinate_family_help", "daan", LOW, staff_of="broker"),
-    Shot("officer-draft", "/drafts/new", "daan", LOW, staff_of="broker", walk=_begin_draft),
+    Shot("officer-draft", "/drafts/new", "daan", FORM, staff_of="broker", walk=_begin_draft),
+    Shot("officer-trial", "/drafts/new", "daan", LOW, staff_of="broker", walk=_try_draft),
     Shot("system", "/system", "ilse", LOW, staff_of="broker"),
     Shot("staff-answer", "/ask", "noor", LOW, staff_of="social-team", walk=_ask_what),
 )

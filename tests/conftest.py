@@ -37,19 +37,20 @@ def whole(request: pytest.FixtureRequest) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of one xdist_group on one worker: covenants are costly to start.
+    """Keep the tests of one xdist_group on one worker, else those of one file.
 
+    Covenants are costly to start, and what a module's tests share is made once.
     pytest-xdist 3.8 writes the group into a place that pytest 9.2 does not read any more.
     """
     for item in items:
         if config.getoption("--long") and item.get_closest_marker("long"):
             # Before the others: the first one counts, and a test may have a timeout of its own.
             item.add_marker(pytest.mark.timeout(_LONG_SECONDS), append=False)
-        group = item.get_closest_marker("xdist_group")
-        if group is None or not getattr(config.option, "loadgroup", False):
+        if not getattr(config.option, "loadgroup", False):
             continue
+        group = item.get_closest_marker("xdist_group")
         path, _, name = item.nodeid.partition("::")
-        suffix = f"@{group.args[0]}"
+        suffix = f"@{group.args[0] if group else path}"
         if not name.endswith(suffix):
             item._id = NodeId(path=path, names=(name + suffix,))  # noqa: SLF001 - no public way
 

@@ -6,7 +6,7 @@ that no list, number or count of it gives away that there is one (promise 5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import Field
@@ -17,12 +17,10 @@ from broker.adapters.answer_tables import DutyRecord
 from broker.adapters.special_situation_store import SITUATIONS
 from broker.adapters.tables import table_of
 from broker.consent.duties import (
-    DUTY_KINDS,
     KEPT_SETTLED,
     Duty,
     DutyKind,
     Settled,
-    Term,
 )
 from datwat.protocol.values import Bytes16, PlainText, ShortText, Slug, Value
 
@@ -39,7 +37,6 @@ _LIST = (
     .limit(bindparam("b_limit"))
 )
 _LIST_OF = _LIST.where(_T.c.partner == bindparam("b_partner"))
-_TERMS = select(_T.c.kind, _T.c.since_at, _T.c.due_at).where(*_OPEN)
 _INSERT = insert(_T)
 _SETTLE = (
     update(_T)
@@ -110,13 +107,6 @@ class SqlDuties:
         else:
             found = conn.execute(_LIST_OF, {**given, "b_partner": partner})
         return tuple(self._build(row) for row in found)
-
-    def list_terms(self, conn: Connection, now: datetime) -> Mapping[DutyKind, Sequence[Term]]:
-        """Return the terms of everything that is not met, by kind."""
-        terms: dict[DutyKind, list[Term]] = {kind: [] for kind in DUTY_KINDS}
-        for row in conn.execute(_TERMS, {"b_now": now}):
-            terms[row.kind].append(Term(row.since_at, row.due_at))
-        return terms
 
     def settle(self, conn: Connection, duty: Duty, settled: Settled, now: datetime) -> None:
         """Write how a duty was met; RaceLost where it was met already."""

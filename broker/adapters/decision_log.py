@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 
 from broker.adapters.other_tables import DecisionRecord
 from broker.adapters.tables import table_of
@@ -22,7 +22,6 @@ from datwat.protocol.sealing import UnsealError, build_cipher, derive_key, seal,
 _T = table_of(DecisionRecord)
 _NEWEST = select(_T.c.number, _T.c.chained).order_by(_T.c.number.desc()).limit(1)
 _ALL = select(_T.c.number, _T.c.chained, _T.c.sealed).order_by(_T.c.number)
-_COUNT = select(func.count()).select_from(_T)
 _INSERT = insert(_T)
 _AT_ONCE = 500
 _BEGIN = bytes(32)
@@ -51,10 +50,6 @@ class SqlDecisionLog:
                 "sealed": sealed,
             }
             conn.execute(_INSERT, values)
-
-    def count(self, conn: Connection) -> int:
-        """Return how many are kept."""
-        return int(conn.execute(_COUNT).scalar() or 0)
 
     def check(self, conn: Connection) -> ChainCheck:
         """Walk along everything that is kept: numbers without a gap, links, and what opens."""

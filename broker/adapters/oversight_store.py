@@ -187,11 +187,6 @@ class SqlOversightCounts:
             found[None, number] = indexes
         return found
 
-    def is_seen(self, conn: Connection, index: int, now: datetime) -> bool:
-        """Tell whether an entry may be in a list at all: it waits for nothing, and is not over."""
-        query = select(_A.idx).where(_A.idx == index, *_is_there(now))
-        return conn.execute(query).first() is not None
-
     def list_indexes(self, conn: Connection, first: int, size: int, now: datetime) -> list[int]:
         """Return the entries of log[first:size) that a sample may be drawn from, in order."""
         query = (

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, Row, insert, select, update
 
 from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING
+from broker.adapters.log_tables import LogEntry
 from broker.adapters.replay_tables import ReplayRecord
 from broker.adapters.rows import RowSealer
 from broker.adapters.tables import table_of
@@ -25,7 +26,7 @@ KEPT = timedelta(days=90)
 MOST_LISTED = 100
 _TABLE = "replays"
 _RUNNER_LENGTH = 16
-_REPLAYS = table_of(ReplayRecord)
+_REPLAYS, _ENTRIES = table_of(ReplayRecord), table_of(LogEntry)
 _SHOWN = [column for column in _REPLAYS.c if column.name != "archive"]
 
 
@@ -97,6 +98,16 @@ class SqlReplays:
         with self._engine.connect() as conn:
             found = (self._show(row) for row in conn.execute(query))
             return next((one for one in found if one.base_revision == base_revision), None)
+
+    def has_entries(self) -> bool:
+        """Return whether the log holds any entry about a person.
+
+        Decisions alone are not looked for: an answer that turns on one which waits to be told would
+        tell of it (promise 5).
+        """
+        query = select(_ENTRIES.c.idx).where(_ENTRIES.c.subject_id.is_not(None)).limit(1)
+        with self._engine.connect() as conn:
+            return conn.execute(query).first() is not None
 
     def list_newest(self) -> list[ReplayResult]:
         """Return the newest hundred, the newest first."""

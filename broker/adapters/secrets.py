@@ -21,8 +21,8 @@ from datwat.protocol.sealing import KEY_SIZE
 _SIGNING = "signing.jwk"
 _EXCHANGE = "exchange.jwk"
 _LOG = "log.key"
-_ROW = "row.key"
-_KEK = "kek.json"
+ROW_KEY_NAME = "row.key"
+KEK_NAME = "kek.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ def create_secrets(home: Path) -> BrokerSecrets:
     write_secret(home, _SIGNING, SigningKey.generate().to_jwk_text().encode())
     write_secret(home, _EXCHANGE, ExchangeKey.generate().to_jwk_text().encode())
     write_secret(home, _LOG, Ed25519PrivateKey.generate().private_bytes_raw())
-    write_secret(home, _ROW, os.urandom(KEY_SIZE))
-    FileKek.create(home / "secrets" / _KEK)
+    write_secret(home, ROW_KEY_NAME, os.urandom(KEY_SIZE))
+    FileKek.create(home / "secrets" / KEK_NAME)
     return load_secrets(home)
 
 
@@ -56,6 +56,6 @@ def load_secrets(home: Path) -> BrokerSecrets:
         signing=SigningKey.from_jwk_text(read_secret(home, _SIGNING).decode()),
         exchange=ExchangeKey.from_jwk_text(read_secret(home, _EXCHANGE).decode()),
         log_key=Ed25519PrivateKey.from_private_bytes(read_secret(home, _LOG)),
-        row_key=read_secret(home, _ROW),
-        kek=FileKek.open(home / "secrets" / _KEK),
+        row_key=read_secret(home, ROW_KEY_NAME),
+        kek=FileKek.open(home / "secrets" / KEK_NAME),
     )

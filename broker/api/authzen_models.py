@@ -145,11 +145,3 @@ class EvaluationsAnswer(BaseModel):
     """The decisions in the order of the questions, up to the one that ended it."""
 
     evaluations: list[EvaluationAnswer]
-
-
-class AuthzenMetadata(BaseModel):
-    """Where this decision point answers (section 9)."""
-
-    policy_decision_point: str
-    access_evaluation_endpoint: str
-    access_evaluations_endpoint: str

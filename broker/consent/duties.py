@@ -14,7 +14,7 @@ Source: AVG 12(3), 13-14, 33; domain.md ("What law and practice ask of the model
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
@@ -25,7 +25,6 @@ from broker.consent.models import derive_answer_end
 from broker.consent.working_days import derive_working_end
 
 DutyKind = Literal["urgent", "dispute", "wrong_person", "desk", "tell"]
-DUTY_KINDS: Final[tuple[DutyKind, ...]] = ("urgent", "dispute", "wrong_person", "desk", "tell")
 REVIEW_DAYS: Final = 2
 BREACH_TERM: Final = timedelta(hours=72)
 KEPT_SETTLED: Final = timedelta(days=365)
@@ -68,14 +67,6 @@ class Duty:
         return derive_duty_number(self.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """Since when something waits and when it is due: as much of it as counting needs."""
-
-    since_at: datetime
-    due_at: datetime
-
-
 def derive_duty_number(duty_id: bytes) -> str:
     """Return the number of a duty: twelve hex digits of a hash of its id."""
     return hashlib.sha256(b"dw-duty/v1\0" + duty_id).hexdigest()[:12]
@@ -104,9 +95,6 @@ class Duties(Protocol):
         self, conn: Connection, kind: DutyKind, now: datetime, limit: int, partner: str | None
     ) -> Sequence[Duty]:
         """Return what is not met, the earliest due first; of one partner, or of all."""
-
-    def list_terms(self, conn: Connection, now: datetime) -> Mapping[DutyKind, Sequence[Term]]:
-        """Return the terms of everything that is not met, by kind."""
 
     def settle(self, conn: Connection, duty: Duty, settled: Settled, now: datetime) -> None:
         """Write how a duty was met; RaceLost where it was met already."""

@@ -120,9 +120,3 @@ class DecisionLog(Protocol):
 
     def write(self, conn: Connection, decisions: Sequence[LoggedDecision]) -> None:
         """Append decisions in the caller's transaction, which no other appends beside."""
-
-    def count(self, conn: Connection) -> int:
-        """Return how many are kept."""
-
-    def check(self, conn: Connection) -> ChainCheck:
-        """Walk along everything that is kept."""

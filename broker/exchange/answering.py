@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
 from sqlalchemy import Connection
 
@@ -21,12 +21,12 @@ from broker.audit.payloads import Detail, Organisation
 from broker.audit.ports import LogStore
 from broker.audit.told import ToldLines
 from broker.consent.models import ErasureRow, ObjectionRow, QuestionRow, Reply, derive_answer_end
+from broker.exchange.answering_lists import MOST_LISTED
 from broker.exchange.answering_telling import VISIBLE, AnsweredAlreadyError, Telling
 from broker.exchange.rooms import Rooms
 from datwat.party.errors import PartyError
 from datwat.protocol.own_affairs import ObjectionState
 
-MOST_LISTED: Final = 100
 Outcome = Literal["upheld", "rejected"]
 
 

@@ -28,7 +28,7 @@ class BlockUnknownError(PartyError):
     """A building block that this list does not have."""
 
     code = "block_unknown"
-    default_detail = "This list has no such building block: see `datwat answers blocks`."
+    default_detail = "This list has no such building block: see `datwat answers show`."
 
 
 class AnswerTooLongError(PartyError):

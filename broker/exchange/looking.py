@@ -36,6 +36,7 @@ from broker.exchange.writing import build_occasion_mark
 from broker.involvement.special_situations import SpecialSituationRow, derive_number
 from datwat.party.errors import PartyError
 from datwat.protocol.acts import Professional
+from datwat.protocol.checkpoint import MAX_TREE_SIZE
 from datwat.protocol.entry import Audience
 from datwat.protocol.values import decode_bytes
 
@@ -192,7 +193,7 @@ class Looks:
         """
         look.require()
         with self._store.reading() as conn:
-            found = self._find_looked(conn, number, look)
+            found = self._find_looked(conn, number, is_alone=look.second is None)
 
         def work(conn: Connection) -> Sequence[Appendable]:
             waiting = self._find_waiting(conn, found.row, found.held)
@@ -204,14 +205,23 @@ class Looks:
         with self._store.reading() as conn:
             return self._read(conn, found)
 
-    def _find_looked(self, conn: Connection, number: int, look: EntryLook) -> _Looked:
-        row = self._store.find_entry(conn, number) if number >= 0 else None
+    def require_entry(self, number: int) -> LookedEntry:
+        """Return what one person alone may look at, without writing that somebody does.
+
+        For what a look goes on with: it is shown again to who looked, or a finding names it. Raises
+        EntryUnknownError.
+        """
+        with self._store.reading() as conn:
+            return self._read(conn, self._find_looked(conn, number, is_alone=True))
+
+    def _find_looked(self, conn: Connection, number: int, *, is_alone: bool) -> _Looked:
+        row = self._store.find_entry(conn, number) if 0 <= number < MAX_TREE_SIZE else None
         data = self._rooms.sealing.open_replay_input(conn, row) if row is not None else None
         held = orjson.loads(data) if data is not None else {}
         if row is None or row.subject_id is None or "evaluation" not in held:
             raise EntryUnknownError
         waiting = self._find_waiting(conn, row, held)
-        if waiting is not None and look.second is None:
+        if waiting is not None and is_alone:
             raise EntryUnknownError
         own = (held if row.audience == "delayed" else {"audience": row.audience})["audience"]
         return _Looked(row, held, waiting, "own" if own == "own" else "open")

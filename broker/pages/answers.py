@@ -24,7 +24,6 @@ from broker.exchange.reviews import TextMissingError
 from broker.involvement.special_situations import RenewalRefusedError
 from broker.pages.answers_form import read_given, read_language, read_list
 from broker.pages.answers_letter import build_letter
-from broker.pages.answers_look import LOOKERS, LookPage
 from broker.pages.answers_port import AnswersPort, build_params
 from broker.pages.answers_two import FirstHands
 from broker.pages.answers_views import (
@@ -40,6 +39,8 @@ from broker.pages.answers_views import (
 )
 from broker.pages.desk import OfficerDesk
 from broker.pages.officer import Officer
+from broker.pages.oversight import LOOKERS
+from broker.pages.oversight import PATH as REVIEWS
 from broker.purposes.roles import RoleName
 from datwat.party.problems import NotFoundError
 from datwat.web.forms import Form
@@ -219,7 +220,9 @@ class Answers:
             ],
             "blocks": self._list_blocks(one, form),
             "with_words": one.list in _WITH_BLOCKS,
-            "may_look": visit.session.held.has(*LOOKERS) and one.about is not None,
+            "entry": f"{REVIEWS}/entry/{one.about}"
+            if one.about is not None and visit.session.held.has(*LOOKERS)
+            else "",
             "is_second": one.list == "erasures"
             and self._hands.find(one.number, visit.now) is not None,
             "preview": preview,
@@ -255,14 +258,12 @@ class Answers:
 
 def build_routes(site: Site[Officer], desk: OfficerDesk) -> tuple[Route, ...]:
     """Return the routes of this room."""
-    pages, looks = Answers(desk), LookPage(desk)
+    pages = Answers(desk)
     return (
         site.get(PATH, pages.show_all),
         site.get(PATH + "/{list}", pages.show_list),
         site.get(PATH + "/{list}/{number}", pages.show_item),
         site.post(PATH + "/{list}/{number}", pages.answer),
         site.get(PATH + "/{list}/{number}/answered", pages.show_answered),
-        site.get(PATH + "/{list}/{number}/look", looks.show),
-        site.post(PATH + "/{list}/{number}/look", looks.look),
         site.get(PATH + "/{list}/{number}/letter/{language}", pages.send_letter),
     )

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from broker.exchange.answering_blocks import Blocks, Language
 from broker.exchange.answering_desk import AnswerDesk
 from broker.exchange.answering_lists import Listed
-from broker.exchange.looking import EntryLook
-from broker.exchange.reading_entry import LookedEntry
 from datwat.web.paper.parts import Document
 
 
@@ -22,8 +20,7 @@ class AnswersPort:
 
     `say(code, language)` is the text of a code in the bundle in force, or the code itself where it
     has none; `find_title(purpose, language)` likewise; `name(party)` is a dash for who is not
-    listed; `find_hard_words` warns of Dutch that is harder than B1; `press` makes a PDF/UA-1;
-    `look` writes a look down, and then gives the entry.
+    listed; `find_hard_words` warns of Dutch that is harder than B1; `press` makes a PDF/UA-1.
     """
 
     desk: AnswerDesk
@@ -34,7 +31,6 @@ class AnswersPort:
     name: Callable[[str], str]
     find_hard_words: Callable[[str, Language], list[str]]
     press: Callable[[Document], Awaitable[bytes]]
-    look: Callable[[int, EntryLook], Awaitable[LookedEntry]]
 
 
 def build_params(port: AnswersPort, one: Listed, language: Language) -> dict[str, str]:

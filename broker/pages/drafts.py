@@ -31,6 +31,7 @@ from broker.pages.purpose_words import PurposeWords
 from broker.policy.asked import DraftAsked
 from broker.policy.shown import DraftShown, Preview
 from broker.purposes.naming import Namer
+from broker.purposes.roles import RoleName
 from datwat.party.errors import PartyError
 from datwat.party.strict_yaml import write_yaml
 from datwat.web.forms import Form, FormLimits
@@ -38,6 +39,14 @@ from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
 
 PATH: Final = "/drafts"
+# Who reads a draft and its trial.
+READERS: Final[tuple[RoleName, ...]] = (
+    "author",
+    "approver",
+    "reviewer",
+    "auditor",
+    "data_protection_officer",
+)
 LIMITS: Final = FormLimits(most_bytes=1_000_000, most_fields=4_000, longest_value=262_144)
 _SAVED: Final = mark("The draft is saved.")
 
@@ -86,7 +95,7 @@ class _Drafts:
 
     async def show(self, visit: Visit[Officer]) -> Response:
         """Show the editor of a draft."""
-        await self._desk.roles.require_role(visit, "author", "approver", "data_protection_officer")
+        await self._desk.roles.require_role(visit, *READERS)
         draft = await self._read_draft(visit)
         form = visit.new_form()
         face = build_face(draft.text, as_yaml=visit.query("as") == "yaml")

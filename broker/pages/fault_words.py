@@ -35,6 +35,7 @@ TOLD: Final[dict[str, str]] = {
     ),
     "guard_rail": mark("The draft tries to switch off a guard rail. That is never possible."),
     "checks_failed": mark("A case comes out otherwise than it says. Look at the cases first."),
+    "replay_missing": mark("This draft has no replay as it is now. Replay the past first."),
     "sign_off_missing": mark(
         "The replay found decisions that would newly be allowed. Somebody must sign that off first."
     ),
@@ -61,7 +62,7 @@ TOLD: Final[dict[str, str]] = {
     "trial_failed": mark("The trial did not come to its end. Try it again."),
     "trial_busy": mark("Another trial runs now. Wait until it is done."),
     "replay_state": mark("The replay is in another state by now. Load the page again."),
-    "replay_unknown": mark("There is no such replay."),
+    "replay_unknown": mark("This draft has no replay as it is now. Replay the past first."),
     "proposal_unknown": mark("There is no such proposal."),
 }
 # Sentences about one member, of `datwat/party/faults.py` and the models.
@@ -89,6 +90,10 @@ _FAULTS: Final = (
     mark("consent_by belongs to the modes explicit_consent and no_objection, and only there."),
     mark("A field stands there twice."),
     mark("valid_until is not after valid_from."),
+    mark(
+        "valid_from lies in the past: choose a moment that is still to come when all approvals "
+        "are there."
+    ),
     mark("Two edges have the same source, requester and product."),
     mark("A requester stands there twice."),
     mark("A purpose is a list of members such as `id:` and `title:`."),

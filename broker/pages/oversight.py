@@ -128,11 +128,11 @@ class Reviews:
         if not form.errors:
             try:
                 look = EntryLook(by=build_professional(visit, role), reason=reason)
-                found = await self._port.service.looks.record_entry(number, look)
+                await self._port.service.looks.record_entry(number, look)
             except EntryUnknownError:
                 form.refuse("reason", visit.say(mark("This entry cannot be looked at.")))
             else:
-                visit.session.held.kept[_KEPT] = found
+                visit.session.held.kept[_KEPT] = number
                 return visit.redirect(f"{PATH}/entry/{number}/read")
         return visit.render_refused("oversight_ask.html", self._ask(visit, form))
 
@@ -140,10 +140,19 @@ class Reviews:
         """Show the entry that was looked at last; another one asks for a reason first."""
         await self._roles.require_role(visit, *LOOKERS)
         number = int(visit.request.path_params["number"])
-        found = visit.session.held.kept.get(_KEPT)
-        if not isinstance(found, LookedEntry) or found.number != number:
+        found = self._find_looked(visit, number)
+        if found is None:
             return visit.redirect(f"{PATH}/entry/{number}")
         return visit.render("oversight_entry.html", self._show(visit, found, visit.new_form()))
+
+    def _find_looked(self, visit: Visit[Officer], number: int) -> LookedEntry | None:
+        """Return the entry that was looked at last, None where it is another one, or ended."""
+        if visit.session.held.kept.get(_KEPT) != number:
+            return None
+        try:
+            return self._port.service.looks.require_entry(number)
+        except EntryUnknownError:
+            return None
 
     def _show(self, visit: Visit[Officer], found: LookedEntry, form: Form) -> dict[str, object]:
         language = read_language(visit)
@@ -158,8 +167,8 @@ class Reviews:
         """Record what was found about the entry that was looked at."""
         role = await self._roles.require_role(visit, *LOOKERS)
         number = int(visit.request.path_params["number"])
-        looked = visit.session.held.kept.get(_KEPT)
-        if not isinstance(looked, LookedEntry) or looked.number != number:
+        looked = self._find_looked(visit, number)
+        if looked is None:
             return visit.redirect(f"{PATH}/entry/{number}")
         missing = visit.say(mark("Choose one."))
         code = form.choice("list", set(LISTS), missing=missing)

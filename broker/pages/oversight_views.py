@@ -43,7 +43,6 @@ class LookedView:
     """An entry that is looked at: facts, blades, and what was written."""
 
     number: int
-    waits: bool
     facts: list[tuple[str, str]]
     findings: list[list[str]]
     texts: list[tuple[str, str]]
@@ -133,7 +132,6 @@ def build_looked(visit: Visit[Officer], port: OversightPort, one: LookedEntry) -
         texts.append((visit.say(mark("Why the resident is told later")), one.special_reason))
     return LookedView(
         number=one.number,
-        waits=one.waits,
         facts=facts,
         findings=[
             [port.say(each.code, language), port.say(each.blade, language), met[each.satisfied]]

@@ -106,7 +106,7 @@ class _Start:
         return found
 
     async def _list_sign_offs(self, visit: Visit[Officer]) -> list[WorkView]:
-        """Return the drafts whose newest replay found what would newly be allowed."""
+        """Return others' drafts whose newest replay found what would newly be allowed."""
         replays = await asyncio.to_thread(self._desk.replays.list_replays)
         newest = {one.digest: one for one in reversed(replays)}
         wanted = {
@@ -124,6 +124,8 @@ class _Start:
         )
         found = []
         for line in await asyncio.to_thread(life.list_drafts, acting):
+            if line.is_mine:
+                continue  # nobody signs their own off
             try:
                 shown = await asyncio.to_thread(life.show_draft, acting, line.id)
                 read = await asyncio.to_thread(

@@ -14,31 +14,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from broker.pages.desk import OfficerDesk
-from broker.pages.drafts import LIMITS, FaultView
+from broker.pages.drafts import LIMITS, READERS, FaultView
 from broker.pages.drafts import PATH as DRAFTS
-from broker.pages.fault_words import attempt, say_error, say_fault, say_place
+from broker.pages.fault_words import TOLD, attempt, say_error, say_fault, say_place
 from broker.pages.officer import Officer
 from broker.pages.trial_views import TrialWords
 from broker.policy.asked import DraftAsked
 from broker.policy.draft_reading import DraftRead, read_draft
+from broker.policy.replay_result import ReplayResult
 from broker.policy.shown import DraftShown
 from broker.policy.trial import CasesResult
 from broker.purposes.life_errors import DraftInvalidError
 from broker.purposes.models import derive_digest
 from broker.purposes.naming import Namer
-from broker.purposes.roles import RoleName
 from datwat.party.errors import PartyError
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
 
-READERS: Final[tuple[RoleName, ...]] = (
-    "author",
-    "approver",
-    "reviewer",
-    "auditor",
-    "data_protection_officer",
-)
 _KEPT: Final = "trial"
 
 
@@ -70,7 +63,7 @@ class _Trial:
 
     async def act(self, visit: Visit[Officer], form: Form) -> Response:
         """Save the cases, try them, begin the mutation check or a replay."""
-        role = await self._desk.roles.require_role(visit, "author")
+        await self._desk.roles.require_role(visit, "author")
         tried = await self._read(visit)
         what = form.value("do")
         if what == "cases":
@@ -82,7 +75,6 @@ class _Trial:
             await attempt(form, visit, "all", self._begin(visit, what, tried, tried.read))
         if form.errors:
             return await self._show(visit, form, tried)
-        del role
         return visit.redirect(f"{DRAFTS}/{tried.shown.line.id}/trial")
 
     async def sign_off(self, visit: Visit[Officer], form: Form) -> Response:
@@ -92,10 +84,13 @@ class _Trial:
         if form.value("meant") != "yes":
             form.refuse("meant", visit.say(mark("Say that you looked at what is newly allowed.")))
             return await self._show(visit, form, tried)
-        found = await asyncio.to_thread(self._desk.replays.find_replay, None, tried.digest)
-        if found is not None:
-            signing = self._desk.replays.sign_off(found.number, role)
-            await attempt(form, visit, "meant", signing)
+        found = await self._find_replay(tried)
+        if found is None:
+            form.refuse("all", visit.say(TOLD["replay_unknown"]))
+        else:
+            staff = visit.session.held.acting.staff
+            signing = self._desk.replays.sign_off(found.number, role, staff)
+            await attempt(form, visit, "all", signing)
         if form.errors:
             return await self._show(visit, form, tried)
         return visit.redirect(
@@ -107,7 +102,7 @@ class _Trial:
         self, visit: Visit[Officer], what: str, tried: _Tried, read: DraftRead
     ) -> None:
         replays = self._desk.replays
-        found = await asyncio.to_thread(replays.find_replay, None, tried.digest)
+        found = await self._find_replay(tried)
         match what:
             case "cases":
                 result = await self._desk.trials.try_cases(read.purpose, read.cases)
@@ -153,12 +148,18 @@ class _Trial:
             return _Tried(shown, None, (FaultView(say_error(visit, error), "", ""),))
         return _Tried(shown, read)
 
+    async def _find_replay(self, tried: _Tried) -> ReplayResult | None:
+        """Return the newest replay of this very draft; one that cannot be read has none."""
+        if tried.read is None:
+            return None
+        return await asyncio.to_thread(self._desk.replays.find_replay, None, tried.digest)
+
     async def _show(self, visit: Visit[Officer], form: Form, tried: _Tried) -> Response:
         ground = await self._desk.grounds.fetch()
         namer = Namer(ground.catalogue, ground.texts, visit.speech.code)
         words, officer = TrialWords(namer, ground.texts, visit.say), visit.session.held
         job = self._desk.trials.find_mutation(tried.digest) if tried.digest else None
-        replay = await asyncio.to_thread(self._desk.replays.find_replay, None, tried.digest or "-")
+        replay = await self._find_replay(tried)
         cases = _find_cases(officer, tried.digest)
         context: dict[str, Any] = {
             "form": form,
@@ -172,7 +173,7 @@ class _Trial:
             "is_running": (job is not None and job.state == "running")
             or (replay is not None and replay.state == "running"),
             "may_change": tried.shown.line.is_mine and officer.has("author"),
-            "may_sign_off": officer.has("approver", "reviewer"),
+            "may_sign_off": officer.has("approver", "reviewer") and not tried.shown.line.is_mine,
         }
         if form.errors:
             return visit.render_refused("trial.html", context)

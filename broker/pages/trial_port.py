@@ -70,5 +70,5 @@ class ReplaysPort(Protocol):
     def list_replays(self) -> list[ReplayResult]:
         """Return the newest hundred, the newest first; waits for the database."""
 
-    async def sign_off(self, number: int, role: Role) -> ReplayResult:
-        """Say that what would newly be allowed is meant."""
+    async def sign_off(self, number: int, role: Role, staff: str) -> ReplayResult:
+        """Say that what would newly be allowed is meant; who wrote it may not."""

@@ -54,6 +54,7 @@ from broker.purposes.life_errors import (
     ProposalOverError,
     ProposalStaleError,
     PublicationUnknownError,
+    ReplayMissingError,
     RevisionUnknownError,
     SignOffMissingError,
 )
@@ -123,7 +124,8 @@ class Authoring(Overview):
         """Propose one's own draft, once every check passed.
 
         Raises what `read_draft` raises, RoleMissingError, DraftUnknownError, DraftOutdatedError
-        (with what changed), ChecksFailedError, SignOffMissingError, ProposalStaleError, LogError.
+        (with what changed), ChecksFailedError, ReplayMissingError, SignOffMissingError,
+        ProposalStaleError, LogError.
         """
         await self._require(acting, "author")
         row = await asyncio.to_thread(self._require_own, acting, draft_id)
@@ -131,7 +133,10 @@ class Authoring(Overview):
         seq = await asyncio.to_thread(self._next_seq)
         candidate = await asyncio.to_thread(self._build_revision, row, ground, seq)
         digest = candidate.words.digest or ""
-        if await asyncio.to_thread(self.ports.read_sign_off, digest) == "newly_allowed":
+        state = await asyncio.to_thread(self.ports.read_sign_off, digest)
+        if state == "none":
+            raise ReplayMissingError
+        if state == "newly_allowed":
             raise SignOffMissingError
         return await self._keep(acting, candidate, ground)
 

@@ -38,7 +38,8 @@ class Ports:
 
     `publish` puts archive and document where the process reads them, has them taken up at once, and
     returns in one sentence why that was refused, or None. `run_cases` weighs the cases of an
-    archive in a process of its own. `read_sign_off` tells of the newest replay of a draft.
+    archive in a process of its own. `read_sign_off` tells of the newest replay of a draft;
+    `none` where it needs one first.
     """
 
     store: PurposeStore

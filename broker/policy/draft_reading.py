@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,11 +22,12 @@ from broker.purposes.bundled_cases import read_cases as read_bundled_cases
 from broker.purposes.case_texts import derive_era, read_case_text
 from broker.purposes.cases import Case
 from broker.purposes.catalogue import Catalogue
+from broker.purposes.drafts import DraftRow
 from broker.purposes.errors import PolicyFileError
 from broker.purposes.guards import Breach, GuardRailError, find_breaches, require_no_switch
 from broker.purposes.life import require_new_revision
 from broker.purposes.life_errors import DraftInvalidError, Fault, NumberFoundError
-from broker.purposes.models import Purpose
+from broker.purposes.models import Purpose, derive_digest
 from datwat.party.errors import PartyError
 from datwat.party.faults import describe_fault, format_steps
 from datwat.party.strict_yaml import YamlPlace, find_place, read_yaml_text
@@ -133,6 +135,17 @@ def read_purpose(text: str) -> Purpose:
     except (TypeError, ValueError):
         sentence = "Only text, numbers, lists and members may stand here."
         raise DraftInvalidError(faults=(Fault(sentence),)) from None
+
+
+def find_authors(drafts: Iterable[DraftRow], purpose_id: str, digest: str) -> frozenset[str]:
+    """Return who wrote the drafts that would make the revision of this digest."""
+    found = set()
+    for row in drafts:
+        if row.words.purpose == purpose_id:
+            with suppress(DraftInvalidError):
+                if derive_digest(read_purpose(row.words.text)) == digest:
+                    found.add(row.words.author)
+    return frozenset(found)
 
 
 def find_id(text: str) -> str | None:

@@ -10,15 +10,11 @@ from broker.policy.shown import CalendarLine, DraftLine, HistoryLine, PurposeLin
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.drafts import ApprovalRow, DraftRow, ProposalRow, PublicationRow
 from broker.purposes.life import RevisionState, derive_revision_state, require_may_approve
-from broker.purposes.models import Purpose, Wording, derive_digest
+from broker.purposes.models import Purpose, derive_digest
+from broker.purposes.naming import choose
 from broker.purposes.roles import Acting, RoleRow
 from datwat.party.errors import PartyError
 from datwat.protocol.catalogue import Language
-
-
-def choose(wording: Wording, language: Language) -> str:
-    """Return a text in a language."""
-    return wording.nl if language == "nl" else wording.en
 
 
 def build_purpose_line(

@@ -21,7 +21,7 @@ from broker.policy.decision import Decision, EntryPoint, entry_point_of
 from broker.purposes.bundled_cases import bind_cases, read_cases
 from broker.purposes.cases import Case, Failure, compare
 from broker.purposes.catalogue import Catalogue, require_consistent
-from broker.purposes.guards import require_guarded_catalogue
+from broker.purposes.guards import OWN_ACCESS, require_guarded_catalogue
 from datwat.protocol.bundle import Bundle, BundleError, read_archive
 
 Query = Callable[[EntryPoint, dict[str, Any]], Awaitable[Decision]]
@@ -30,7 +30,6 @@ Prove = Callable[[Query], Awaitable[None]]
 """Raises unless what answers may be put in force."""
 _AT_ONCE = 8
 _MOST_NAMED = 3
-_OWN_ACCESS = "own_access"
 
 
 class BundleCasesError(BundleError):
@@ -62,7 +61,7 @@ def find_settled(bundle: Bundle, proven: Bundle) -> frozenset[str | None]:
     if _read_shared(bundle) != _read_shared(proven):
         return frozenset()
     new, old = bundle.catalogue["purposes"], proven.catalogue["purposes"]
-    if new.get(_OWN_ACCESS) != old.get(_OWN_ACCESS):
+    if new.get(OWN_ACCESS) != old.get(OWN_ACCESS):
         return frozenset()
     try:
         tried, known = _group(bundle), _group(proven)

@@ -16,7 +16,6 @@ from broker.purposes.catalogue import Catalogue
 from broker.purposes.models import Edge, Label, Purpose, Wording
 from broker.purposes.phrases_guards import GUARDS, REASONS, SWITCHES, Guard
 from datwat.party.errors import PartyError
-from datwat.protocol.catalogue import Language
 from datwat.protocol.messages import RUNGS, Rung
 from datwat.protocol.values import Value
 
@@ -62,14 +61,6 @@ class Breach(Value):
     reason: Wording
 
 
-class GuardText(Value):
-    """A guard rail as people read it, with the law that it keeps."""
-
-    guard: Guard
-    text: str
-    law: str
-
-
 class GuardRailError(PartyError):
     """A draft would switch a guard rail off: every breach, the first one as detail and place."""
 
@@ -85,27 +76,12 @@ class GuardRailError(PartyError):
         super().__init__(f"{first.reason.en} Guard rail: {text} ({law})", place=first.place or None)
 
 
-def describe_guards(language: Language) -> tuple[GuardText, ...]:
-    """Return every guard rail in words."""
-    return tuple(
-        GuardText(guard=guard, text=phrase[language == "en"], law=law)
-        for guard, (phrase, law) in GUARDS.items()
-    )
-
-
 def require_no_switch(raw: Mapping[str, Any]) -> None:
     """Raise GuardRailError for a member, in what is no Purpose yet, that would switch a guard off.
 
     `raw` is what a draft's YAML says; other unknown members are the model's to refuse.
     """
     breaches = tuple(_find_switches(raw, ""))
-    if breaches:
-        raise GuardRailError(breaches)
-
-
-def require_guard_rails(draft: Purpose, catalogue: Catalogue) -> None:
-    """Raise GuardRailError where a draft breaks a guard rail; `catalogue` is the one in force."""
-    breaches = find_breaches(draft, catalogue)
     if breaches:
         raise GuardRailError(breaches)
 

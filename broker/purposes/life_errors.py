@@ -108,6 +108,16 @@ class ChecksFailedError(PartyError):
     default_detail = "The cases do not come out as written under this draft."
 
 
+class ReplayMissingError(PartyError):
+    """A draft that was not put to what was decided, beside the bundle in force."""
+
+    code = "replay_missing"
+    default_detail = (
+        "This draft was not put to what was decided before, beside what is in force now: replay it "
+        "(`datwat purpose replay start DRAFT --wait`), then propose it."
+    )
+
+
 class SignOffMissingError(PartyError):
     """A replay found what would newly be allowed, and nobody signed that off."""
 

@@ -25,6 +25,7 @@ LIFE_PROBLEMS: dict[str, tuple[int, str]] = {
     "number_found": (400, "The text may hold a citizen service number"),
     "nothing_changed": (409, _DRAFT),
     "checks_failed": (409, _DRAFT),
+    "replay_missing": (409, "The draft was not replayed"),
     "sign_off_missing": (409, "What would newly be allowed is not signed off"),
     "draft_outdated": (409, _OTHERWISE),
     "proposal_stale": (409, _OTHERWISE),

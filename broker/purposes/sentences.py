@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Literal, get_args
 
 from broker.purposes.catalogue import Catalogue
+from broker.purposes.guards import OWN_ACCESS
 from broker.purposes.index import SHIELDED, derive_visible
 from broker.purposes.models import Edge, EdgeField, Label, OccasionKind, Purpose
 from broker.purposes.naming import Namer, choose, quote
@@ -36,7 +37,6 @@ __all__ = [
 ]
 
 Part = Literal["head", "rule", "reason", "law"]
-OWN_ACCESS = "own_access"
 _Said = tuple[int, "Sentence"]  # how deep, and what
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
@@ -74,11 +74,6 @@ class Month:
     def until_at(self) -> datetime:
         """The first moment after it, as aware UTC."""
         return self.following().from_at
-
-    @property
-    def first_day(self) -> date:
-        """Its first day."""
-        return date(self.year, self.month, 1)
 
     def __str__(self) -> str:
         """Return `2026-10`."""

@@ -132,14 +132,6 @@ class Figures:
     quotas: tuple[Quota, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which entries a row begins with: of a professional or about a person, and of what kind."""
-
-    professional: int | None = field(default=None, repr=False)
-    subject: int | None = field(default=None, repr=False)
-
-
 class OversightCounts(Protocol):
     """Statements over the acts; each reads the whole window once."""
 

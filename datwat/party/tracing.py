@@ -66,10 +66,6 @@ class Trace:
         """The header by which another party hears of it."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
-    def with_child(self) -> Trace:
-        """Return a span below this one."""
-        return replace(self, span_id=draw_span_id(), parent_span_id=self.span_id)
-
 
 _current: ContextVar[Trace | None] = ContextVar("datwat_trace", default=None)
 
@@ -115,7 +111,7 @@ def parse_traceparent(text: str) -> Trace | None:
     if found["version"] == _FIRST_VERSION and found["more"] is not None:
         return None
     trace_id, span_id = found["trace"].decode(), found["span"].decode()
-    if not trace_id.strip("0") or not span_id.strip("0") or _is_number(trace_id):
+    if any(not one.strip("0") or _is_number(one) for one in (trace_id, span_id)):
         return None
     return Trace(trace_id, draw_span_id(), span_id, found["flags"].decode())
 

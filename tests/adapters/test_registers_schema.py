@@ -234,7 +234,6 @@ def ask(conn: Connection, registers: Registers) -> None:
     registers.duties.find(conn, "tell", "0", NOW)
     registers.duties.list_open(conn, "tell", NOW, 10, None)
     registers.duties.list_open(conn, "tell", NOW, 10, TEAM)
-    registers.duties.list_terms(conn, NOW)
     registers.duties.end_telling(conn, some, [some], NOW)
     registers.wishes.list_open_questions(conn, NOW, 10)
     registers.wishes.count_overdue_questions(conn, NOW)

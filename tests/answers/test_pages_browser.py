@@ -60,14 +60,12 @@ async def paths(broker: Running) -> list[str]:
     answered = await resident.record(objection=Objection(made_at=now()))
     await give(broker, "objections", str(answered), "rejected", controller="public", text=TEXT)
     await resident.record(erases=asked)
-    (urgent,) = list_numbers(broker, "urgent")
     items = [f"/answers/{name}/{one}" for name in LISTS for one in list_numbers(broker, name)]
     return [
         "/answers",
         *(f"/answers/{name}" for name in LISTS),
         *items,
         f"/answers/objections/{answered}/answered",
-        f"/answers/urgent/{urgent}/look",
         f"/answers/objections/{objected}",
         "/answers/tell?show=overdue",
     ]

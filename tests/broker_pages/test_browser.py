@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Route
 
 from broker.purposes.roles import Acting
 from tests.authoring.world import AUTHOR, BAKKER, OFFICER, PURPOSE, SMIT
@@ -82,6 +83,34 @@ async def test_the_part_beside_the_form_follows_by_itself(
         # It can be saved after that, from the same page.
         await window.page.click("button[value=save]")
         await window.page.get_by_text("Het ontwerp is bewaard.").wait_for()
+        await check_page(window)
+
+
+async def test_typing_on_while_the_part_beside_the_form_is_made_complains_of_nothing(
+    browser: Browser, served: PagesWorld, visitor: Visitor
+) -> None:
+    draft, _ = await begin(visitor)
+    begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        begun.set()
+        await may_go_on.wait()
+        await route.continue_()
+
+    low = {"width": WIDE["width"], "height": 500}  # what is beside the form is higher
+    async with open_window(browser, served.url, size=low) as window:
+        page = window.page
+        await log_in(window, served, AUTHOR)
+        await page.goto(draft)
+        await page.route(f"**{draft}", hold)
+        await page.fill("#field-valid_from-date", tomorrow()["valid_from-date"])
+        await page.fill("#field-sentence-nl", "Dit staat er half.")
+        await begun.wait()
+        await page.fill("#field-sentence-nl", "Dit staat er heel.")
+        await page.wait_for_timeout(1000)  # longer than the pause after which a page looks again
+        may_go_on.set()
+        await page.locator(".beside__resident").get_by_text("Dit staat er heel.").wait_for()
+        await page.get_by_text("Dit kan worden voorgesteld.").wait_for()
         await check_page(window)
 
 

@@ -9,8 +9,18 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from broker.purposes.roles import GiveAsked
 from datwat.web.dates import ZONE
-from tests.authoring.world import AUTHOR, BAKKER, OFFICER, PURPOSE, SECOND_AUTHOR, SMIT
+from tests.authoring.world import (
+    AUTHOR,
+    BAKKER,
+    OFFICER,
+    PURPOSE,
+    RIJNSTAD,
+    SECOND_AUTHOR,
+    SMIT,
+    act_as,
+)
 from tests.broker_pages.world import PASSPHRASE, PagesWorld, Visitor, read_form, words_of
 
 # One worker for all of them: what the first ones publish is what the later ones look back at.
@@ -318,3 +328,34 @@ async def test_who_may_sign_off_finds_the_draft_on_their_first_page(
     assert link in words_of(await visitor.open("/"))
     await visitor.log_in(AUTHOR)
     assert link not in words_of(await visitor.open("/"))
+
+
+@pytest.mark.parametrize("title", ["zonder", ""])
+async def test_what_was_not_replayed_is_not_signed_off(visitor: Visitor, title: str) -> None:
+    path, page = await begin(visitor)
+    typed = titled(title) if title else {"title-nl": ""}  # without a title it cannot be read at all
+    await visitor.send(page, path, more=typed, do="save")
+    await visitor.log_in(BAKKER)
+    page = await visitor.open(f"{path}/trial")
+    sent = await visitor.client.post(
+        f"{path}/trial/sign-off",
+        data={**dict(read_form(page, "/logout").fields), "form_id": "own", "meant": "yes"},
+        headers={"Origin": visitor.world.url},
+    )
+    assert sent.status_code == 422
+    assert "Dit ontwerp is zo nog niet nagespeeld" in words_of(sent)
+
+
+async def test_who_signs_a_trial_off_reads_the_draft_it_is_of_in_their_own_language(
+    pages: PagesWorld, visitor: Visitor
+) -> None:
+    path, page = await begin(visitor)
+    past = {"valid_from-date": "2020-01-01", "valid_from-time": "00:00:00"}
+    await visitor.send(page, path, more=past, do="save")
+    asked = {"organisation": RIJNSTAD, "role": "reviewer", "staff": "t.oezicht", "key": None}
+    await pages.office.broker.role_register.give(GiveAsked.model_validate(asked))
+    await visitor.log_in(act_as("t.oezicht", "reviewer"))
+    assert f'href="{path}"' in (await visitor.open(f"{path}/trial")).text
+    words = words_of(await visitor.open(path))
+    assert "Dit moment is al voorbij" in words
+    assert "lies in the past" not in words

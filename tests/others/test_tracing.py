@@ -61,6 +61,7 @@ def test_a_trace_is_continued_with_a_span_of_ones_own() -> None:
         f"{PARENT}\n",
         PARENT.replace("-", "_"),
         f"00-{'999990019'.zfill(32)}-{SPAN}-01",
+        f"00-{TRACE}-{'999990019'.zfill(16)}-01",
         "é" * 55,
     ],
 )

@@ -81,7 +81,7 @@ class Here:
     def count_decisions(self) -> int:
         log = SqlDecisionLog(self.running.broker.secrets.row_key)
         with self.running.broker.database.connect() as conn:
-            return log.count(conn)
+            return log.check(conn).count
 
 
 @asynccontextmanager

@@ -68,6 +68,7 @@ async def test_commands_ask_for_the_role(broker: Running) -> None:
 
 async def test_what_is_wrong_is_one_clear_error_and_changes_nothing(broker: Running) -> None:
     commands, size = build(broker), broker.broker.log.size
+    before = broker.broker.oversight.reviewing.list_findings()
     for name, asked, code in (
         ("reviews_list", {"list": "everything"}, "input_invalid"),
         ("reviews_list", {}, "input_invalid"),
@@ -75,6 +76,7 @@ async def test_what_is_wrong_is_one_clear_error_and_changes_nothing(broker: Runn
         ("reviews_look", {"number": 3, "reason": f"Het nummer {_BSN}."}, "number_in_note"),
         ("reviews_look", {"number": -1, "reason": "Een goede reden."}, "input_invalid"),
         ("reviews_look", {"number": 9_999_999, "reason": "Een goede reden."}, "entry_unknown"),
+        ("reviews_look", {"number": 10**19, "reason": "Een goede reden."}, "entry_unknown"),
         ("reviews_look", {"number": 3, "reason": "Een goede reden.", "more": 1}, "input_invalid"),
         ("reviews_find", {"list": "volume", "outcome": "asked", "note": ""}, "input_invalid"),
         ("reviews_find", {"list": "volume", "outcome": "guilty", "note": "x"}, "input_invalid"),
@@ -90,7 +92,7 @@ async def test_what_is_wrong_is_one_clear_error_and_changes_nothing(broker: Runn
         assert _BSN not in str(caught.value)
         assert _BSN not in str(caught.value.place)
     assert broker.broker.log.size == size
-    assert broker.broker.oversight.reviewing.list_findings() == []
+    assert broker.broker.oversight.reviewing.list_findings() == before
 
 
 async def test_without_a_name_nobody_looks(broker: Running) -> None:
@@ -124,17 +126,38 @@ async def test_nobody_invents_the_second_person(broker: Running) -> None:
     assert broker.broker.log.size == after + 1
 
 
+async def test_a_finding_names_only_what_one_alone_may_look_at(broker: Running) -> None:
+    """Promise 5: whoever reads findings learns of none that waits, nor whether it is there."""
+    commands, before = build(broker), broker.broker.oversight.reviewing.list_findings()
+    home, _ = await open_waiting(broker, bsn := next(NUMBERS))
+    waiting = broker.broker.log.size
+    await inquire(broker, home, bsn)
+    asked = {"list": "volume", "outcome": "asked", "note": "Nagevraagd.", **_BY}
+    told = set()
+    for number in (waiting, 9_999_999, 10**19):
+        with pytest.raises(DatwatError) as caught:
+            await commands["reviews_find"]({**asked, "entries": [number]})
+        assert caught.value.code == "entry_unknown", number
+        told.add(str(caught.value))
+    assert len(told) == 1
+    assert broker.broker.oversight.reviewing.list_findings() == before
+
+
 async def test_a_finding_is_kept_with_its_outcome(broker: Running) -> None:
-    commands = build(broker)
+    commands, before = build(broker), broker.broker.oversight.reviewing.list_findings()
+    home = await open_household(broker, bsn := next(NUMBERS))
+    number = broker.broker.log.size
+    await inquire(broker, home, bsn)
     asked = {
         "list": "hours",
         "outcome": "explained",
         "note": "Een nachtdienst; de teamleider bevestigde het.",
         "who": "K7Q2MX",
-        "entries": [12, 13],
+        "entries": [number - 1, number],
     }
     await commands["reviews_find"]({**asked, **_BY})
-    (found,) = (await commands["reviews_findings"]({}))["findings"]
+    found, *others = (await commands["reviews_findings"]({}))["findings"]
+    assert len(others) == len(before)
     assert {name: found[name] for name in asked} == asked
     assert found["role"] == "toezichthouder"
     assert "by" not in found

@@ -125,7 +125,6 @@ def test_what_waits_or_is_over_is_in_no_list_and_no_figure(engine: Engine) -> No
     with engine.begin() as conn:
         assert counts.fetch_month(conn, month, NOW).acts == ()
         assert store.list_indexes(conn, 0, 100, NOW) == []
-        assert not store.is_seen(conn, 3, NOW)
         number = [build_staff(0, 1)]
         assert store.fetch_examples(conn, "volume", window, professionals=number) == {}
         # Opened later: counted from then on, so that a month that was published does not change.

@@ -9,12 +9,13 @@ import pytest
 
 from broker.adapters.database import open_engine
 from broker.adapters.replay_store import SqlReplays
+from broker.adapters.secrets import ROW_KEY_NAME
 from broker.policy.publication import read_publication
 from broker.policy.replay_result import ReplayPlan, ReplayResult
 from broker.policy.trial import open_trial_bundle
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.models import Purpose, derive_digest
-from broker.replay_process import ROW_KEY_NAME, run_replay
+from broker.replay_process import run_replay
 from broker.settings import BrokerSettings
 from datwat.party import clock
 from datwat.party.settings import load_settings, read_secret

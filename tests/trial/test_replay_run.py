@@ -22,12 +22,12 @@ from broker.adapters.purging import purge_ended
 from broker.adapters.replay_inputs import ReplayInputs
 from broker.adapters.replay_store import KEPT, SqlReplays
 from broker.adapters.replay_tables import ReplayRecord
-from broker.adapters.secrets import load_secrets
+from broker.adapters.secrets import ROW_KEY_NAME, load_secrets
 from broker.adapters.tables import table_of as register_table_of
 from broker.policy.replay_result import ReplayPlan, ReplayResult
 from broker.policy.replay_tally import Tally
 from broker.purposes.models import Purpose, derive_digest
-from broker.replay_process import ROW_KEY_NAME, main
+from broker.replay_process import main
 from broker.replay_run import ReplayRun
 from broker.settings import BrokerSettings
 from datwat.party.settings import read_secret

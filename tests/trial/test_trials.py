@@ -13,15 +13,18 @@ from typing import Any
 import pytest
 
 from broker.audit.records import Job
+from broker.policy.asked import WithdrawalAsked
+from broker.policy.draft_reading import read_purpose
 from broker.policy.replay_result import ReplayResult
+from broker.purposes.life_errors import OwnProposalError, ReplayMissingError
 from broker.purposes.models import Purpose
-from broker.purposes.roles import RoleMissingError
+from broker.purposes.roles import Acting, RoleMissingError
 from broker.replays import ReplayStateError, ReplayUnknownError
 from broker.trial_commands import build_trial_commands
 from broker.trial_spawn import TrialBusyError, TrialRefusedError, spawn
 from datwat.party.admin import OPERATOR, Holder, RoleCommand
 from datwat.party.problems import InputInvalidError
-from tests.authoring.world import RIJNSTAD, Office
+from tests.authoring.world import AUTHOR, RIJNSTAD, SECOND_AUTHOR, Office, number
 from tests.exchange.world import (
     ON_EACH_DATABASE,
     bsns,
@@ -35,7 +38,8 @@ from tests.trial.world import build_archive, find_purpose
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_EACH_DATABASE]
 NUMBERS = bsns()
 NAME = "coordinate_family_help"
-AUTHOR = Holder("a.auteur", RIJNSTAD, "author")
+BY_AUTHOR = Holder("a.auteur", RIJNSTAD, "author")
+SECOND = Holder("e.tweede", RIJNSTAD, "approver")
 APPROVER = Holder("b.bakker", RIJNSTAD, "approver")
 OFFICER = Holder("d.toezicht", RIJNSTAD, "data_protection_officer")
 NOBODY = Holder("z.niemand", RIJNSTAD, "approver")
@@ -76,15 +80,12 @@ async def ask_something(office: Office) -> None:
         await inquire(running, other, father, mother)
 
 
-def allow_reports() -> Purpose:
-    purpose = find_purpose(NAME)
-    occasions = {**purpose.occasions, "report": "contact"}
-    raw = purpose.model_dump(mode="python")
-    return Purpose.model_validate({**raw, "occasions": occasions, "valid_from": soon()})
-
-
-def soon() -> Any:  # noqa: ANN401 - a moment
-    return now() + timedelta(days=7)
+async def keep_reports(office: Office, acting: Acting = AUTHOR, **changes: Any) -> Purpose:  # noqa: ANN401 - members
+    """Keep a draft that newly allows to ask on the occasion of a report."""
+    occasions = {**find_purpose(NAME).occasions, "report": "contact"}
+    text = office.write(NAME, occasions=occasions, **changes)
+    await office.draft(text, acting=acting)
+    return read_purpose(text)
 
 
 async def test_what_was_asked_comes_out_the_same_under_the_policy_in_force(office: Office) -> None:
@@ -102,7 +103,7 @@ async def test_newly_allowed_is_signed_off_by_a_statement_that_names_nobody(
     office: Office,
 ) -> None:
     await ask_something(office)
-    draft = allow_reports()
+    draft = await keep_reports(office)
     begun = await office.broker.replays.start_replay(draft)
     assert office.broker.replays.read_sign_off(begun.digest) == "none"
     with pytest.raises(ReplayStateError):
@@ -118,7 +119,7 @@ async def test_newly_allowed_is_signed_off_by_a_statement_that_names_nobody(
     assert stopped.state == "stopped"
     await settled(lambda: not office.broker.replays.is_running)
     assert office.broker.replays.read_sign_off(result.digest) == "newly_allowed"
-    for holder in (AUTHOR, OFFICER, NOBODY, OPERATOR):
+    for holder in (BY_AUTHOR, OFFICER, NOBODY, OPERATOR):
         with pytest.raises(RoleMissingError):
             await run(office, "replay_sign_off", holder, number=result.number)
     size = office.broker.log.size
@@ -133,6 +134,49 @@ async def test_newly_allowed_is_signed_off_by_a_statement_that_names_nobody(
     with pytest.raises(ReplayStateError):
         await run(office, "replay_sign_off", APPROVER, number=result.number)
     assert office.broker.log.size == size + 1
+
+
+async def test_nobody_signs_off_what_they_wrote(office: Office) -> None:
+    await ask_something(office)
+    draft = await keep_reports(office, SECOND_AUTHOR, owner="Own")
+    begun = await office.broker.replays.start_replay(draft)
+    await until_done(office, begun.number)
+    size = office.broker.log.size
+    with pytest.raises(OwnProposalError, match="somebody else"):
+        await run(office, "replay_sign_off", SECOND, number=begun.number)
+    assert office.broker.log.size == size
+    # Nor by a text of which nobody is known to have written it, to be kept afterwards.
+    unkept = draft.model_copy(update={"owner": "Unkept"})
+    begun = await office.broker.replays.start_replay(unkept)
+    await until_done(office, begun.number)
+    with pytest.raises(ReplayStateError, match="not kept"):
+        await run(office, "replay_sign_off", SECOND, number=begun.number)
+    assert office.broker.log.size == size
+    assert office.broker.replays.read_sign_off(begun.digest) == "newly_allowed"
+
+
+async def test_nothing_is_proposed_that_was_not_put_to_what_was_decided(office: Office) -> None:
+    await register(office.running, "debt-counselling", next(NUMBERS), "debt_counselling")
+    text = office.write(sentence=number(431))
+    draft_id = await office.draft(text)
+    with pytest.raises(ReplayMissingError):
+        await office.authoring.propose(AUTHOR, draft_id)
+    begun = await office.broker.replays.start_replay(read_purpose(text))
+    await until_done(office, begun.number)
+    proposed = await office.authoring.propose(AUTHOR, draft_id)
+    # Another draft is another digest; and what is published meanwhile asks for it anew.
+    other = office.write("income_support", sentence=number(432))
+    other_id = await office.draft(other)
+    with pytest.raises(ReplayMissingError):
+        await office.authoring.propose(AUTHOR, other_id)
+    begun = await office.broker.replays.start_replay(read_purpose(other))
+    await until_done(office, begun.number)
+    await office.publish(proposed.line.id)
+    with pytest.raises(ReplayMissingError):
+        await office.authoring.propose(AUTHOR, other_id)
+    # What takes away needs none.
+    asked = WithdrawalAsked(purpose="income_support", reason="Te vroeg.")
+    assert (await office.authoring.propose_withdrawal(AUTHOR, asked)).line.effect == "withdraw"
 
 
 def _read_statement(office: Office, index: int) -> dict[str, Any]:
@@ -179,7 +223,7 @@ async def test_one_that_is_stopped_or_killed_is_gone_on_with(
 async def test_nothing_of_another_number(office: Office) -> None:
     for name in ("replay_stop", "replay_resume"):
         with pytest.raises(ReplayUnknownError):
-            await run(office, name, AUTHOR, number=999_999)
+            await run(office, name, BY_AUTHOR, number=999_999)
     with pytest.raises(ReplayUnknownError):
         await run(office, "replay_status", OFFICER, number=999_999)
     with pytest.raises(InputInvalidError):
@@ -188,13 +232,13 @@ async def test_nothing_of_another_number(office: Office) -> None:
 
 async def test_cases_of_a_draft_by_command(office: Office) -> None:
     text = office.write(NAME, occasions={"crisis": "contact"})
-    result = await run(office, "trial_cases", AUTHOR, text=text)
+    result = await run(office, "trial_cases", BY_AUTHOR, text=text)
     assert result["purpose"] == NAME
     assert 0 < result["failed"] < result["total"]
     failed = next(one for one in result["cases"] if not one["passed"])
     assert any("occasion_kind_fits" in blade["found"] for blade in failed["blades"])
     kept = await office.draft(office.write(NAME))
-    whole = await run(office, "trial_cases", AUTHOR, draft=kept)
+    whole = await run(office, "trial_cases", BY_AUTHOR, draft=kept)
     assert whole["failed"] == 0
     for holder in (OFFICER, NOBODY, OPERATOR):
         with pytest.raises(RoleMissingError):
@@ -204,20 +248,20 @@ async def test_cases_of_a_draft_by_command(office: Office) -> None:
 async def test_a_draft_that_does_not_fit_is_refused_with_its_place(office: Office) -> None:
     text = office.write(NAME, sees={"no_such_kind": "dat"})
     with pytest.raises(TrialRefusedError) as refused:
-        await run(office, "trial_cases", AUTHOR, text=text)
+        await run(office, "trial_cases", BY_AUTHOR, text=text)
     assert "sees" in (refused.value.place or "")
     assert "no_such_kind" in refused.value.detail
     for members in ({}, {"text": text, "draft": "0" * 32}, {"draft": "../etc"}):
         with pytest.raises(InputInvalidError):
-            await run(office, "trial_cases", AUTHOR, **members)
+            await run(office, "trial_cases", BY_AUTHOR, **members)
 
 
 async def test_the_mutation_check_by_command(office: Office) -> None:
     text = office.write(NAME)
-    begun = await run(office, "trial_mutate", AUTHOR, text=text)
+    begun = await run(office, "trial_mutate", BY_AUTHOR, text=text)
     assert begun["state"] == "running"
     with pytest.raises(TrialBusyError):
-        await run(office, "trial_mutate", AUTHOR, text=text)
+        await run(office, "trial_mutate", BY_AUTHOR, text=text)
     async with asyncio.timeout(90):
         while (job := await run(office, "trial_mutation", OFFICER))["state"] == "running":  # noqa: ASYNC110 - a process
             await asyncio.sleep(0.1)
@@ -235,7 +279,8 @@ async def test_the_cases_of_a_candidate(office: Office) -> None:
 async def test_a_log_that_does_not_answer_signs_nothing_off(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draft = allow_reports().model_copy(update={"owner": "Another"})
+    await ask_something(office)
+    draft = await keep_reports(office, owner="Another")
     begun = await office.broker.replays.start_replay(draft)
     result = await until_done(office, begun.number)
 
