@@ -19,7 +19,7 @@ from broker.adapters.secrets import ROW_KEY_NAME
 from broker.policy.replay_result import ReplayPlan, ReplayResult
 from broker.purposes.models import Purpose, derive_digest
 from broker.settings import BrokerSettings
-from broker.trial_spawn import spawn
+from broker.trying.trial_spawn import spawn
 from datwat.party import clock
 from datwat.party.settings import read_secret
 from datwat.protocol.bundle import Bundle
@@ -82,7 +82,7 @@ async def _run(
     )
     number = replays.begin(plan, bundle.archive, now)
     began = time.perf_counter()
-    process = await spawn("broker.replay_process", str(settings.home), str(number))
+    process = await spawn("broker.trying.replay_process", str(settings.home), str(number))
     _, said = await process.communicate()
     seconds = time.perf_counter() - began
     found = replays.find(number)

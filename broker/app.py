@@ -25,27 +25,27 @@ from broker.audit.ended import read_restored
 from broker.audit.generation_notice import GenerationNotice
 from broker.audit.payloads import Organisation
 from broker.audit.told import ToldLines
-from broker.authoring_commands import build_authoring_commands
-from broker.ends_commands import build_ends_commands, build_ends_status
+from broker.commands.authoring_commands import build_authoring_commands
+from broker.commands.ends_commands import build_ends_commands, build_ends_status
+from broker.commands.others_commands import build_others_commands
+from broker.commands.oversight_commands import build_oversight_commands
+from broker.commands.roles_commands import build_find_holder, build_roles_commands
+from broker.commands.said_commands import build_said_commands, count_overdue
+from broker.commands.special_commands import build_special_commands
+from broker.commands.trial_commands import build_trial_commands
 from broker.exchange.admission import RateLimiter
 from broker.exchange.handover import HandOver
 from broker.exchange.life import Life
 from broker.exchange.portal import PortalDesk
 from broker.exchange.turns import Turns
-from broker.others_commands import build_others_commands
 from broker.others_wiring import open_others
-from broker.oversight_commands import build_oversight_commands
 from broker.pages.app import open_pages
 from broker.pages_wiring import build_desk
-from broker.roles_commands import build_find_holder, build_roles_commands
-from broker.said_commands import build_said_commands, count_overdue
 from broker.settings import BrokerSettings
-from broker.special_commands import build_special_commands
 from broker.transparency.own_affairs import OwnAffairs
 from broker.transparency.own_wishes import WishReader
 from broker.transparency.processing_register import derive_activity_id
 from broker.transparency.proof_bundle import ProofBundles
-from broker.trial_commands import build_trial_commands
 from broker.watching import Watch
 from broker.wiring import Broker, open_broker
 from datwat.party.admin import Command, build_admin_listener

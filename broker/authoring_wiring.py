@@ -24,9 +24,9 @@ from broker.policy.publication import PublicationError, find_publication, write_
 from broker.policy.sealed_keys import SealedKeys
 from broker.purposes.drafts import DraftRow
 from broker.purposes.role_register import RoleRegister
-from broker.replays import ReplayPorts, Replays
 from broker.settings import BrokerSettings
-from broker.trials import Trials
+from broker.trying.replays import ReplayPorts, Replays
+from broker.trying.trials import Trials
 from datwat.party.trust_keeper import TrustKeeper
 from datwat.party.trust_list import read_verify_keys
 from datwat.protocol.bundle import BundleStatement, derive_digest

@@ -55,10 +55,10 @@ from broker.policy_start import Begun, Opa, begin_policy
 from broker.pseudonyms.veil import Veil
 from broker.publishing import Publishing, open_publishing
 from broker.purposes.role_register import RoleRegister
-from broker.replays import Replays
 from broker.settings import BrokerSettings
 from broker.transparency.access_log import AccessLogReader
-from broker.trials import Trials
+from broker.trying.replays import Replays
+from broker.trying.trials import Trials
 from datwat.party import clock
 from datwat.party.errors import PartyError
 from datwat.party.http_out import HttpOut

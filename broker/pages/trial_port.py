@@ -38,7 +38,7 @@ class MutationJob(Protocol):
 
 
 class TrialsPort(Protocol):
-    """Cases and the mutation check (`broker/trials.py`)."""
+    """Cases and the mutation check (`broker/trying/trials.py`)."""
 
     async def try_cases(self, draft: Purpose, cases: Sequence[Case] | None = None) -> CasesResult:
         """Return the cases of a draft beside what comes out."""
@@ -51,7 +51,7 @@ class TrialsPort(Protocol):
 
 
 class ReplaysPort(Protocol):
-    """Replays of what was decided (`broker/replays.py`)."""
+    """Replays of what was decided (`broker/trying/replays.py`)."""
 
     async def start_replay(self, draft: Purpose) -> ReplayResult:
         """Begin a replay of a draft."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from broker.answers_cli import answers
 from broker.app import build_commands
+from broker.commands.answers_cli import answers
 from broker.exchange.answering_lists import LISTS
 from broker.exchange.answering_telling import NumberInAnswerError
 from broker.involvement.special_situations import derive_number

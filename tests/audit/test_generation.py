@@ -70,7 +70,7 @@ NOW = datetime(2026, 11, 6, 8, tzinfo=UTC)
 OLD, NEW = "broker.test/log/1", "broker.test/log/2"
 _BROKEN = bytes((0, 1)) + bytes(58)
 REASON = "disk failure, no backup of the last hour"
-COMMANDS = [EntryPoint("log.broker", "broker.log_cli:app", "datwat.commands")]
+COMMANDS = [EntryPoint("log.broker", "broker.commands.log_cli:app", "datwat.commands")]
 
 
 class HomeWorld(LogWorld):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from broker.approval_check import NotAsShownError, read_home_keys, require_as_shown
+from broker.commands.approval_check import NotAsShownError, read_home_keys, require_as_shown
 from broker.policy.authoring_ports import PolicyKeys, open_archive
 from broker.policy.bundle import pack_archive, rebuild_archive, sign_archive
 from broker.policy.candidate import (

@@ -17,7 +17,7 @@ from broker.adapters.kek_file import KekError
 from broker.adapters.log_tables import DataSubject, LogEntry, LogHead, table_of
 from broker.adapters.secrets import load_secrets
 from broker.audit.records import Job, Statement
-from broker.cli import build_card
+from broker.commands.card import build_card
 from broker.new_generation import Wanted as WantedGeneration
 from broker.new_generation import begin_generation
 from broker.restoring import Restoration, Wanted

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.oversight_commands import build_oversight_commands
+from broker.commands.oversight_commands import build_oversight_commands
 from broker.purposes.roles import GiveAsked, RoleMissingError
 from datwat.party.admin import Holder, RoleCommand
 from datwat.protocol.errors import DatwatError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from broker import cli
+from broker.commands import special_cli
 from datwat.party.console import print_result
 
 ID = "00000099000000050000:debt-counselling-of-a-long-name"
@@ -37,8 +37,8 @@ def test_no_id_is_broken_when_it_goes_to_a_program(
 
 
 def test_that_nothing_waits_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_call", lambda *_, **__: {"special_situations": []})
-    said = CliRunner().invoke(cli.special, ["list", "--home", "x"])
+    monkeypatch.setattr(special_cli, "_call", lambda *_, **__: {"special_situations": []})
+    said = CliRunner().invoke(special_cli.special, ["list", "--home", "x"])
     assert said.stdout == "No special situation waits to be opened.\n"
-    said = CliRunner().invoke(cli.special, ["list", "--home", "x", "--json"])
+    said = CliRunner().invoke(special_cli.special, ["list", "--home", "x", "--json"])
     assert said.stdout == '{"special_situations": []}\n'

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core.core_schema import ErrorType
 
-from broker.special_commands import AuditAsked
+from broker.commands.special_commands import AuditAsked
 from connectors.client import requests
 from datwat.party.faults import UNTOLD, describe_fault, describe_first_fault
 from datwat.party.problems import InputInvalidError

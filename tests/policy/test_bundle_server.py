@@ -16,7 +16,7 @@ from broker.adapters.opa_external import ExternalOpa, OpaBehindError
 from broker.adapters.opa_files import create_opa_secrets, read_opa_key, read_opa_token
 from broker.api.bundle_server import PATH, BundleServer, build_bundle_listener
 from broker.cli import app as broker_app
-from broker.opa_cli import build_config
+from broker.commands.opa_cli import build_config
 from broker.policy.bundle import OpaKey
 from broker.policy.engine import PolicyUnavailableError
 from datwat.protocol.bundle import Bundle

@@ -21,7 +21,7 @@ from datwat.protocol.bundle import open_bundle
 from datwat.protocol.keys import SigningKey
 
 POLICIES = Path(__file__).parents[2] / "policies"
-COMMANDS = [EntryPoint("purpose", "broker.purposes_cli:app", "datwat.commands")]
+COMMANDS = [EntryPoint("purpose", "broker.commands.purposes_cli:app", "datwat.commands")]
 CASES: dict[str, Any] = {
     "purpose": "coordinate_family_help",
     "cases": [

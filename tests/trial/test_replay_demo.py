@@ -15,8 +15,8 @@ from broker.policy.replay_result import ReplayPlan, ReplayResult
 from broker.policy.trial import open_trial_bundle
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.models import Purpose, derive_digest
-from broker.replay_process import run_replay
 from broker.settings import BrokerSettings
+from broker.trying.replay_process import run_replay
 from datwat.party import clock
 from datwat.party.settings import load_settings, read_secret
 from tests.demo.world import World, acquire, release

@@ -27,9 +27,9 @@ from broker.adapters.tables import table_of as register_table_of
 from broker.policy.replay_result import ReplayPlan, ReplayResult
 from broker.policy.replay_tally import Tally
 from broker.purposes.models import Purpose, derive_digest
-from broker.replay_process import main
-from broker.replay_run import ReplayRun
 from broker.settings import BrokerSettings
+from broker.trying.replay_process import main
+from broker.trying.replay_run import ReplayRun
 from datwat.party.settings import read_secret
 from tests.purposes.test_person_facts import PERSON_FACTS, with_person_facts
 from tests.trial.world import NOW, build_bundle, draft_of, find_purpose, make_home, read_cases
@@ -216,8 +216,8 @@ async def test_a_run_that_is_stopped_goes_on_and_counts_nothing_twice(
     draft = draft_of(NAME, objection="none", retention_days=10)
     whole = await past.run(past.begin(draft))
     number = past.begin(draft)
-    monkeypatch.setattr("broker.replay_run._AT_ONCE", 10)
-    monkeypatch.setattr("broker.replay_run._PUT_DOWN_SECONDS", 0.0)
+    monkeypatch.setattr("broker.trying.replay_run._AT_ONCE", 10)
+    monkeypatch.setattr("broker.trying.replay_run._PUT_DOWN_SECONDS", 0.0)
     seen: list[int] = []
     put_down = past.replays.put_down
 

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from broker.audit.records import Job
+from broker.commands.trial_commands import build_trial_commands
 from broker.policy.asked import WithdrawalAsked
 from broker.policy.draft_reading import read_purpose
 from broker.policy.replay_result import ReplayResult
 from broker.purposes.life_errors import OwnProposalError, ReplayMissingError
 from broker.purposes.models import Purpose
 from broker.purposes.roles import Acting, RoleMissingError
-from broker.replays import ReplayStateError, ReplayUnknownError
-from broker.trial_commands import build_trial_commands
-from broker.trial_spawn import TrialBusyError, TrialRefusedError, spawn
+from broker.trying.replays import ReplayStateError, ReplayUnknownError
+from broker.trying.trial_spawn import TrialBusyError, TrialRefusedError, spawn
 from datwat.party.admin import OPERATOR, Holder, RoleCommand
 from datwat.party.problems import InputInvalidError
 from tests.authoring.world import AUTHOR, RIJNSTAD, SECOND_AUTHOR, Office, number
@@ -196,7 +196,7 @@ async def test_one_that_is_stopped_or_killed_is_gone_on_with(
     async def stand_still(_module: str, *_arguments: str, **_how: bool) -> Any:  # noqa: ANN401
         return await asyncio.create_subprocess_exec("sleep", "60", stderr=asyncio.subprocess.PIPE)
 
-    monkeypatch.setattr("broker.replays.spawn", stand_still)
+    monkeypatch.setattr("broker.trying.replays.spawn", stand_still)
     begun = await replays.start_replay(find_purpose(NAME))
     assert begun.state == "running"
     with pytest.raises(TrialBusyError):
@@ -213,7 +213,7 @@ async def test_one_that_is_stopped_or_killed_is_gone_on_with(
     os.kill(replays._running[begun.number].pid, signal.SIGKILL)  # noqa: SLF001 - from outside
     await settled(lambda: not replays.is_running)
     assert (await replays.require_replay(begun.number)).state == "stopped"
-    monkeypatch.setattr("broker.replays.spawn", spawn)
+    monkeypatch.setattr("broker.trying.replays.spawn", spawn)
     await replays.resume_replay(begun.number)
     assert (await until_done(office, begun.number)).state == "done"
     with pytest.raises(ReplayStateError):

@@ -13,11 +13,11 @@ from typing import Annotated, Any
 
 import typer
 
-from broker.approval_check import read_home_keys, require_as_shown
-from broker.authoring_printing import print_preview, print_proposal, print_rows
+from broker.commands.approval_check import read_home_keys, require_as_shown
+from broker.commands.authoring_printing import print_preview, print_proposal, print_rows
+from broker.commands.purposes_options import Language, LanguageOption
 from broker.policy.publication import read_policy_keys
 from broker.policy.sealed_keys import SealedKeys
-from broker.purposes_options import Language, LanguageOption
 from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.errors import PartyError

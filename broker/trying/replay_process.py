@@ -1,4 +1,4 @@
-"""The process of one replay: `python -m broker.replay_process HOME NUMBER`.
+"""The process of one replay: `python -m broker.trying.replay_process HOME NUMBER`.
 
 Rules: it dies with its parent; it says nothing of what it reads, in no line and no error; one that
 fails says why by a code, and the replay is `failed` and can be begun again.
@@ -17,8 +17,8 @@ from broker.adapters.opa_process import find_opa
 from broker.adapters.replay_inputs import ReplayInputs
 from broker.adapters.replay_store import SqlReplays
 from broker.adapters.secrets import KEK_NAME, ROW_KEY_NAME
-from broker.replay_run import ReplayRun
 from broker.settings import BrokerSettings
+from broker.trying.replay_run import ReplayRun
 from datwat.party.settings import load_settings, read_secret
 from datwat.protocol.errors import DatwatError
 

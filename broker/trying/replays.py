@@ -30,7 +30,7 @@ from broker.purposes.drafts import DraftRow
 from broker.purposes.life_errors import OwnProposalError
 from broker.purposes.models import Purpose, derive_digest
 from broker.purposes.roles import Role
-from broker.trial_spawn import TrialBusyError, kill, spawn
+from broker.trying.trial_spawn import TrialBusyError, kill, spawn
 from datwat.party.errors import PartyError
 from datwat.party.telemetry import get_logger
 from datwat.protocol.bundle import Bundle
@@ -215,7 +215,7 @@ class Replays:
 
     async def _run(self, number: int) -> None:
         arguments = (str(self._ports.home), str(number))
-        process = await spawn("broker.replay_process", *arguments)
+        process = await spawn("broker.trying.replay_process", *arguments)
         self._running[number] = process
         watching = asyncio.ensure_future(self._watch(number, process))
         self._watching.add(watching)

@@ -11,7 +11,7 @@ import typer
 
 from broker.adapters.secrets import load_secrets
 from broker.audit.past_log import parse_origin
-from broker.cli import build_card
+from broker.commands.card import build_card
 from broker.new_generation import Wanted, begin_generation, derive_next_origin
 from broker.settings import BrokerSettings
 from datwat.party import clock

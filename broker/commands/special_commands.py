@@ -12,6 +12,7 @@ import orjson
 from pydantic import Field, ValidationError
 
 from broker.api.routes import Wake
+from broker.commands.officers import ANSWERERS, READERS, OfficerCommands, Who
 from broker.exchange.answering_telling import require_no_number
 from broker.exchange.looking import Look
 from broker.involvement.special_situations import (
@@ -20,7 +21,6 @@ from broker.involvement.special_situations import (
     derive_number,
     derive_state,
 )
-from broker.officers import ANSWERERS, READERS, OfficerCommands, Who
 from broker.transparency.proof_bundle import ProofBundles
 from broker.wiring import Broker
 from datwat.party.admin import Command

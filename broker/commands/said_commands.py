@@ -11,14 +11,14 @@ from typing import Any, Literal, TypeVar
 import orjson
 from pydantic import Field, ValidationError
 
-from broker.answers_commands import build_answers_commands, count_answers
 from broker.audit.payloads import Organisation
 from broker.audit.told import ToldLines
+from broker.commands.answers_commands import build_answers_commands, count_answers
+from broker.commands.officers import ANSWERERS, READERS, OfficerCommands, Who
 from broker.consent.models import Reply
 from broker.exchange.answering import Answering, Waiting
 from broker.exchange.answering_desk import REMEDIES
 from broker.exchange.answering_lists import MOST_LISTED
-from broker.officers import ANSWERERS, READERS, OfficerCommands, Who
 from broker.wiring import Broker
 from datwat.party.admin import Command
 from datwat.party.problems import InputInvalidError

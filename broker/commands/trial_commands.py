@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from broker.authoring_commands import HexId, build_acting, read_asked
+from broker.commands.authoring_commands import HexId, build_acting, read_asked
 from broker.policy.authoring_ports import Grounds
 from broker.policy.draft_reading import read_cases, read_purpose, require_no_number_read
 from broker.policy.replay_result import ReplayResult
@@ -21,8 +21,8 @@ from broker.purposes.drafts import SourceText
 from broker.purposes.life_errors import RevisionUnknownError
 from broker.purposes.models import Purpose, derive_digest
 from broker.purposes.roles import ROLES, RoleName
-from broker.replays import ReplayUnknownError
-from broker.trials import MutationJob
+from broker.trying.replays import ReplayUnknownError
+from broker.trying.trials import MutationJob
 from broker.wiring import Broker
 from datwat.party.admin import OPERATOR, Command, Holder, RoleCommand
 from datwat.protocol.catalogue import Language

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import orjson
 from pydantic import ValidationError
 
-from broker.authoring_commands import build_acting
+from broker.commands.authoring_commands import build_acting
 from broker.purposes.roles import RoleMissingError, RoleName
 from broker.wiring import Broker
 from datwat.party.admin import Command, Holder, RoleCommand

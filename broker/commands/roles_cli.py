@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from broker.authoring_printing import print_rows
+from broker.commands.authoring_printing import print_rows
 from broker.policy.publication import read_policy_keys
 from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result

@@ -16,9 +16,10 @@ from typing import Any
 
 import orjson
 
+from broker.adapters import opa_child
 from datwat.party.errors import PartyError
 
-_LAUNCHER = Path(__file__).with_name("adapters") / "opa_child.py"
+_LAUNCHER = Path(opa_child.__file__)
 _LINE = 64 * 1_048_576
 _PASSED_ON = ("PATH", "DATWAT_OPA", "HOME", "TMPDIR")
 

@@ -1,4 +1,4 @@
-"""The process in which drafts are tried: `python -m broker.trial_process TASK`, beside the broker.
+"""The process in which drafts are tried: `python -m broker.trying.trial_process TASK`.
 
 Rules: it dies with its parent; a task comes in by standard input, progress and result go out as
 lines of JSON, and nothing of anybody lies on a disk; a replay reads the database of its home and

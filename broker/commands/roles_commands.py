@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from broker.authoring_commands import read_asked
+from broker.commands.authoring_commands import read_asked
 from broker.purposes.role_register import TokenAsked
 from broker.purposes.roles import EndAsked, GiveAsked
 from broker.wiring import Broker

@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from broker.exchange.looking import EntryLook
-from broker.officers import READERS, OfficerCommands, SecondAsked, Who, read_asked
-from broker.oversight_views import (
+from broker.commands.officers import READERS, OfficerCommands, SecondAsked, Who, read_asked
+from broker.commands.oversight_views import (
     describe_draw,
     describe_finding,
     describe_indicators,
@@ -21,6 +20,7 @@ from broker.oversight_views import (
     describe_looked,
     describe_use,
 )
+from broker.exchange.looking import EntryLook
 from broker.purposes.roles import RoleName
 from broker.transparency.figures import Month
 from broker.transparency.indicators import build_csv

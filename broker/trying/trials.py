@@ -19,8 +19,8 @@ from broker.policy.mutating import MutationResult
 from broker.policy.trial import CasesResult
 from broker.purposes.cases import Case, Failure
 from broker.purposes.models import Purpose, derive_digest
-from broker.trial_process import Task, TaskName, encode_task
-from broker.trial_spawn import TrialBusyError, TrialFailedError, converse, kill, spawn
+from broker.trying.trial_process import Task, TaskName, encode_task
+from broker.trying.trial_spawn import TrialBusyError, TrialFailedError, converse, kill, spawn
 from datwat.party.errors import PartyError
 from datwat.protocol.bundle import Bundle
 
@@ -119,7 +119,7 @@ class Trials:
         *,
         patience: float | None = _PATIENCE,
     ) -> Any:  # noqa: ANN401 - JSON
-        process = await spawn("broker.trial_process", stdin=True)
+        process = await spawn("broker.trying.trial_process", stdin=True)
         try:
             async with asyncio.timeout(patience):
                 return await converse(process, encode_task(task), on_progress)

@@ -15,6 +15,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from broker.answers_wiring import build_answer_desk, build_answers_port
+from broker.commands.officers import (
+    ANSWERERS,
+    READERS,
+    OfficerCommands,
+    SecondAsked,
+    Who,
+    read_asked,
+)
 from broker.exchange.answering_blocks import Language
 from broker.exchange.answering_desk import OUTCOMES, Given
 from broker.exchange.answering_lists import (
@@ -24,14 +32,6 @@ from broker.exchange.answering_lists import (
     Listed,
     ListName,
     filter_listed,
-)
-from broker.officers import (
-    ANSWERERS,
-    READERS,
-    OfficerCommands,
-    SecondAsked,
-    Who,
-    read_asked,
 )
 from broker.pages.answers_letter import build_letter
 from broker.pages.answers_port import AnswersPort, build_params

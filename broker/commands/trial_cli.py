@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from broker.authoring_cli import read_text
+from broker.commands.authoring_cli import read_text
+from broker.commands.trial_printing import print_cases, print_mutation, print_replay
 from broker.policy.publication import build_publication
 from broker.policy.trial import open_trial_bundle
 from broker.purposes.bundled_cases import read_bases, read_cases
@@ -24,8 +25,7 @@ from broker.purposes.case_texts import derive_era, read_case_text
 from broker.purposes.cases import Case
 from broker.purposes.errors import PolicyFileError
 from broker.purposes.models import Purpose
-from broker.trial_printing import print_cases, print_mutation, print_replay
-from broker.trial_process import Task, TaskName, run_task
+from broker.trying.trial_process import Task, TaskName, run_task
 from datwat.party import clock
 from datwat.party.admin import call_party
 from datwat.party.console import JsonOption, print_result
@@ -33,7 +33,7 @@ from datwat.party.settings import HOME_VARIABLE
 from datwat.party.strict_yaml import read_model
 
 _call = partial(call_party, "broker")
-_POLICIES = Path(__file__).resolve().parents[1] / "policies"
+_POLICIES = Path(__file__).resolve().parents[2] / "policies"
 _PAUSE = 1.0
 _HEX_LENGTH = 32
 

@@ -19,7 +19,7 @@ from broker.adapters.backup_file import BackupError
 from broker.adapters.ends_store import SqlEnds
 from broker.adapters.purging import count_ended, count_persons
 from broker.api.routes import Wake
-from broker.special_commands import TwoAsked, build_look, read_two
+from broker.commands.special_commands import TwoAsked, build_look, read_two
 from broker.wiring import Broker
 from datwat.party.admin import Command
 from datwat.protocol.values import encode_moment

@@ -20,7 +20,9 @@ from rich.progress import Progress
 
 from broker.adapters.opa import SupervisedOpa
 from broker.adapters.opa_process import find_opa
-from broker.authoring_cli import life
+from broker.commands.authoring_cli import life
+from broker.commands.purposes_options import Language, LanguageOption
+from broker.commands.trial_cli import mutate, replay, try_draft
 from broker.policy import publication
 from broker.policy.bundle import sign_archive
 from broker.policy.decision import entry_point_of
@@ -32,8 +34,6 @@ from broker.purposes.naming import choose
 from broker.purposes.plain import find_unplain_codes, find_unplain_purpose
 from broker.purposes.sentences import describe_purpose
 from broker.purposes.wording import load_texts
-from broker.purposes_options import Language, LanguageOption
-from broker.trial_cli import mutate, replay, try_draft
 from datwat.party.console import JsonOption, print_result
 from datwat.protocol.bundle import open_bundle
 from datwat.protocol.errors import DatwatError
@@ -60,7 +60,7 @@ PoliciesOption = Annotated[
 FolderOption = Annotated[
     Path, typer.Option("--folder", help="Where the policy keys or the signed bundle lie.")
 ]
-_POLICIES = Path(__file__).resolve().parents[1] / "policies"
+_POLICIES = Path(__file__).resolve().parents[2] / "policies"
 _FOLDER = Path("policy")
 _PATIENCE = 10.0  # seconds: a check of cases judges what is answered, not how fast
 
