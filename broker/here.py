@@ -5,6 +5,7 @@ Rule: each is what is in force at the moment of the call; nobody keeps what was 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,15 +52,37 @@ class TrustHere:
 
 
 class Reads:
-    """One held connection for the short reads of the event loop (performance.md)."""
+    """One held connection for the short reads of the event loop (performance.md).
+
+    Rule: it is used by one read at a time. A thread of its own, or whoever reads while the loop's
+    read is still open, has a connection of the pool: two users of one would end each other's
+    transaction.
+    """
 
     def __init__(self, engine: Engine) -> None:
+        """Hold the connection for the thread that runs the event loop, which calls this."""
+        self._engine = engine
         self._fast = open_fast_reads(engine)
         self._connection = None if self._fast else engine.connect()
+        self._thread = threading.get_ident()
+        self._is_used = False
 
     @contextmanager
     def open(self) -> Iterator[Connection]:
-        """Yield the connection in a transaction of its own: one unchanging view."""
+        """Yield a connection in a transaction of its own: one unchanging view."""
+        if self._is_used or threading.get_ident() != self._thread:
+            with self._engine.connect() as connection:
+                yield connection
+            return
+        self._is_used = True
+        try:
+            with self._begin() as connection:
+                yield connection
+        finally:
+            self._is_used = False
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
         if self._fast is not None:
             with self._fast.begin() as connection:
                 yield connection

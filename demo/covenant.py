@@ -32,7 +32,6 @@ POLICIES = ROOT / "policies"
 _HOST = "127.0.0.1"
 # Below those that Linux gives to whatever connects: there a free one may be taken any moment.
 _LOWEST_PORT, _PORTS = 20_000, 12_000
-_held_ports: list[socket.socket] = []
 
 
 class CommandFailedError(PartyError):
@@ -204,6 +203,6 @@ def find_ports(count: int) -> list[int]:
             continue
         # After the bind, which would else succeed beside another holder's.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _held_ports.append(holder)
+        holder.detach()  # open until this process ends
         found.append(port)
     return found

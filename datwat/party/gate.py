@@ -30,7 +30,7 @@ from datwat.party.problems import (
     TooBusyError,
     build_problem_bytes,
 )
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.party.tracing import build_answer_headers, read_trace, use_trace
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.jws import MessageKeyError
@@ -41,6 +41,8 @@ OPENAPI_PATH = "/v1/openapi.json"
 _JSON_PREFIXES = (API_PREFIX, "/access/v1/")
 # Described by C2SP, in media types of its own.
 _LOG_PREFIX = "/v1/log/"
+# A table for whoever reads no JSON.
+_TABLE_SUFFIX = ".csv"
 # Answers that wait to be taken; where there are more, the one that waits longest makes way.
 _MOST_UNTAKEN = 1_024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -129,7 +131,7 @@ class Gate:
         except DatwatError as error:
             await answer.send_problem(scope, error, self._find_page(scope, error))
         except Exception as error:  # noqa: BLE001 - the last line: whatever it was, tell nothing
-            _log.error("fault", exception=type(error).__name__)
+            _log.error("fault", exception=name_failure(error))
             fault = InternalError()
             await answer.send_problem(scope, fault, self._find_page(scope, fault))
         if self._on_unknown_key is not None and scope.get(CODE_KEY) == MessageKeyError.code:
@@ -149,7 +151,7 @@ class Gate:
         try:
             return self._build_refusal(scope, error)
         except Exception as fault:  # noqa: BLE001 - a problem is what is left then
-            _log.error("fault", exception=type(fault).__name__)
+            _log.error("fault", exception=name_failure(fault))
             return None
 
     def _find_route(self, scope: Scope) -> str:
@@ -179,7 +181,8 @@ class Gate:
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
         path = scope["path"]
-        if path.startswith(_JSON_PREFIXES) and not path.startswith(_LOG_PREFIX):
+        is_other = path.startswith(_LOG_PREFIX) or path.endswith(_TABLE_SUFFIX)
+        if path.startswith(_JSON_PREFIXES) and not is_other:
             require_accept(headers.get(b"accept", b""))
             if scope["method"] in _WITH_BODY:
                 kind = FORM if path in self._forms else JSON

@@ -71,6 +71,17 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
+def name_failure(error: BaseException) -> str:
+    """Return the class of an error, with the code of its database driver where that gave one.
+
+    Such as `OperationalError sqlite_busy` or `OperationalError 57p01`: names, never texts.
+    """
+    cause = getattr(error, "orig", error)
+    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    name = type(error).__name__
+    return f"{name} {code.lower()}" if isinstance(code, str) else name
+
+
 class _JsonHandler(logging.Handler):
     """Writes records of the standard library in the same form, their arguments left out."""
 
@@ -80,12 +91,12 @@ class _JsonHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record: the message's own text, never its arguments nor a traceback."""
-        failure = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        error = record.exc_info[1] if record.exc_info else None
         line = {
             "event": clean_value(str(record.msg)[:_LONGEST].splitlines()[0] if record.msg else ""),
             "level": record.levelname.lower(),
             "room": record.name,
-            **({"exception": failure} if failure else {}),
+            **({"exception": name_failure(error)} if error else {}),
         }
         self._stream.write(orjson.dumps(line) + b"\n")
         self._stream.flush()
@@ -100,7 +111,7 @@ def _is_suspicious(text: str) -> bool:
 def _clean_event(_logger: object, _name: str, event: Event) -> Event:
     failure = event.pop("exc_info", None)
     if isinstance(failure, BaseException):
-        event["exception"] = type(failure).__name__
+        event["exception"] = name_failure(failure)
     moment = event.pop("timestamp", None)
     cleaned: Event = {key: clean_value(value) for key, value in event.items()}
     trace = find_trace()

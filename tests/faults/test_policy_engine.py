@@ -30,6 +30,7 @@ from tests.faults.world import (
     local_opening,
     open_child,
 )
+from tests.stopping import stop_process
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-broken")]
 
@@ -94,7 +95,7 @@ def test_stopped_it_denies_in_time_and_goes_on_after(
     source = broken.partners["youth-help"].id
     asked = [build_inquiry(broken_team, child), build_release(broken_team, child, source)]
     size, pid = broken.log_size, find_opa(broken)
-    os.kill(pid, signal.SIGSTOP)
+    stop_process(pid)
     try:
         for sent in asked:
             began = time.monotonic()

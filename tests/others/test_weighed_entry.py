@@ -35,6 +35,7 @@ from datwat.party.settings import load_settings
 from datwat.protocol.acts import Professional, SpecialSituation
 from tests.exchange.world import Running, World, bsns, now, open_household, register, say
 from tests.others.world import ASSERTION_TYPE, PURPOSE, Json, by_handle, sign_by, spell
+from tests.stopping import stop_process
 from tests.transparency.test_access_log import log_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -182,7 +183,7 @@ async def test_without_a_policy_engine_it_is_no_answer_and_nothing_is_written(
         assert isinstance(engine, SupervisedOpa)
         pid = engine.pid
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
+        stop_process(pid)
         answers = await asyncio.gather(here.evaluate(known), here.evaluate(stated))
         with suppress(ProcessLookupError):  # one that hangs is ended, and started anew
             os.kill(pid, signal.SIGCONT)

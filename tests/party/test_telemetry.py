@@ -4,12 +4,15 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 
+from datwat.party.database import open_engine
 from datwat.party.telemetry import WITHHELD, clean_value, configure_logging, get_logger
 from datwat.protocol.values import encode_bytes
 
@@ -94,3 +97,21 @@ def test_exceptions_are_logged_by_class_name(stream: io.BytesIO) -> None:
     ours, theirs = map(json.loads, stream.getvalue().splitlines())
     assert ours["exception"] == theirs["exception"] == "ValueError"
     assert b"999990019" not in stream.getvalue()
+
+
+def test_what_a_driver_calls_a_fault_is_logged_without_its_words(
+    stream: io.BytesIO, tmp_path: Path
+) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'one.sqlite'}")
+    with engine.begin() as conn:
+        conn.exec_driver_sql("CREATE TABLE kept (number INTEGER UNIQUE)")
+        conn.exec_driver_sql("INSERT INTO kept VALUES (999990019)")
+    try:
+        with engine.begin() as conn:
+            conn.exec_driver_sql("INSERT INTO kept VALUES (999990019)")
+    except IntegrityError as error:
+        get_logger("test").error("fault", exc_info=error)
+    (line,) = map(json.loads, stream.getvalue().splitlines())
+    assert line["exception"] == "IntegrityError sqlite_constraint_unique"
+    assert b"999990019" not in stream.getvalue()
+    engine.dispose()
