@@ -56,6 +56,7 @@ lint-files: $(STAMPS)/python
 lint-texts: $(STAMPS)/python
 	$(VENV)/python scripts/check_texts.py
 	$(VENV)/python scripts/list_schemas.py --check
+	$(VENV)/python scripts/list_guards.py --check
 
 lint-python: setup setup-dev
 	$(VENV)/ruff check

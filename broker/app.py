@@ -19,6 +19,8 @@ from broker.adapters.generation_rows import SqlGenerationNotices
 from broker.adapters.opa_files import read_opa_key, read_opa_token
 from broker.api.bundle_server import BundleServer, build_bundle_listener
 from broker.api.log_routes import PublicLog
+from broker.api.officers import OfficersApi
+from broker.api.public_figures import PublicFigures
 from broker.api.routes import Api, Wake, build_operations
 from broker.api.table import INFO, Health
 from broker.audit.ended import read_restored
@@ -82,6 +84,7 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
             _keep_house(broker),
             broker.following.run(),
             broker.authoring.approving.run(),
+            broker.oversight.months.run(),
             broker.publishing.run_tag_roots(settings.tag_root_seconds),
             build_generation_notice(broker).run(),
             broker.publishing.cosigning.run(settings.witness_seconds),
@@ -97,15 +100,20 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
         others = open_others(broker, answering, derive_activity_id)
         delivering = asyncio.ensure_future(others.run())
         stack.callback(delivering.cancel)
-        operations = (*build_operations(answering), *others.operations)
+        commands, find_holder = build_commands(broker, woken.set), build_find_holder(broker)
+        officers = OfficersApi(commands, find_holder, broker.rooms.clock)
+        operations = (
+            *build_operations(answering),
+            *others.operations,
+            *officers.build_operations(),
+            *PublicFigures(broker.oversight, broker.rooms.clock).build_operations(),
+        )
         api = build_app(INFO, operations, limits=limits, on_unknown_key=broker.keeper.ask)
         api.router.routes.extend(build_public_log(broker).build_routes())
         api.router.routes.extend(others.build_routes())
         yield (
             Listener("api", api, settings.host, settings.port),
-            build_admin_listener(
-                settings.home, build_commands(broker, woken.set), build_find_holder(broker)
-            ),
+            build_admin_listener(settings.home, commands, find_holder),
             *build_bundle_listeners(broker),
             *open_pages(settings, lambda: build_desk(broker, watch), limits, stack),
         )
@@ -172,6 +180,7 @@ def build_api(broker: Broker, wake_outbox: Wake) -> Api:
         wake_outbox=wake_outbox,
         turns=Turns(),
         overload=broker.overload,
+        fetch_use=broker.oversight.fetch_use,
         restored_at=read_restored(broker.ratchet),
     )
 

@@ -25,6 +25,7 @@ from broker.policy.sealed_keys import SealedKeys
 from broker.purposes.drafts import DraftRow
 from broker.purposes.role_register import RoleRegister
 from broker.settings import BrokerSettings
+from broker.trying.at_once import AtOnce
 from broker.trying.replays import ReplayPorts, Replays
 from broker.trying.trials import Trials
 from datwat.party.trust_keeper import TrustKeeper
@@ -67,7 +68,8 @@ def open_officers(ground: OfficersGround, stack: AsyncExitStack) -> Officers:
         list_policy_kids=lambda: _read_keys(ground.keeper).kids,
         clock=ground.clock,
     )
-    trials = Trials(lambda: ground.following.here.bundle, ground.clock)
+    at_once = AtOnce()
+    trials = Trials(lambda: ground.following.here.bundle, ground.clock, at_once)
     stack.push_async_callback(trials.close)
     store = SqlPurposes(sealer)
 
@@ -84,7 +86,8 @@ def open_officers(ground: OfficersGround, stack: AsyncExitStack) -> Officers:
             list_drafts=list_drafts,
             append=ground.log.append,
             clock=ground.clock,
-        )
+        ),
+        at_once,
     )
     stack.push_async_callback(replays.close)
     ports = Ports(

@@ -27,7 +27,7 @@ from broker.adapters.secrets import BrokerSecrets, load_secrets
 from broker.adapters.stores import build_registers
 from broker.adapters.suspension_store import SqlSuspensions
 from broker.adapters.tables import SPENT
-from broker.audit.ended import EndingLog
+from broker.audit.ended import EndingLog, read_restored
 from broker.audit.log import Log
 from broker.audit.own_lines import OwnLines
 from broker.audit.payloads import Organisation
@@ -216,6 +216,7 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
             Organisation(id=settings.id, name=settings.name),
             secrets.row_key,
             lambda: ground.opa.bundle,
+            read_restored(ground.ratchet),
         ),
     )
 

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from connectors.client.applications import Applications
 from connectors.client.exchange import Exchange, LogMemory
+from connectors.client.figures import answer_figures
 from connectors.client.held import is_client
 from connectors.client.held import list_held as list_held_by_requester
 from connectors.client.local_api import Health, build_local_app
@@ -168,6 +169,9 @@ def build_commands(connector: Connector) -> dict[str, Command]:
     async def entries(members: dict[str, Any]) -> dict[str, Any]:
         return await asyncio.to_thread(_list_entries, connector, str(members.get("person")))
 
+    async def figures(members: dict[str, Any]) -> dict[str, Any]:
+        return await answer_figures(connector.service, members)
+
     async def clear_alarm(members: dict[str, Any]) -> dict[str, Any]:
         number, by = int(members["number"]), str(members["by"])
         await asyncio.to_thread(connector.gateway.clear_alarm, number, by)
@@ -179,6 +183,7 @@ def build_commands(connector: Connector) -> dict[str, Command]:
         "clear_alarm": clear_alarm,
         "check": check,
         "entries": entries,
+        "figures": figures,
         "sync_start": sync_start,
         "sync_status": sync_status,
         "token": token,

@@ -1,7 +1,7 @@
 """The commands of a connector: set up, serve, give applications a token, check the source, sync.
 
-`status`, `check`, `sync`, `token` and `revoke` talk to the running process; `init` needs a home of
-its own.
+`status`, `check`, `sync`, `figures`, `token` and `revoke` talk to the running process; `init` needs
+a home of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from connectors.errors import SyncEndsTooManyError, SyncSourceEmptyError
 from connectors.identity_key import build_jwk, create_signing_key
 from connectors.settings import ConnectorSettings
 from datwat.party.admin import call_party
-from datwat.party.console import HomeOption, JsonOption, print_result
+from datwat.party.console import HomeOption, JsonOption, OutOption, print_result, write_result
 from datwat.party.faults import describe_first_fault
 from datwat.party.init import (
     COVENANT_DAYS,
@@ -256,6 +256,25 @@ def entries(
     shown = ("index", "role", "act", "at", "tag")
     rows = [{name: entry[name] for name in shown} for entry in held["entries"]]
     print_result({"partner": held["partner"], "held": len(rows), "entries": rows}, as_json=False)
+
+
+@app.command(
+    epilog="Example: datwat connector figures --home youth-help --month 2026-10 --csv "
+    "--out figures-2026-10.csv"
+)
+def figures(
+    *,
+    home: HomeOption,
+    month: Annotated[
+        str | None, typer.Option(help="A month that is over, such as 2026-10; else the last one.")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the figures of your own use of a month, as the broker counted them: asked and given."""
+    answer = _call(home, "figures", month=month, format="csv" if csv else "json")
+    write_result(answer["csv"] if csv else answer, out, as_json=as_json)
 
 
 def _read_right(text: str) -> BsnRight:

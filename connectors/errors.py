@@ -209,6 +209,26 @@ class ApplicationExistsError(ConnectorError):
     default_detail = "An application with this name has a token already: revoke it first."
 
 
+class FiguresMonthError(ConnectorError):
+    """Figures of a month that is not over."""
+
+    code = "figures_month"
+    default_detail = (
+        "That month is not over yet: figures are given of whole months, ten minutes after their "
+        "end. Ask for an earlier month, such as 2026-10."
+    )
+
+
+class FiguresUncountedError(ConnectorError):
+    """Figures of a month that the broker has none of."""
+
+    code = "figures_uncounted"
+    default_detail = (
+        "The broker has no figures of that month: it is too long ago, or what was counted of it "
+        "was lost. Ask for a later month."
+    )
+
+
 _ANSWER = (502, "The broker's answer does not hold")
 _UNKNOWN = (404, "Not known here")
 register_problems(
@@ -238,5 +258,7 @@ register_problems(
         "source_missing": (409, "No source"),
         "token_refused": (401, "Not an application of this connector"),
         "application_exists": (409, "In use already"),
+        "figures_month": (400, "There is no such month"),
+        "figures_uncounted": (404, "There are no figures of that month"),
     }
 )

@@ -121,6 +121,32 @@ async def _try_draft(page: Page) -> None:
     await page.locator("#work").evaluate("work => work.scrollIntoView()")
 
 
+async def _propose_draft(page: Page) -> None:
+    """Propose a draft that was tried."""
+    await _try_draft(page)
+    await page.goto(page.url.replace("/trial", ""))
+    await page.click("button[value=propose]")
+    await page.wait_for_url("**/proposals/*")
+
+
+async def _object(page: Page) -> None:
+    """Object to a purpose, as a resident does."""
+    await page.check("input[name=purpose] >> nth=0")
+    await page.click(_SEND)
+    await page.fill("textarea", "Mijn schulden zijn afgelost. Dit is niet meer nodig.")
+    await page.click(_SEND)
+    await page.click(_SEND)
+    await page.wait_for_url("**/receipts/*")
+
+
+async def _open_objection(page: Page) -> None:
+    """Open the oldest objection that waits, and choose how its answer begins."""
+    await page.click("main .cards > li a >> nth=0")
+    await page.check("input[name=blocks] >> nth=0")
+    await page.click("button[value=preview]")
+    await page.locator("#field-text").wait_for()
+
+
 PHONE: Final = (NARROW["width"] + 70, 844)
 LOW: Final = (WIDE["width"], 740)  # the ladder beside the steps is much to draw: at most 100 kB
 FORM: Final = (1000, 600)  # so is what stands beside a form
@@ -135,9 +161,27 @@ SHOTS: Final = (
     Shot("involved", "/involved", login="case3-father"),
     Shot("wishes", "/wishes", login="case4-boy"),
     Shot("downloads", "/downloads", login="case3-father"),
+    Shot("objection", "/objections/new", login="case3-father", walk=_object),
     Shot("staff-involved", "/ask", "noor", LOW, staff_of="social-team", walk=_ask_who),
+    Shot("officer-start", "/", "gerda", LOW, staff_of="broker"),
+    Shot("officer-purpose", "/purposes/debt_counselling", "daan", LOW, staff_of="broker"),
+    Shot("officer-guards", "/guards", "daan", LOW, staff_of="broker"),
     Shot("officer-draft", "/drafts/new", "daan", FORM, staff_of="broker", walk=_begin_draft),
     Shot("officer-trial", "/drafts/new", "daan", LOW, staff_of="broker", walk=_try_draft),
+    Shot("officer-proposal", "/drafts/new", "daan", LOW, staff_of="broker", walk=_propose_draft),
+    Shot("officer-partners", "/partners", "joost", LOW, staff_of="broker"),
+    Shot("officer-answers", "/answers", "gerda", LOW, staff_of="broker"),
+    Shot(
+        "officer-answer",
+        "/answers/objections",
+        "gerda",
+        LOW,
+        staff_of="broker",
+        walk=_open_objection,
+    ),
+    Shot("officer-reviews", "/reviews", "gerda", LOW, staff_of="broker"),
+    Shot("officer-figures", "/figures", "joost", LOW, staff_of="broker"),
+    Shot("officer-register", "/register", "joost", LOW, staff_of="broker"),
     Shot("system", "/system", "ilse", LOW, staff_of="broker"),
     Shot("staff-answer", "/ask", "noor", LOW, staff_of="social-team", walk=_ask_what),
 )

@@ -1,8 +1,9 @@
-"""The tables of oversight: what is counted of acts, seeds of samples, and findings.
+"""The tables of oversight: what is counted of acts, counted months, seeds of samples, and findings.
 
 Rule: no person's id, name or staff id and no reason lies here in the clear: acts hold keyed numbers
-(`pseudonyms/veil.py`), `sealed` the words of a finding and a seed that is not published yet.
-An act's row has its entry's index and ends with its content; it is in no backup.
+(`pseudonyms/veil.py`), `sealed` the words of a finding, a seed that is not published yet, and the
+figures of a month. An act's row has its entry's index and ends with its content; it is in no
+backup.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from broker.adapters.tables import PARTNER_LENGTH, SLUG_LENGTH, WORD_LENGTH
 
 _NO_ROWID: dict[str, Any] = {"sqlite_with_rowid": False}
 ACT_LENGTH = 32
+MONTH_LENGTH = 7
 
 
 def _build_number(*, nullable: bool = False) -> Any:  # noqa: ANN401 - as SQLModel types a field
@@ -85,5 +87,17 @@ class FindingRecord(SQLModel, table=True):
     sealed: bytes
 
 
-OVERSIGHT_MODELS: tuple[type[SQLModel], ...] = (DrawRecord, FindingRecord)
+class MonthRecord(SQLModel, table=True):
+    """The figures of a month, as they were counted once and are given out since."""
+
+    __tablename__ = "oversight_months"
+    __table_args__: ClassVar[Any] = (Index("ix_oversight_months_until", "until_at"), _NO_ROWID)
+
+    month: str = Field(primary_key=True, max_length=MONTH_LENGTH)
+    counted_at: datetime = Field(sa_type=UtcSeconds)
+    until_at: datetime = Field(sa_type=UtcSeconds)
+    sealed: bytes
+
+
+OVERSIGHT_MODELS: tuple[type[SQLModel], ...] = (DrawRecord, FindingRecord, MonthRecord)
 """What is purged by its own `until_at`; an act's row ends with the content of its entry."""

@@ -57,6 +57,11 @@ _PUBLICATION = select(_U.c.seq, _U.c.bundle_digest, _U.c.revision, _U.c.at, _U.c
 _INSERT_PUBLICATION = rows.build_insert(_U)
 _FIND_PUBLICATION = select(_U.c.archive, _U.c.document).where(_U.c.seq == bindparam("b_seq"))
 _LIST_PUBLICATIONS = _PUBLICATION.order_by(_U.c.seq.desc()).limit(bindparam("b_limit"))
+_LIST_WAITING = _PROPOSAL.where(
+    _P.c.base_bundle_digest == bindparam("b_base"),
+    _P.c.taken_back_at.is_(None),
+    ~select(_U.c.seq).where(_U.c.proposal_id == _P.c.id).exists(),
+)
 _FIND_PUBLISHED = _PUBLICATION.where(_U.c.proposal_id == bindparam("b_id"))
 
 
@@ -120,6 +125,11 @@ class SqlPurposes:
     def list_proposals(self, conn: Connection, limit: int) -> list[ProposalRow]:
         """Return proposals, newest first."""
         found = conn.execute(_LIST_PROPOSALS, {"b_limit": limit})
+        return [self._build_proposal(row) for row in found]
+
+    def list_waiting(self, conn: Connection, base_bundle_digest: str) -> list[ProposalRow]:
+        """Return the proposals on a bundle that were neither taken back nor published."""
+        found = conn.execute(_LIST_WAITING, {"b_base": base_bundle_digest})
         return [self._build_proposal(row) for row in found]
 
     def read_archive(self, conn: Connection, proposal_id: bytes) -> bytes | None:

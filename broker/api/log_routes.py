@@ -9,50 +9,27 @@ not in the OpenAPI document: C2SP is their description. Source: C2SP tlog-tiles,
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from broker.api.places import Places
 from broker.audit.past_log import Generations
 from broker.audit.proofs import SignedHead
 from broker.audit.tiles import EntryOutsideError, GenerationUnknownError, Tiles
-from datwat.party.problems import TooBusyError
 from datwat.protocol.tiles import CHECKPOINT_MEDIA_TYPE, TILE_MEDIA_TYPE, TILE_WIDTH, TilePath
 from datwat.protocol.tlog_proof import TLOG_PROOF_MEDIA_TYPE
 
 LOG_PREFIX = "/v1/log"
 _READING_AT_ONCE = 4
 _COMPUTING_AT_ONCE = 1
-_MOST_WAITING = 64
 _LONGEST_INDEX = 19
 _BRIEFLY = {"Cache-Control": "public, max-age=2"}
 _LONG = {"Cache-Control": "public, max-age=86400"}
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-
-T = TypeVar("T")
-
-
-class _Places:
-    """Lets so many read at once, in threads; refuses when too many wait: questions go on."""
-
-    def __init__(self, at_once: int) -> None:
-        self._places = asyncio.Semaphore(at_once)
-        self._waiting = 0
-
-    async def read(self, work: Callable[[], T]) -> T:
-        """Run a read in a thread; raise TooBusyError."""
-        if self._waiting >= _MOST_WAITING:
-            raise TooBusyError
-        self._waiting += 1
-        try:
-            async with self._places:
-                return await asyncio.to_thread(work)
-        finally:
-            self._waiting -= 1
 
 
 class _Served(NamedTuple):
@@ -60,7 +37,7 @@ class _Served(NamedTuple):
 
     tiles: Tiles
     read_head: Callable[[], SignedHead]
-    places: _Places
+    places: Places
 
 
 class PublicLog:
@@ -73,8 +50,8 @@ class PublicLog:
         generations: Generations | None = None,
     ) -> None:
         found = generations or Generations()
-        self._newest = _Served(tiles, read_shown, _Places(_READING_AT_ONCE))
-        computing = _Places(_COMPUTING_AT_ONCE)
+        self._newest = _Served(tiles, read_shown, Places(_READING_AT_ONCE))
+        computing = Places(_COMPUTING_AT_ONCE)
         self._by_number = {
             number: _Served(shown.tiles, shown.read_head, computing)
             for number, shown in found.before.items()

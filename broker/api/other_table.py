@@ -46,6 +46,7 @@ def list_other_operations(endpoints: Mapping[str, _Endpoint]) -> tuple[Operation
             request=EvaluationRequest,
             tag="decisions",
             statuses=_STATUSES,
+            takes_bearer=True,
         ),
         Operation(
             path=EVALUATIONS_PATH,
@@ -56,5 +57,6 @@ def list_other_operations(endpoints: Mapping[str, _Endpoint]) -> tuple[Operation
             request=EvaluationsRequest,
             tag="decisions",
             statuses=_STATUSES,
+            takes_bearer=True,
         ),
     )

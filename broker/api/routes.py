@@ -8,7 +8,7 @@ was recorded goes out as it is. Plain Starlette routes: FastAPI's own cost three
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,19 +24,19 @@ from broker.exchange.overload import Overload
 from broker.exchange.portal import PortalDesk
 from broker.exchange.question import Question
 from broker.exchange.rooms import Rooms
+from broker.exchange.spending import spend_message
 from broker.exchange.turns import Turns
 from broker.transparency.access_log import AccessLogReader
+from broker.transparency.figures import Month, PartnerUse, build_own_figures
 from broker.transparency.own_affairs import Eyes, OwnAffairs
 from broker.transparency.proof_bundle import ProofBundles
 from datwat.party.http_in import build_json_response, read_message
 from datwat.party.openapi import Operation
 from datwat.protocol.access_log import AccessLogProof
-from datwat.protocol.messages import (
-    ActObject,
-    MessageObject,
-)
+from datwat.protocol.messages import ActObject, FiguresObject, MessageObject
 
 Wake = Callable[[], None]
+FetchUse = Callable[[str, Month], Awaitable[PartnerUse]]
 # What another partner is told of: the outbox need not wait for its next round.
 _RELAYED = frozenset({"request_contact", "end", "report_wrong_person"})
 
@@ -67,6 +67,7 @@ class Api:
     wake_outbox: Wake
     turns: Turns
     overload: Overload
+    fetch_use: FetchUse
     restored_at: int = 0
 
 
@@ -79,6 +80,7 @@ def build_operations(api: Api) -> tuple[Operation, ...]:
     endpoints["readAccessLogProof"] = partial(_answer_access_log_proof, api)
     endpoints["readOwnInvolvements"] = partial(_answer_own_involvements, api)
     endpoints["readOwnWishes"] = partial(_answer_own_wishes, api)
+    endpoints["readOwnFigures"] = partial(_answer_own_figures, api)
     endpoints |= _build_documents(api)
     return list_operations(endpoints.__getitem__)
 
@@ -185,3 +187,14 @@ async def _answer_own_wishes(api: Api, request: Request) -> Response:
 async def _open_eyes(api: Api, question: Question, fresh: Fresh) -> Eyes:
     view = await api.portal.open_view(question, fresh)
     return Eyes(view.subject_id, view.is_represented, question.object.rid, question.now)
+
+
+async def _answer_own_figures(api: Api, request: Request) -> Response:
+    question, fresh = await _admit(api, request, FiguresObject, ("own_figures",))
+    assert isinstance(question.object, FiguresObject)  # noqa: S101 - it was read as one
+    asked, iat = question.object.month, question.object.iat
+    month = Month.before(iat) if asked is None else Month.parse(asked, question.now)
+    await spend_message(api.rooms, question, fresh)
+    # Whose figures: the one whose signature holds, and nobody else's can be named.
+    found = await api.fetch_use(question.partner.id, month)
+    return build_json_response(build_own_figures(found, question.object.rid))

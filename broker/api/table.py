@@ -13,7 +13,9 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker.api.officers_table import list_officer_operations
 from broker.api.other_table import OTHER_OPERATIONS, list_other_operations
+from broker.api.public_table import list_public_operations
 from broker.exchange.errors import ActNotAllowedError
 from datwat.party.openapi import ApiInfo, Operation
 from datwat.protocol.access_log import AccessLogProof, ProvedLog
@@ -22,12 +24,14 @@ from datwat.protocol.messages import (
     ActObject,
     Answer,
     ContactRequestObject,
+    FiguresObject,
     InquiryObject,
     IntroduceObject,
     MessageObject,
     ReleaseObject,
 )
 from datwat.protocol.own_affairs import OwnInvolvements, OwnWishes
+from datwat.protocol.own_figures import OwnFigures
 
 INFO = ApiInfo(
     title="datwat broker",
@@ -237,6 +241,16 @@ def list_operations(find: Callable[[str], Endpoint]) -> tuple[Operation, ...]:
         )
         for path, name, summary, answer in _OWN
     )
+    figures = Operation(
+        path="/v1/own-figures",
+        operation_id="readOwnFigures",
+        summary="Read the figures of the partner's own use of a month.",
+        endpoint=find("readOwnFigures"),
+        answer=OwnFigures,
+        message=(FiguresObject,),
+        tag="account",
+        statuses=(403, 404, 409, 429),
+    )
     documents = tuple(
         Operation(
             path=path,
@@ -251,7 +265,7 @@ def list_operations(find: Callable[[str], Endpoint]) -> tuple[Operation, ...]:
         )
         for path, name, summary, answer, media_type in _DOCUMENTS
     )
-    return (*acts, access_log, access_log_proof, *own, *documents)
+    return (*acts, access_log, access_log_proof, *own, figures, *documents)
 
 
 async def _answer_nothing(_request: Request) -> Response:
@@ -261,4 +275,9 @@ async def _answer_nothing(_request: Request) -> Response:
 def describe_operations() -> tuple[Operation, ...]:
     """Return every operation as the OpenAPI document needs it, answering nothing."""
     nothing = dict.fromkeys(OTHER_OPERATIONS, _answer_nothing)
-    return (*list_operations(lambda _name: _answer_nothing), *list_other_operations(nothing))
+    return (
+        *list_operations(lambda _name: _answer_nothing),
+        *list_other_operations(nothing),
+        *list_officer_operations(lambda _route: _answer_nothing),
+        *list_public_operations(lambda _name: _answer_nothing),
+    )

@@ -22,13 +22,12 @@ from broker.policy.candidate import (
     Candidate,
     build_roll_back,
     build_withdrawal,
-    list_changes,
+    tell_revision,
 )
 from broker.policy.draft_reading import Ground
 from broker.purposes.bundled_cases import read_cases
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.models import Purpose, derive_digest
-from broker.purposes.sentences import render_text, write_sentences
 from datwat.party.errors import PartyError
 from datwat.party.files import describe_obstacle
 from datwat.party.trust_list import parse_list, read_verify_keys
@@ -93,11 +92,19 @@ def read_home_keys(home: Path) -> PolicyKeys:
     """
     try:
         (path,) = (home / "trust").glob("*.json")
+    except ValueError:
+        raise NotAsShownError("This home holds no trust list that can be read.") from None
+    return read_list_keys(path)
+
+
+def read_list_keys(path: Path) -> PolicyKeys:
+    """Return the policy keys that a file with the trust list names; raise NotAsShownError."""
+    try:
         policy = parse_list(path.read_bytes())[0].trust.policy
     except OSError as error:
-        raise NotAsShownError(describe_obstacle(error, home / "trust")) from None
+        raise NotAsShownError(describe_obstacle(error, path)) from None
     except (ValueError, DatwatError):
-        raise NotAsShownError("This home holds no trust list that can be read.") from None
+        raise NotAsShownError(f"{path} holds no trust list that can be read.") from None
     return PolicyKeys(tuple(read_verify_keys(policy.keys).values()), policy.threshold)
 
 
@@ -189,10 +196,10 @@ def _tell(
     purpose: Purpose, bundle: Bundle, ground: Ground
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the controlled text of a revision and what it changes, in both languages."""
-    catalogue, base = Catalogue.from_bundle(bundle), ground.catalogue.find_newest(purpose.id)
+    catalogue = Catalogue.from_bundle(bundle)
+    own = [one for one in read_cases(bundle.cases) if one.purpose == purpose.id]
     for language in _LANGUAGES:
-        text = render_text(write_sentences(purpose, catalogue, ground.texts, language))
-        yield text, list_changes(base, purpose, catalogue, ground, language)
+        yield tell_revision(purpose, own, catalogue, ground, language)
 
 
 def _require_published(asked: _ToSign, bundle: Bundle, base: Bundle, keys: PolicyKeys) -> None:

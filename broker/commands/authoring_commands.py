@@ -1,65 +1,49 @@
 """What officers do with purposes by command, while the broker runs: the same acts as on its pages.
 
-Rules: who acts follows from the named token; the register of roles still decides. Nothing here
-names a person.
+Rules: who acts or looks follows from the named token; the register of roles still decides, read at
+that moment. Nothing here names a person. The officers' API runs exactly these commands.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from broker.policy.approving import build_statement
-from broker.policy.asked import DraftAsked, RollBackAsked, WithdrawalAsked
-from broker.policy.sealed_keys import LONGEST_PASSPHRASE
-from broker.purposes.drafts import SourceText
+from broker.policy.asked import (
+    ApproveAsked,
+    DraftAsked,
+    LanguageAsked,
+    OneAsked,
+    RollBackAsked,
+    TextAsked,
+    WithdrawalAsked,
+)
 from broker.purposes.life import build_approval
 from broker.purposes.life_errors import ProposalStaleError
-from broker.purposes.roles import Acting, Role
+from broker.purposes.roles import ROLES, Acting, Role, RoleName
 from broker.wiring import Broker
-from datwat.party.admin import Command, Holder, RoleCommand
+from datwat.party.admin import OPERATOR, Command, Holder, RoleCommand
 from datwat.party.problems import InputInvalidError
-from datwat.protocol.catalogue import Language
-from datwat.protocol.purpose_approval import ApprovalSignatures
-from datwat.protocol.values import FormError, Slug, Value, encode_bytes, encode_moment
+from datwat.protocol.values import FormError, encode_bytes, encode_moment
 
 AskedT = TypeVar("AskedT", bound=BaseModel)
-HexId = r"^[0-9a-f]{32}$"
-
-
-class OneAsked(Value):
-    """A draft or proposal by its id."""
-
-    id: str = Field(pattern=HexId)
-    language: Language = "nl"
-
-
-class LanguageAsked(Value):
-    """A list in a language; of one purpose where it is named."""
-
-    language: Language = "nl"
-    purpose: Slug | None = None
-
-
-class TextAsked(Value):
-    """A draft that is looked at and not kept."""
-
-    text: SourceText = Field(repr=False)
-    cases: SourceText = Field(default="", repr=False)
-    language: Language = "nl"
-
-
-class ApproveAsked(OneAsked):
-    """An approval: signatures that were made elsewhere, or the passphrase of a sealed key."""
-
-    signatures: ApprovalSignatures | None = None
-    passphrase: str | None = Field(default=None, max_length=LONGEST_PASSPHRASE, repr=False)
+RunAs = Callable[[dict[str, Any], Holder], Awaitable[dict[str, Any]]]
+# Who reads what is published or proposed, and who reads what is being written: as on the pages.
+READERS: tuple[RoleName, ...] = ROLES
+DRAFT_READERS: tuple[RoleName, ...] = (
+    "author",
+    "approver",
+    "reviewer",
+    "auditor",
+    "data_protection_officer",
+)
 
 
 def build_acting(holder: Holder) -> Acting:
@@ -68,6 +52,25 @@ def build_acting(holder: Holder) -> Acting:
         return Acting(holder.staff, frozenset({Role.parse(f"{holder.organisation}:{holder.role}")}))
     except FormError:
         return Acting(holder.staff, frozenset())
+
+
+def build_read(broker: Broker, run: RunAs, roles: tuple[RoleName, ...] = READERS) -> RoleCommand:
+    """Return the command that shows something to who holds one of these roles."""
+
+    async def read(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
+        await require_reader(broker, holder, roles)
+        return await run(members, holder)
+
+    return RoleCommand(read)
+
+
+async def require_reader(broker: Broker, holder: Holder, roles: tuple[RoleName, ...]) -> None:
+    """Ask the register, as it is at this moment; raise RoleMissingError.
+
+    Whoever has the home's own token administers it and may read all.
+    """
+    if holder is not OPERATOR:
+        await asyncio.to_thread(broker.role_register.require, build_acting(holder), *roles)
 
 
 def build_authoring_commands(broker: Broker) -> dict[str, Command]:
@@ -103,10 +106,10 @@ def _build_reads(broker: Broker) -> dict[str, Command]:
         return {"publications": [to_members(one) for one in found]}
 
     return {
-        "purpose_preview": RoleCommand(preview),
-        "purpose_list": RoleCommand(purposes),
-        "purpose_calendar": RoleCommand(calendar),
-        "purpose_history": RoleCommand(history),
+        "purpose_preview": build_read(broker, preview),
+        "purpose_list": build_read(broker, purposes),
+        "purpose_calendar": build_read(broker, calendar),
+        "purpose_history": build_read(broker, history),
     }
 
 
@@ -140,9 +143,9 @@ def _build_draft_acts(broker: Broker) -> dict[str, Command]:
         return to_members(await broker.authoring.propose(build_acting(holder), asked.id))
 
     return {
-        "purpose_drafts": RoleCommand(drafts),
-        "purpose_begin": RoleCommand(begin),
-        "purpose_draft": RoleCommand(show),
+        "purpose_drafts": build_read(broker, drafts, DRAFT_READERS),
+        "purpose_begin": build_read(broker, begin),
+        "purpose_draft": build_read(broker, show, DRAFT_READERS),
         "purpose_save": RoleCommand(save),
         "purpose_drop": RoleCommand(drop),
         "purpose_propose": RoleCommand(propose),
@@ -174,8 +177,8 @@ def _build_proposal_acts(broker: Broker) -> dict[str, Command]:
         return to_members(await broker.authoring.propose_roll_back(build_acting(holder), asked))
 
     return {
-        "purpose_proposals": RoleCommand(proposals),
-        "purpose_proposal": RoleCommand(show),
+        "purpose_proposals": build_read(broker, proposals),
+        "purpose_proposal": build_read(broker, show),
         "purpose_take_back": RoleCommand(take_back),
         "purpose_withdraw": RoleCommand(withdraw),
         "purpose_roll_back": RoleCommand(roll_back),

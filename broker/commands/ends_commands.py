@@ -19,6 +19,7 @@ from broker.adapters.backup_file import BackupError
 from broker.adapters.ends_store import SqlEnds
 from broker.adapters.purging import count_ended, count_persons
 from broker.api.routes import Wake
+from broker.commands.officers import ADMINISTRATOR, OfficerCommands
 from broker.commands.special_commands import TwoAsked, build_look, read_two
 from broker.wiring import Broker
 from datwat.party.admin import Command
@@ -80,7 +81,7 @@ class BackupDesk:
 
 def build_ends_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
     """Return the commands `housekeep`, `housekeep_due`, `backup`, `backup_wait` and `erase`."""
-    desk = BackupDesk(broker)
+    desk, officers = BackupDesk(broker), OfficerCommands(broker)
 
     async def housekeep(_members: dict[str, Any]) -> dict[str, Any]:
         before, until, more = broker.housekeeper.done.copy(), time.monotonic() + _PATIENCE, True
@@ -95,6 +96,7 @@ def build_ends_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]
 
     async def erase(members: dict[str, Any]) -> dict[str, Any]:
         asked = read_two(ErasureAsked, members)
+        await officers.require_second(ADMINISTRATOR, asked.second_by)
         answer = await broker.erasures.answer(asked.number, build_look(asked))
         wake_outbox()
         return {

@@ -2,7 +2,8 @@
 
 Rules: a named token says who acts and the register, read at that moment, whether they hold a role
 that the command asks for; the home's own token is the administrator's, who names the person and the
-role in which they act, as what they do is written down with that role.
+role in which they act, as what they do is written down with that role. Where two do it together,
+the second is somebody of the register, as soon as that holds anybody.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import orjson
 from pydantic import ValidationError
 
 from broker.commands.authoring_commands import build_acting
-from broker.purposes.roles import RoleMissingError, RoleName
+from broker.purposes.roles import RoleMissingError, RoleName, derive_held
 from broker.wiring import Broker
 from datwat.party.admin import Command, Holder, RoleCommand
 from datwat.party.problems import InputInvalidError
@@ -46,6 +47,18 @@ class Who:
             return Professional(id=derive_staff_id(self.staff), role=self.role)
         except ValidationError as error:
             raise InputInvalidError.from_validation(error) from None
+
+
+# Whoever has the home's own token, in commands that no named token runs.
+ADMINISTRATOR: Final = Who(staff="", role="")
+
+
+class SecondRoleError(RoleMissingError):
+    """A second person who holds no fitting role."""
+
+    default_detail = (
+        "The second person holds no role that fits: `datwat broker roles list` shows who does."
+    )
 
 
 class SecondAsked(Value):
@@ -104,12 +117,15 @@ class OfficerCommands:
     async def require_second(
         self, who: Who, staff: str | None, roles: tuple[RoleName, ...] = ANSWERERS
     ) -> None:
-        """Raise RoleMissingError where a named token states a second person without one of `roles`.
+        """Raise SecondRoleError where a second person is stated who holds none of `roles`.
 
-        The administrator, with the home's own token, answers for both names.
+        The administrator, with the home's own token, answers for both names only as long as the
+        register holds nobody at all.
         """
-        if not who.is_named or staff is None:
+        if staff is None:
             return
-        held = await asyncio.to_thread(self._broker.role_register.find_roles, staff)
-        if not any(role.name in roles for role in held):
-            raise RoleMissingError
+        rows = await asyncio.to_thread(self._broker.role_register.list_rows)
+        if not who.is_named and all(row.ended_at is not None for row in rows):
+            return
+        if not any(role.name in roles for role in derive_held(staff, rows)):
+            raise SecondRoleError

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from datwat.party.admin import call_party
-from datwat.party.console import HomeOption, JsonOption, print_result
+from datwat.party.console import HomeOption, JsonOption, OutOption, print_result, write_result
 
 _call = partial(call_party, "broker")
 
@@ -71,7 +69,6 @@ DutchOption = Annotated[bool, typer.Option("--dutch", help="Say it in Dutch.")]
 MonthOption = Annotated[
     str | None, typer.Option(help="A month that is over, such as 2026-10; else the last one.")
 ]
-OutOption = Annotated[Path | None, typer.Option(help="Write it to this file.", show_default=False)]
 
 
 @reviews.command("list", epilog="Example: datwat reviews list volume --home broker")
@@ -184,7 +181,7 @@ def show_public(
     """Show the public figures of a month: always the same tables, cells under ten put together."""
     kind, language = "csv" if csv else "json", "nl" if dutch else "en"
     answer = _call(home, "indicators", month=month, format=kind, language=language)
-    _write(answer["csv"] if csv else answer, out, as_json=as_json)
+    write_result(answer["csv"] if csv else answer, out, as_json=as_json)
 
 
 @figures.command(
@@ -199,34 +196,17 @@ def show_use(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a partner's own use of a month, to send to it: only what it was told itself."""
-    _write(_call(home, "partner_use", partner=partner, month=month), out, as_json=as_json)
+    """Show a partner's own use of a month, as it reads it itself: only what it was told."""
+    write_result(_call(home, "partner_use", partner=partner, month=month), out, as_json=as_json)
 
 
 @processing.command("register", epilog="Example: datwat processing register --home broker")
 def show_register(*, home: HomeOption, out: OutOption = None, as_json: JsonOption = False) -> None:
     """Show the register of processing activities (AVG 30) of what is in force, as JSON by rvva."""
-    _write(_call(home, "processing_register"), out, as_json=as_json)
+    write_result(_call(home, "processing_register"), out, as_json=as_json)
 
 
 @processing.command("dpia", epilog="Example: datwat processing dpia --home broker")
 def show_dpia(*, home: HomeOption, out: OutOption = None, as_json: JsonOption = False) -> None:
     """Show the facts for a data protection impact assessment (AVG 35) of what is in force."""
-    _write(_call(home, "dpia"), out, as_json=as_json)
-
-
-def _write(found: dict[str, Any] | str, out: Path | None, *, as_json: bool) -> None:
-    """Write to a new file, or print."""
-    if out is None and isinstance(found, dict):
-        print_result(found, as_json=as_json)
-        return
-    text = found if isinstance(found, str) else orjson.dumps(found, option=orjson.OPT_INDENT_2)
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        with out.open("xb") as file:
-            file.write(text.encode() if isinstance(text, str) else text)
-    except OSError:
-        typer.echo("The file cannot be written: choose a name that is not there yet.", err=True)
-        raise typer.Exit(1) from None
+    write_result(_call(home, "dpia"), out, as_json=as_json)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from broker.exchange.reading_entry import LookedEntry
-from broker.transparency.figures import PartnerUse
+from broker.transparency.figures import PartnerUse, build_use_figures
 from broker.transparency.indicators import Indicators
 from broker.transparency.oversight import ReviewRow
 from broker.transparency.oversight_words import Language, say_code, say_list, say_why
@@ -121,20 +121,9 @@ def describe_indicators(found: Indicators, language: Language) -> dict[str, Any]
 
 
 def describe_use(found: PartnerUse) -> dict[str, Any]:
-    """Return a partner's own use of a month, as plain members."""
+    """Return a partner's own use of a month, as plain members: those that it reads itself."""
     return {
         "partner": found.partner,
         "month": str(found.month),
-        "rows": [
-            {
-                "as": "source" if row.as_source else "requester",
-                "act": row.act,
-                "purpose": row.purpose,
-                "asked": row.asked,
-                "refused": row.refused,
-                "nobody": row.nobody,
-                "off_hours": row.off_hours,
-            }
-            for row in found.rows
-        ],
+        "rows": [row.model_dump(mode="json") for row in build_use_figures(found)],
     }

@@ -22,6 +22,7 @@ from broker.adapters.opa import SupervisedOpa
 from broker.adapters.opa_process import find_opa
 from broker.commands.authoring_cli import life
 from broker.commands.purposes_options import Language, LanguageOption
+from broker.commands.signing_cli import sign_approval_here
 from broker.commands.trial_cli import mutate, replay, try_draft
 from broker.policy import publication
 from broker.policy.bundle import sign_archive
@@ -51,6 +52,11 @@ app = typer.Typer(
 app.add_typer(life)
 app.command("try", epilog="Example: datwat purpose try debt_counselling.yaml")(try_draft)
 app.command("mutate", epilog="Example: datwat purpose mutate debt_counselling.yaml")(mutate)
+app.command(
+    "sign-approval",
+    epilog="Example: datwat purpose sign-approval 9ab0… to-sign.json --key policy-1.key "
+    "--trust-list trust.json > approval.json",
+)(sign_approval_here)
 app.add_typer(replay, name="replay")
 
 PoliciesOption = Annotated[

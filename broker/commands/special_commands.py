@@ -12,7 +12,13 @@ import orjson
 from pydantic import Field, ValidationError
 
 from broker.api.routes import Wake
-from broker.commands.officers import ANSWERERS, READERS, OfficerCommands, Who
+from broker.commands.officers import (
+    ADMINISTRATOR,
+    ANSWERERS,
+    READERS,
+    OfficerCommands,
+    Who,
+)
 from broker.exchange.answering_telling import require_no_number
 from broker.exchange.looking import Look
 from broker.involvement.special_situations import (
@@ -86,6 +92,7 @@ def build_special_commands(
 
     async def special_audit(members: dict[str, Any]) -> dict[str, Any]:
         look, quarters = _read_audit(members)
+        await officers.require_second(ADMINISTRATOR, look.second.id, READERS)
         written = await broker.oversight.looks.record(look)
         bundle = await build_bundles().fetch_delayed(quarters, broker.rooms.clock())
         return {"entries": written, "bundle": orjson.loads(bundle.model_dump_json())}

@@ -25,7 +25,7 @@ _SUBJECTS = 100
 _KEYS = 200
 _LOST = 200
 _PAUSE = 0.002
-_REST = 0.4
+_REST = 0.25
 _TIDY_EVERY = 30.0
 
 RecordEnded = Callable[[Sequence[Noted]], Awaitable[None]]

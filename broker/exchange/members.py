@@ -1,7 +1,8 @@
 """Which members each act carries in its statement and person parts, and for how many persons.
 
-Rule: a member that does not belong is refused, one without which the act means nothing too; what is
-merely unlawful or unfounded is not refused here but weighed (protocol.md section 5).
+Rule: a member that does not belong is refused, one without which the act means nothing too; an act
+about nobody has no persons; what is merely unlawful or unfounded is not refused here but weighed
+(protocol.md section 5).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Members:
 
     def require(self, statement: Statement | None, persons: tuple[PersonPart, ...]) -> None:
         """Raise unless statement and persons carry exactly what this act may and must carry."""
-        if not 1 <= len(persons) <= self.persons:
+        if not min(1, self.persons) <= len(persons) <= self.persons:
             raise PersonCountError
         if statement is not None and not self.has_statement:
             raise MemberNotAllowedError(place="statement")
@@ -82,7 +83,8 @@ def _members(
     )
 
 
-def _portal(person: str = "", needed: str = "", persons: int = 1) -> Members:
+def _bare(person: str = "", needed: str = "", persons: int = 1) -> Members:
+    """Return an act in which no professional says anything: a portal's, or a partner's own."""
     return Members(
         frozenset(),
         frozenset(person.split()),
@@ -117,11 +119,12 @@ MEMBERS: dict[str, Members] = {
     ),
     "release": _members("occasion motivation internal_reason", "involvement", "", 1),
     "report_wrong_person": _members("occasion", "involvement identity", "", 2),
-    "open_session": _portal("identity", persons=2),
-    "end_session": _portal(persons=2),
-    "access_log": _portal("page"),
-    "access_log_proof": _portal("proof"),
-    "own_involvements": _portal(),
-    "own_wishes": _portal(),
-    "wish": _portal("wish desk", "wish"),
+    "open_session": _bare("identity", persons=2),
+    "end_session": _bare(persons=2),
+    "access_log": _bare("page"),
+    "access_log_proof": _bare("proof"),
+    "own_involvements": _bare(),
+    "own_wishes": _bare(),
+    "wish": _bare("wish desk", "wish"),
+    "own_figures": _bare(persons=0),
 }

@@ -6,19 +6,17 @@ their `rid` and are answered in a session that is in force only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from broker.audit.records import Appendable, Job
-from broker.exchange.acts import Write
 from broker.exchange.answers import pad
 from broker.exchange.errors import HandleUnknownError
 from broker.exchange.life import Fresh
 from broker.exchange.question import Question
 from broker.exchange.recorded import Person, Recorded, build_answer
 from broker.exchange.rooms import Rooms
+from broker.exchange.spending import spend_message
 from broker.pseudonyms.reference_rows import Target
 from datwat.protocol.acts import ByHandle, Page
 from datwat.protocol.answers import ActPart, Weighing
@@ -61,7 +59,7 @@ class PortalDesk:
             for handle in handles:
                 self._rooms.registers.references.end_reference(conn, question.partner.id, handle)
 
-        await self._spend(question, recorded, write, require_fresh)
+        await spend_message(self._rooms, question, require_fresh, recorded, write)
         receipted = self._rooms.ledger.add_fresh(persons, ())
         return build_answer(
             question.object.rid, self._rooms.proofs.read_head().note, receipted, None
@@ -80,7 +78,7 @@ class PortalDesk:
                 conn, question.partner.id, handle, question.now
             )
 
-        await self._spend(question, Recorded("answer", ()), write, require_fresh)
+        await spend_message(self._rooms, question, require_fresh, write=write)
         person = question.persons[0]
         return View(
             subject_id=target.target,
@@ -105,23 +103,3 @@ class PortalDesk:
                     raise HandleUnknownError
                 found.append((handle, target))
         return found
-
-    async def _spend(
-        self,
-        question: Question,
-        recorded: Recorded,
-        write: Write,
-        require_fresh: Fresh,
-    ) -> None:
-        """Spend the message and write beside it; a repeated message changes nothing more."""
-        with self._rooms.reading() as conn:
-            if self._rooms.ledger.find(conn, question, 0, self._rooms.clock()) is not None:
-                return
-        require_fresh()
-
-        def work(conn: Connection) -> Sequence[Appendable]:
-            if self._rooms.ledger.spend(conn, question, 0, recorded) is None:
-                write(conn)
-            return []
-
-        await self._rooms.log.append(Job(work))

@@ -157,10 +157,13 @@ def build_list_view(visit: Visit[Officer], name: ListName, counts: Counts) -> Li
 def _say_reminders(visit: Visit[Officer], counts: Counts) -> str:
     if not counts.waiting:
         return ""
-    more = mark("%(count)s or more wait. %(half)s past half of the term, %(end)s on the last day.")
-    exact = mark("%(count)s wait. %(half)s past half of the term, %(end)s on the last day.")
-    text = more if counts.more else exact
-    return visit.say(text, count=counts.waiting, half=counts.half, end=counts.end)
+    text = mark("%(count)s or more wait.") if counts.more else mark("%(count)s wait.")
+    found = [visit.say(text, count=counts.waiting)]
+    if counts.half:
+        found.append(visit.say(mark("Past half of the term: %(count)s."), count=counts.half))
+    if counts.end:
+        found.append(visit.say(mark("On the last day: %(count)s."), count=counts.end))
+    return " ".join(found)
 
 
 def say_left(visit: Visit[Officer], one: Listed) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from broker.pages.model_document import NotShownError, read_document, spread_document
 from broker.pages.model_form import Node
 from broker.pages.model_shapes import Shapes
-from broker.pages.model_values import Values
+from broker.pages.model_values import Options, Values
 from broker.purposes.models import Purpose
 from datwat.party.strict_yaml import read_yaml_text, write_yaml
 from datwat.protocol.errors import DatwatError
@@ -67,6 +67,15 @@ def find_labels(nodes: Iterable[Node], member: str) -> tuple[str, ...]:
         if member == node.place or member.startswith(f"{node.place}."):
             inner = (*node.nodes, *(one for row in node.rows for one in row.nodes))
             return (node.label, *find_labels(inner, member))
+    return ()
+
+
+def find_options(nodes: Iterable[Node], member: str) -> Options:
+    """Return what may be chosen in the field in which a member stands, or nothing."""
+    for node in nodes:
+        if member == node.place or member.startswith(f"{node.place}."):
+            inner = (*node.nodes, *(one for row in node.rows for one in row.nodes))
+            return find_options(inner, member) or node.options
     return ()
 
 

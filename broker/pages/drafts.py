@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from markupsafe import Markup
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -24,11 +26,15 @@ from broker.pages.draft_text import (
     read_text,
 )
 from broker.pages.fault_words import attempt, say_error, say_fault, say_place
+from broker.pages.guards import GuardView, build_guard
 from broker.pages.model_form import Node, build_nodes
 from broker.pages.model_values import add_row, remove_row
 from broker.pages.officer import Officer
 from broker.pages.purpose_words import PurposeWords
+from broker.pages.purposes import show_changes
+from broker.pages.road import DraftStanding, build_road
 from broker.policy.asked import DraftAsked
+from broker.policy.draft_reading import DraftRead, Ground, read_draft
 from broker.policy.shown import DraftShown, Preview
 from broker.purposes.naming import Namer
 from broker.purposes.roles import RoleName
@@ -53,11 +59,15 @@ _SAVED: Final = mark("The draft is saved.")
 
 @dataclass(frozen=True)
 class FaultView:
-    """One thing that is wrong: a sentence, where (in words), and the field it stands in."""
+    """One thing that is wrong: a sentence, where (in words), and the field it stands in.
+
+    `guard` is the guard rail that the draft would break there, if it is one.
+    """
 
     sentence: str
     place: str
     field: str
+    guard: GuardView | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class Beside:
     title: str
     sentence: str
     sentences: tuple[str, ...]
-    changes: tuple[str, ...]
+    changes: tuple[Markup, ...]
     warnings: tuple[tuple[str, str], ...]
     faults: tuple[FaultView, ...]
 
@@ -214,13 +224,23 @@ class _Drafts:
             "nodes": nodes,
             "is_yaml": is_yaml,
             "unshown": say_place(visit, unshown),
-            "outdated": draft.changes,
+            "outdated": show_changes(draft.changes, {}),
             "beside": beside,
+            "road": await build_road(
+                self._desk, visit, DraftStanding(draft, self._read(ground, draft, visit.now))
+            ),
             "may_change": draft.line.is_mine and visit.session.held.has("author"),
         }
         if form.errors:
             return visit.render_refused("draft.html", context)
         return visit.render("draft.html", context)
+
+    def _read(self, ground: Ground, draft: DraftShown, now: datetime) -> DraftRead | None:
+        """Return a draft as it is kept, None while it is not right."""
+        try:
+            return read_draft(draft.text, draft.cases, ground, now)
+        except PartyError:
+            return None
 
     async def _preview(self, visit: Visit[Officer], form: Form, draft: DraftShown) -> Preview | str:
         try:
@@ -249,11 +269,13 @@ def build_beside(
             if nodes
             else say_place(visit, one.place or ""),
             find_name(nodes, one.member),
+            build_guard(visit, one.guard) if one.guard is not None else None,
         )
         for one in preview.faults
     )
     warnings = tuple((find_name(nodes, one.member), one.sentence) for one in preview.warnings)
-    return Beside(title, sentence, preview.sentences, preview.changes, warnings, faults)
+    changes = show_changes(preview.changes, {})
+    return Beside(title, sentence, preview.sentences, changes, warnings, faults)
 
 
 def build_routes(site: Site[Officer], desk: OfficerDesk) -> tuple[Route, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from broker.pages.officer import Officer
+from broker.purposes.phrases_guards import REASONS
 from datwat.party.errors import PartyError
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
@@ -25,6 +26,9 @@ TOLD: Final[dict[str, str]] = {
         "again from what is in force."
     ),
     "drafts_full": mark("There are too many drafts. Drop some that nobody needs."),
+    "proposals_full": mark(
+        "As many proposals of yours wait as one person may have. Take some back first."
+    ),
     "nothing_changed": mark("The draft says what is in force already. Change something first."),
     "effective_date_past": mark(
         "The day from which it is in force has passed. Choose a moment that is still to come when "
@@ -52,6 +56,7 @@ TOLD: Final[dict[str, str]] = {
         "Your key is not kept here. Sign on your own machine with datwat purpose approve."
     ),
     "too_many_tries": mark("Too many wrong passphrases. Wait a quarter of an hour."),
+    "passphrase_busy": mark("Others are approving now. Try again in a few seconds."),
     "publication_unknown": mark("There is no earlier publication of this number."),
     "revision_unknown": mark("There is no such purpose."),
     "activation_refused": mark(
@@ -100,12 +105,77 @@ _FAULTS: Final = (
     mark("check quotes, colons and indentation, here and in the line before."),
     mark("A text seems to hold a citizen service number, which may not come here: take it out."),
 )
+# How a purpose does not fit the rest: as `broker/purposes/consistency.py` says it of a file, and as
+# the form says it.
+_FITS: Final[dict[str, str]] = {
+    "wat without any edge.": mark(
+        "A question may go as far as data here, but nobody gives any. Add who gives what to whom, "
+        "or choose a lower step."
+    ),
+    "wat without an edge.": mark(
+        "This kind of help is shown up to its data, but nobody gives them. Add who gives what to "
+        "whom, or choose a lower step."
+    ),
+    "may inquire where nothing is seen.": mark(
+        "Somebody may ask who is involved, but no kind of help is shown. Show one, or let them not "
+        "ask that."
+    ),
+    "holds up what rests on no occasion.": mark(
+        "An objection can hold up nothing here, for no occasion is named. Name one, or let the "
+        "question go on."
+    ),
+    "are not exactly those of the labels of the fields.": mark(
+        "Name an article for each secret that guards a datum of this line, and for no other."
+    ),
+    "there is a revision that begins then or later: choose a later moment, or withdraw that one "
+    "first.": mark(
+        "There is a revision that begins then or later. Choose a later moment, or withdraw that "
+        "one first."
+    ),
+}
+_FITS_NAMED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (
+        re.compile(r"(?P<name>\S+) is not known\."),
+        mark("‘%(name)s’ is not known here. Choose from the list."),
+    ),
+    (
+        re.compile(r"(?P<name>\S+) has no kind that is seen at wat\."),
+        mark(
+            "‘%(name)s’ gives data, but none of its kinds of help is shown up to its data. Show "
+            "one, or take the line out."
+        ),
+    ),
+)
+_REASONS: Final = {english: dutch for dutch, english in REASONS.values()}
+_NO_CASES: Final = mark(
+    "A purpose needs cases: one at least that is permitted, and one that is refused. Write them at "
+    "Try it out."
+)
+# What is wrong in the cases is told with its place, which the page says by itself.
+_IN_CASES: Final = re.compile(r"The cases, line \d+, column \d+: (.+)")
+_CASE_FAULTS: Final = (
+    mark("These are cases of another purpose."),
+    mark("There is no such base."),
+    mark("There is no such act."),
+)
+# What of a case came out otherwise, and how many are not named: the page of the trial says both.
+_MEMBER: Final = re.compile(r" \([a-z_]+\)(?: and \d+ more)?\.?(?=; |$)")
 _PLACE: Final = re.compile(r"line (\d+), column (\d+)(?:, (.+))?")
 
 
 def say_fault(visit: Visit[Officer], sentence: str) -> str:
     """Return a sentence about a member in the language of the page, where it has one."""
-    return visit.speech.gettext(sentence)
+    if sentence in _REASONS:
+        return _REASONS[sentence] if visit.speech.code == "nl" else sentence
+    in_cases = _IN_CASES.fullmatch(sentence)
+    if in_cases is not None:
+        rest = visit.speech.gettext(in_cases.group(1))
+        return visit.say(mark("In the cases: %(sentence)s"), sentence=rest)
+    for pattern, told in _FITS_NAMED:
+        found = pattern.fullmatch(sentence)
+        if found is not None:
+            return visit.say(told, **found.groupdict())
+    return visit.speech.gettext(_FITS.get(sentence, sentence))
 
 
 def say_place(visit: Visit[Officer], place: str) -> str:
@@ -123,9 +193,18 @@ def say_error(visit: Visit[Officer], error: PartyError) -> str:
     told = TOLD.get(error.code)
     if told is None:
         return error.detail
-    # Which cases: names that officers gave, and members.
-    rest = error.detail.partition(": ")[2] if error.code == "checks_failed" else ""
-    return f"{visit.say(told)} {rest}".strip()
+    if error.code == "checks_failed" and error.place == "cases":
+        return visit.say(_NO_CASES)
+    if error.code == "checks_failed":
+        return f"{visit.say(told)} {_list_cases(error.detail)}".strip()
+    return visit.say(told)
+
+
+def _list_cases(detail: str) -> str:
+    """Return which cases came out otherwise, each once: by the names that officers gave."""
+    told = _MEMBER.sub("", detail.partition(": ")[2])
+    names = (one.partition(": ")[2] or one for one in told.split("; ") if one)
+    return "; ".join(f"‘{name}’" for name in dict.fromkeys(names))
 
 
 async def attempt(

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from broker.exchange.looking import EntryLook, EntryUnknownError
 from broker.exchange.reading_entry import LookedEntry
+from broker.pages.code_names import CodeNames
 from broker.pages.desk import OfficerDesk
 from broker.pages.officer import Officer
 from broker.pages.oversight_port import OversightPort
@@ -27,6 +28,7 @@ from broker.pages.oversight_views import (
     build_row,
     read_language,
 )
+from broker.purposes.naming import Namer
 from broker.purposes.roles import Role, RoleName
 from broker.transparency.oversight import LISTS
 from broker.transparency.oversight_words import say_code, say_list
@@ -57,6 +59,7 @@ class Reviews:
     def __init__(self, desk: OfficerDesk) -> None:
         """Keep who may, and the service."""
         self._roles = desk.roles
+        self._grounds = desk.grounds
         self._port: OversightPort = desk.oversight
 
     async def show_all(self, visit: Visit[Officer]) -> Response:
@@ -143,7 +146,8 @@ class Reviews:
         found = self._find_looked(visit, number)
         if found is None:
             return visit.redirect(f"{PATH}/entry/{number}")
-        return visit.render("oversight_entry.html", self._show(visit, found, visit.new_form()))
+        context = await self._show(visit, found, visit.new_form())
+        return visit.render("oversight_entry.html", context)
 
     def _find_looked(self, visit: Visit[Officer], number: int) -> LookedEntry | None:
         """Return the entry that was looked at last, None where it is another one, or ended."""
@@ -154,10 +158,14 @@ class Reviews:
         except EntryUnknownError:
             return None
 
-    def _show(self, visit: Visit[Officer], found: LookedEntry, form: Form) -> dict[str, object]:
-        language = read_language(visit)
+    async def _show(
+        self, visit: Visit[Officer], found: LookedEntry, form: Form
+    ) -> dict[str, object]:
+        language, ground = read_language(visit), await self._grounds.fetch()
+        namer = Namer(ground.catalogue, ground.texts, language)
+        names = CodeNames(namer, ground.texts, visit.say, self._port.name)
         return {
-            "entry": build_looked(visit, self._port, found),
+            "entry": build_looked(visit, self._port, found, ground.catalogue.products, names),
             "lists": [(code, say_list(code, language)[0]) for code in LISTS],
             "outcomes": [(one, say_code(one, language)) for one in OUTCOMES],
             "form": form,
@@ -175,7 +183,8 @@ class Reviews:
         outcome = form.choice("outcome", set(OUTCOMES), missing=missing)
         note = read_text(visit, form, "note")
         if form.errors:
-            return visit.render_refused("oversight_entry.html", self._show(visit, looked, form))
+            context = await self._show(visit, looked, form)
+            return visit.render_refused("oversight_entry.html", context)
         by = build_professional(visit, role)
         words = FindingWords(
             by=by.id, role=by.role, partner=looked.partner, entries=(number,), note=note

@@ -7,6 +7,7 @@ over; a partner's own figures hold only what it was told itself. Source: domain.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from broker.pages.oversight_port import OversightPort
 from broker.pages.oversight_views import read_language
 from broker.transparency.figures import Month
 from broker.transparency.indicators import LEAST, Cell, IndicatorTable, build_csv
+from broker.transparency.months import MonthUncountedError
 from broker.transparency.oversight_words import Language, say_code
 from datwat.web.headers import build_headers
 from datwat.web.i18n import mark
@@ -35,6 +37,14 @@ class TableView:
     rows: list[list[str]]
 
 
+@dataclass(frozen=True)
+class MonthView:
+    """A month: as its address names it, and as people say it."""
+
+    path: str
+    name: str
+
+
 class Figures:
     """The pages of this room."""
 
@@ -47,14 +57,17 @@ class Figures:
         """Show the public tables of a month; the last one that is over where none is named."""
         await self._roles.require_role(visit, *READERS)
         month = find_month(visit)
-        found = await self._port.service.fetch_indicators(month)
         language, last = read_language(visit), Month.before(visit.now)
+        try:
+            tables = (await self._port.service.fetch_indicators(month)).tables
+        except MonthUncountedError:
+            tables = ()
         following = month.following()
         context = {
-            "month": str(month),
-            "before": str(month.previous()),
-            "after": str(following) if following <= last else "",
-            "tables": [_build_table(one, language) for one in found.tables],
+            "month": build_month(visit, month),
+            "before": build_month(visit, month.previous()),
+            "after": build_month(visit, following) if following <= last else None,
+            "tables": [_build_table(one, language) for one in tables],
             "partners": self._port.list_partners(),
         }
         return visit.render("oversight_figures.html", context)
@@ -83,8 +96,18 @@ class Figures:
             ]
             for row in found.rows
         ]
-        context = {"month": str(month), "name": self._port.name(partner), "rows": rows}
+        context = {
+            "month": build_month(visit, month),
+            "name": self._port.name(partner),
+            "rows": rows,
+        }
         return visit.render("oversight_use.html", context)
+
+
+def build_month(visit: Visit[Officer], month: Month) -> MonthView:
+    """Return a month in the language of the page."""
+    said = visit.speech.say_month(date(month.year, month.month, 1))
+    return MonthView(f"{PATH}/{month}", said)
 
 
 def find_month(visit: Visit[Officer]) -> Month:

@@ -18,6 +18,7 @@ from broker.pages.officer import READERS, Officer
 from broker.pages.oversight_figures import build_file
 from broker.pages.oversight_port import OversightPort
 from broker.pages.oversight_views import read_language
+from broker.pages.register_names import RegisterNames
 from broker.transparency.dpia import Section
 from broker.transparency.oversight_words import Language
 from broker.transparency.register_words import say_register
@@ -56,16 +57,20 @@ class Registers:
         """Keep who may, and the service."""
         self._roles = desk.roles
         self._port: OversightPort = desk.oversight
+        self._grounds = desk.grounds
 
     async def show(self, visit: Visit[Officer]) -> Response:
         """Show the register."""
         await self._roles.require_role(visit, *READERS)
         found = self._port.service.read_register()
-        names = {one["id"]: one["name"] for one in found.entities}
+        parties = {one["id"]: one["name"] for one in found.entities}
+        names = RegisterNames(await self._grounds.fetch(), read_language(visit))
         context = {
             "seq": found.bundle_seq,
             "list_seq": found.list_seq,
-            "activities": [self._build_activity(visit, one, names) for one in found.activities],
+            "activities": [
+                self._build_activity(visit, one, parties, names) for one in found.activities
+            ],
         }
         return visit.render("oversight_register.html", context)
 
@@ -78,10 +83,11 @@ class Registers:
         """Show the facts for a DPIA."""
         await self._roles.require_role(visit, *READERS)
         found, language = self._port.service.read_dpia(), read_language(visit)
+        names = RegisterNames(await self._grounds.fetch(), language)
         context = {
             "seq": found.bundle_seq,
             "list_seq": found.list_seq,
-            "sections": [self._build_section(one, language) for one in found.sections],
+            "sections": [_build_section(one, language, names) for one in found.sections],
         }
         return visit.render("oversight_dpia.html", context)
 
@@ -91,7 +97,11 @@ class Registers:
         return _build_json(visit, self._port.service.read_dpia().to_json(), "dpia.json")
 
     def _build_activity(
-        self, visit: Visit[Officer], one: dict[str, Any], names: dict[str, str]
+        self,
+        visit: Visit[Officer],
+        one: dict[str, Any],
+        parties: dict[str, str],
+        names: RegisterNames,
     ) -> ActivityView:
         language = read_language(visit)
         version = next(each for each in one["versions"] if each["version"] == one["latestVersion"])
@@ -103,11 +113,11 @@ class Registers:
             (visit.say(mark("Legal basis")), self._say_all(version["legalBasis"], language)),
             (visit.say(mark("Articles")), "; ".join(articles)),
             (visit.say(mark("Whose data")), self._say_all(version["dataSubjects"], language)),
-            (visit.say(mark("Which data")), "; ".join(self._list_data(version, language))),
+            (visit.say(mark("Which data")), "; ".join(_list_data(version, names))),
             (visit.say(mark("Kept for (days)")), days),
             (
                 visit.say(mark("Who may receive it")),
-                "; ".join(names.get(each["entityId"], "-") for each in version["recipients"]),
+                "; ".join(parties.get(each["entityId"], "–") for each in version["recipients"]),
             ),
             (visit.say(mark("Number of the activity")), one["id"]),
         ]
@@ -118,16 +128,8 @@ class Registers:
             is_active=one["active"],
             is_open=more.get("legal_check") == "open",
             facts=[(name, value) for name, value in facts if value],
-            fields=list(more.get("fields", ())),
+            fields=names.fields(more.get("fields", ())),
         )
-
-    def _list_data(self, version: dict[str, Any], language: Language) -> list[str]:
-        """Return which data a version may show or give: kinds of involvement, then products."""
-        kinds = [
-            self._port.say(one, language) for one in version.get("datwat", {}).get("kinds", ())
-        ]
-        known = [one for one in version["personalData"]["categories"] if not one.startswith(_KIND)]
-        return kinds + known
 
     def _say_all(self, codes: list[str], language: Language) -> str:
         """Return codes of the register, of the bundle, or words as they are, in a line."""
@@ -136,19 +138,25 @@ class Registers:
             self._port.say(one, language) if text == one else text for one, text in said
         )
 
-    def _build_section(self, section: Section, language: Language) -> SectionView:
-        return SectionView(
-            title=say_register(f"section_{section.code}", language),
-            facts=[
-                (
-                    say_register(one.code, language),
-                    f"{one.count}: {self._say_all(list(one.words), language)}"
-                    if one.words
-                    else str(one.count),
-                )
-                for one in section.facts
-            ],
-        )
+
+def _list_data(version: dict[str, Any], names: RegisterNames) -> list[str]:
+    """Return which data a version may show or give: kinds of involvement, then the rest."""
+    kinds = map(names.kind, version.get("datwat", {}).get("kinds", ()))
+    rest = (one for one in version["personalData"]["categories"] if not one.startswith(_KIND))
+    return [*kinds, *map(names.category, rest)]
+
+
+def _build_section(section: Section, language: Language, names: RegisterNames) -> SectionView:
+    return SectionView(
+        title=say_register(f"section_{section.code}", language),
+        facts=[
+            (
+                say_register(one.code, language),
+                f"{one.count}: {'; '.join(names.fact(one))}" if one.words else str(one.count),
+            )
+            for one in section.facts
+        ],
+    )
 
 
 def _build_json(visit: Visit[Officer], members: dict[str, Any], name: str) -> Response:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, get_args
 
 from broker.exchange.reading_entry import LookedEntry
+from broker.pages.code_names import CodeNames
 from broker.pages.officer import Officer
 from broker.pages.oversight_port import OversightPort
+from broker.purposes.models import Product
+from broker.purposes.naming import choose
 from broker.transparency.oversight import ListCode, ReviewRow
 from broker.transparency.oversight_words import Language, say_code, say_list, say_why
 from broker.transparency.reviewing import Finding, FindingOutcome, ReviewList
@@ -90,7 +94,7 @@ def build_finding(visit: Visit[Officer], port: OversightPort, one: Finding) -> F
     language, words = read_language(visit), one.words
     named = [port.name(words.partner)] if words.partner else []
     named += [words.who] if words.who else []
-    named += [str(number) for number in words.entries]
+    named += [visit.say(mark("entry %(number)s"), number=number) for number in words.entries]
     return FindingView(
         at=one.found_at,
         list=say_list(one.review, language)[0],
@@ -102,8 +106,17 @@ def build_finding(visit: Visit[Officer], port: OversightPort, one: Finding) -> F
     )
 
 
-def build_looked(visit: Visit[Officer], port: OversightPort, one: LookedEntry) -> LookedView:
-    """Return an entry as who looks at it reads it."""
+def build_looked(
+    visit: Visit[Officer],
+    port: OversightPort,
+    one: LookedEntry,
+    products: Mapping[str, Product],
+    names: CodeNames,
+) -> LookedView:
+    """Return an entry as who looks at it reads it, what was not met first.
+
+    `products` name its fields, `names` its conditions.
+    """
     language = read_language(visit)
     facts = [
         (visit.say(mark("When")), visit.speech.say_moment(one.at)),
@@ -120,12 +133,17 @@ def build_looked(visit: Visit[Officer], port: OversightPort, one: LookedEntry) -
     if one.source:
         facts.append((visit.say(mark("Asked from")), port.name(one.source)))
     if one.fields_asked:
-        facts.append((visit.say(mark("Fields asked")), ", ".join(one.fields_asked)))
-        facts.append((visit.say(mark("Fields permitted")), ", ".join(one.fields_given) or "-"))
+        held = products.get(one.product or "")
+        titles = {each.field: choose(each.title, language) for each in held.fields} if held else {}
+        for name, fields in (
+            (visit.say(mark("Fields asked")), one.fields_asked),
+            (visit.say(mark("Fields permitted")), one.fields_given),
+        ):
+            facts.append((name, ", ".join(titles.get(each, each) for each in fields) or "–"))
     if one.shown:
         facts.append((visit.say(mark("Shown")), ", ".join(port.name(each) for each in one.shown)))
     met = {True: visit.say(mark("Met")), False: visit.say(mark("Not met"))}
-    texts = [(port.say(f"blade_{name}", language), text) for name, text in one.motivation.items()]
+    texts = [(names.code(name), text) for name, text in one.motivation.items()]
     if one.internal_reason:
         texts.append((visit.say(mark("Internal reason")), one.internal_reason))
     if one.special_reason:
@@ -134,8 +152,8 @@ def build_looked(visit: Visit[Officer], port: OversightPort, one: LookedEntry) -
         number=one.number,
         facts=facts,
         findings=[
-            [port.say(each.code, language), port.say(each.blade, language), met[each.satisfied]]
-            for each in one.findings
+            [names.code(each.code), names.code(each.blade), met[each.satisfied]]
+            for each in sorted(one.findings, key=lambda each: each.satisfied)
         ],
         texts=texts,
     )

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from broker.pages.desk import OfficerDesk
 from broker.pages.fault_words import attempt
 from broker.pages.officer import READERS, Officer
-from broker.pages.purposes import build_proposal, list_titles
+from broker.pages.purposes import build_proposal, list_titles, show_changes
 from broker.policy.shown import ProposalShown
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
@@ -82,8 +82,8 @@ class _Proposals:
             "proposal": build_proposal(shown.line, visit, titles),
             "path": f"{PATH}/{shown.line.id}",
             "text": shown.text.splitlines(),
-            "changes": shown.changes,
-            "stale": shown.stale_changes,
+            "changes": show_changes(shown.changes, titles),
+            "stale": show_changes(shown.stale_changes, titles),
             "reason": shown.reason or "",
             "approvals": [(one.organisation, one.at, one.counts) for one in shown.approvals],
             "digest": shown.line.digest or shown.bundle_digest,
@@ -101,6 +101,7 @@ def _list_rights(visit: Visit[Officer], shown: ProposalShown) -> dict[str, bool]
     is_open = shown.line.state in ("proposed", "stale")
     return {
         "is_mine": shown.is_mine,
+        "is_open": is_open,
         "is_approver": officer.has("approver"),
         "may_approve": shown.may_approve and officer.has("approver"),
         "has_key": shown.has_sealed_key,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from markupsafe import Markup, escape
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -27,6 +29,8 @@ from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
 
 PATH: Final = "/purposes"
+_FIELD: Final = re.compile(r"\*([a-z0-9_.]+)\*")
+_NEW: Final = mark("A new purpose: %(name)s")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class HistoryView:
     what: str
     kind: str
     state: str
-    changes: tuple[str, ...]
+    changes: tuple[Markup, ...]
     reason: str
     signatures: int
     is_in_force: bool
@@ -150,7 +154,10 @@ class _Purposes:
             "valid_from": shown.valid_from,
             "valid_until": shown.valid_until,
             "sentences": list_sentences(sentences),
-            "laws": [one.text for one in sentences if one.part == "law"],
+            # The articles stand there as links already.
+            "laws": [
+                one.text for one in sentences if one.part == "law" and one.phrase != "article"
+            ],
             "articles": list_articles(shown),
             "upcoming": [one.valid_from for one in revisions if one.valid_from > now],
             "history": [build_history(one, visit, list_titles(ground, visit)) for one in history],
@@ -159,6 +166,22 @@ class _Purposes:
         if form.errors:
             return visit.render_refused("purpose.html", context)
         return visit.render("purpose.html", context)
+
+
+def show_changes(lines: Iterable[str], titles: Mapping[str, str]) -> tuple[Markup, ...]:
+    """Return lines about changes: a purpose by its title, and the field that one is about marked.
+
+    What is signed says its id and `*field*`, for nothing else is sure to be one thing only.
+    """
+    return tuple(
+        Markup(_FIELD.sub(r"<em>\1</em>", str(escape(_say_purpose(line, titles)))))  # noqa: S704 - escaped
+        for line in lines
+    )
+
+
+def _say_purpose(line: str, titles: Mapping[str, str]) -> str:
+    name, between, rest = line.partition(": ")
+    return f"{titles[name]}: {rest}" if between and name in titles else line
 
 
 def list_articles(purpose: Purpose) -> list[tuple[str, str]]:
@@ -192,7 +215,7 @@ def build_proposal(
     kind, word = PROPOSAL_STATES[line.state]
     return ProposalView(
         path=f"/proposals/{line.id}",
-        what=describe_effect(visit, line.effect, find_title(titles, line.purpose)),
+        what=describe_proposal(line, visit, titles),
         kind=kind,
         state=visit.say(word),
         valid_from=line.valid_from,
@@ -206,7 +229,7 @@ def build_draft(line: DraftLine, visit: Visit[Officer], titles: Mapping[str, str
     """Return a draft as it stands in a list; `titles` by id of a purpose."""
     return DraftView(
         path=f"/drafts/{line.id}",
-        purpose=find_title(titles, line.purpose) or visit.say(mark("A new purpose")),
+        purpose=name_draft(line, visit, titles),
         is_outdated=line.is_outdated,
         changed_at=line.changed_at,
     )
@@ -223,7 +246,7 @@ def build_history(
         what=describe_effect(visit, line.effect, find_title(titles, line.purpose)),
         kind=kind,
         state=visit.say(word) if word else "",
-        changes=line.changes,
+        changes=show_changes(line.changes, titles),
         reason=line.reason or "",
         signatures=len(line.kids),
         is_in_force=line.is_in_force,
@@ -239,6 +262,20 @@ def list_titles(ground: Ground, visit: Visit[Officer]) -> dict[str, str]:
 def find_title(titles: Mapping[str, str], purpose: str | None) -> str:
     """Return what a purpose is called; one that is not in force by its id, none by nothing."""
     return titles.get(purpose, purpose) if purpose is not None else ""
+
+
+def name_draft(line: DraftLine, visit: Visit[Officer], titles: Mapping[str, str]) -> str:
+    """Return what the purpose of a draft is called; a new one has no other name than its id."""
+    if line.purpose is None:
+        return visit.say(mark("A new purpose"))
+    return titles.get(line.purpose) or visit.say(_NEW, name=line.purpose)
+
+
+def describe_proposal(line: ProposalLine, visit: Visit[Officer], titles: Mapping[str, str]) -> str:
+    """Return what a proposal does, in a few words."""
+    if line.effect == "revise" and line.purpose is not None and line.purpose not in titles:
+        return visit.say(_NEW, name=line.purpose)
+    return describe_effect(visit, line.effect, find_title(titles, line.purpose))
 
 
 def describe_effect(visit: Visit[Officer], effect: str | None, purpose: str | None) -> str:

@@ -17,6 +17,7 @@ from broker.pages import (
     answers,
     calendar,
     drafts,
+    guards,
     operator,
     oversight,
     oversight_figures,
@@ -101,6 +102,14 @@ PLACES: Final = (
     ),
     Place(
         NavItem(
+            guards.PATH,
+            mark("Guard rails"),
+            hint=mark("What no purpose can switch off, by which law, and why."),
+            in_menu=False,
+        )
+    ),
+    Place(
+        NavItem(
             partners.PATH,
             mark("Who takes part"),
             hint=mark("Partners, their covenants and their rights, with the day they end."),
@@ -125,6 +134,7 @@ SCREENS: Final[tuple[Callable[[Site[Officer], OfficerDesk], tuple[Route, ...]], 
     oversight_figures.build_routes,
     oversight_register.build_routes,
     calendar.build_routes,
+    guards.build_routes,
     partners.build_routes,
     operator.build_routes,
 )

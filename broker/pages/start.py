@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from broker.pages.desk import OfficerDesk
 from broker.pages.officer import READERS, Officer
-from broker.pages.purposes import describe_effect, find_title, list_titles
+from broker.pages.purposes import describe_proposal, list_titles, name_draft
 from broker.policy.draft_reading import read_draft
 from broker.purposes.models import derive_digest
 from broker.purposes.roles import RoleName
@@ -94,12 +94,12 @@ class _Start:
         found = []
         if officer.has("approver"):
             for one in await asyncio.to_thread(life.list_proposals):
-                text = describe_effect(visit, one.effect, find_title(titles, one.purpose))
+                text = describe_proposal(one, visit, titles)
                 if one.state == "proposed":
                     found.append(WorkView(f"/proposals/{one.id}", text, 0))
         if officer.has("author"):
             for draft in await asyncio.to_thread(life.list_drafts, officer.acting):
-                name = find_title(titles, draft.purpose) or "–"
+                name = name_draft(draft, visit, titles)
                 text = visit.say(mark("Draft: %(name)s"), name=name)
                 if draft.is_mine:
                     found.append(WorkView(f"/drafts/{draft.id}", text, 0))
@@ -134,7 +134,7 @@ class _Start:
             except PartyError:
                 continue  # what is not right yet, or was dropped just now, has nothing to sign off
             if derive_digest(read.purpose) in wanted:
-                name = find_title(titles, line.purpose) or "–"
+                name = name_draft(line, visit, titles)
                 text = visit.say(mark("Sign off what is newly allowed: %(name)s"), name=name)
                 found.append(WorkView(f"/drafts/{line.id}/trial", text, 0))
         return found

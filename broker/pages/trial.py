@@ -13,11 +13,18 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.routing import Route
 
+from broker.pages.case_taking import CasesUnreadableError, accept_outcomes, add_cases
+from broker.pages.code_names import CodeNames
 from broker.pages.desk import OfficerDesk
+from broker.pages.draft_text import SHAPES, build_face
 from broker.pages.drafts import LIMITS, READERS, FaultView
 from broker.pages.drafts import PATH as DRAFTS
 from broker.pages.fault_words import TOLD, attempt, say_error, say_fault, say_place
+from broker.pages.guards import build_guard
+from broker.pages.model_form import Node, build_nodes
 from broker.pages.officer import Officer
+from broker.pages.purpose_words import PurposeWords
+from broker.pages.road import DraftStanding, build_road
 from broker.pages.trial_views import TrialWords
 from broker.policy.asked import DraftAsked
 from broker.policy.draft_reading import DraftRead, read_draft
@@ -26,13 +33,23 @@ from broker.policy.shown import DraftShown
 from broker.policy.trial import CasesResult
 from broker.purposes.life_errors import DraftInvalidError
 from broker.purposes.models import derive_digest
-from broker.purposes.naming import Namer
+from broker.purposes.naming import Namer, choose
 from datwat.party.errors import PartyError
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
 
 _KEPT: Final = "trial"
+_UNREADABLE: Final = mark("These cases cannot be read. Mend them first.")
+# Where on the page stands what a button did.
+_PLACES: Final = {
+    **dict.fromkeys(("cases", "accept"), "tried"),
+    "mutate": "conditions",
+    **dict.fromkeys(("replay", "stop", "resume"), "past"),
+}
+_TAKEN: Final = mark(
+    "It stands under the cases now, and they were tried. Read what it expects: you say it is so."
+)
 
 
 @dataclass(frozen=True)
@@ -65,17 +82,59 @@ class _Trial:
         """Save the cases, try them, begin the mutation check or a replay."""
         await self._desk.roles.require_role(visit, "author")
         tried = await self._read(visit)
-        what = form.value("do")
-        if what == "cases":
+        what, _, which = form.value("do").partition(":")
+        # Each button has a form of its own: what another one holds is not sent with it.
+        form.values = {"cases": (tried.shown.cases,), **form.values}
+        if what == "take":
+            self._take(visit, form, tried, which)
+        if what == "accept":
+            self._accept(visit, form, tried, which)
+        if what in ("cases", "take", "accept") and not form.errors:
             kept = await attempt(form, visit, "cases", self._keep_cases(visit, form, tried))
             if kept is None:
                 return await self._show(visit, form, tried)
             tried = await self._read(visit)
-        if tried.read is not None:
+        if tried.read is not None and not form.errors:
             await attempt(form, visit, "all", self._begin(visit, what, tried, tried.read))
         if form.errors:
             return await self._show(visit, form, tried)
-        return visit.redirect(f"{DRAFTS}/{tried.shown.line.id}/trial")
+        path = f"{DRAFTS}/{tried.shown.line.id}/trial"
+        if what == "take":
+            return visit.redirect(path, notice=visit.say(_TAKEN))
+        return visit.redirect(f"{path}#{_PLACES.get(what, 'main')}")
+
+    def _take(self, visit: Visit[Officer], form: Form, tried: _Tried, which: str) -> None:
+        """Put one proposed case, or all of them, under those that stand there."""
+        job = self._desk.trials.find_mutation(tried.digest) if tried.digest else None
+        found = job.result.unnoticed if job is not None and job.result is not None else ()
+        proposed = [one.proposal.yaml for one in found if one.proposal is not None]
+        if which.isdecimal():
+            proposed = [one.proposal.yaml for one in found[int(which) :][:1] if one.proposal]
+        if tried.read is None or not proposed:
+            form.refuse("all", visit.say(TOLD["trial_failed"]))
+            return
+        try:
+            text = add_cases(tried.shown.cases, tried.read.purpose.id, proposed)
+        except CasesUnreadableError:
+            form.refuse("cases", visit.say(_UNREADABLE))
+        else:
+            form.values = {**form.values, "cases": (text,)}
+
+    def _accept(self, visit: Visit[Officer], form: Form, tried: _Tried, which: str) -> None:
+        """Take what came out of one case, or of all that fail, as what must come out."""
+        found = _find_cases(visit.session.held, tried.digest)
+        failing = [one for one in found.cases if not one.passed] if found is not None else []
+        if which.isdecimal():
+            failing = failing[int(which) :][:1]
+        if not failing:
+            form.refuse("all", visit.say(TOLD["trial_failed"]))
+            return
+        try:
+            text = accept_outcomes(tried.shown.cases, failing)
+        except CasesUnreadableError:
+            form.refuse("cases", visit.say(_UNREADABLE))
+        else:
+            form.values = {**form.values, "cases": (text,)}
 
     async def sign_off(self, visit: Visit[Officer], form: Form) -> Response:
         """Say that what would newly be allowed is meant."""
@@ -101,20 +160,20 @@ class _Trial:
     async def _begin(
         self, visit: Visit[Officer], what: str, tried: _Tried, read: DraftRead
     ) -> None:
-        replays = self._desk.replays
+        replays, by = self._desk.replays, visit.session.held.acting.staff
         found = await self._find_replay(tried)
         match what:
-            case "cases":
-                result = await self._desk.trials.try_cases(read.purpose, read.cases)
+            case "cases" | "take" | "accept":
+                result = await self._desk.trials.try_cases(read.purpose, read.cases, by=by)
                 visit.session.held.kept[_KEPT] = (tried.digest, result)
             case "mutate":
-                self._desk.trials.mutate(read.purpose, read.cases)
+                self._desk.trials.mutate(read.purpose, read.cases, by=by)
             case "replay":
-                await replays.start_replay(read.purpose)
+                await replays.start_replay(read.purpose, by=by)
             case "stop" if found is not None:
                 await replays.stop_replay(found.number)
             case "resume" if found is not None:
-                await replays.resume_replay(found.number)
+                await replays.resume_replay(found.number, by=by)
 
     async def _keep_cases(self, visit: Visit[Officer], form: Form, tried: _Tried) -> DraftShown:
         shown = tried.shown
@@ -139,7 +198,10 @@ class _Trial:
         except DraftInvalidError as error:
             faults = tuple(
                 FaultView(
-                    say_fault(visit, one.sentence), say_place(visit, one.place or one.member), ""
+                    say_fault(visit, one.sentence),
+                    say_place(visit, one.place or one.member),
+                    "",
+                    build_guard(visit, one.guard) if one.guard is not None else None,
                 )
                 for one in error.faults
             )
@@ -157,7 +219,8 @@ class _Trial:
     async def _show(self, visit: Visit[Officer], form: Form, tried: _Tried) -> Response:
         ground = await self._desk.grounds.fetch()
         namer = Namer(ground.catalogue, ground.texts, visit.speech.code)
-        words, officer = TrialWords(namer, ground.texts, visit.say), visit.session.held
+        names = CodeNames(namer, ground.texts, visit.say, self._desk.oversight.name)
+        words, officer = TrialWords(names, visit.say), visit.session.held
         job = self._desk.trials.find_mutation(tried.digest) if tried.digest else None
         replay = await self._find_replay(tried)
         cases = _find_cases(officer, tried.digest)
@@ -165,19 +228,42 @@ class _Trial:
             "form": form,
             "signing": visit.new_form(),
             "path": f"{DRAFTS}/{tried.shown.line.id}",
-            "purpose": tried.shown.line.purpose or "",
+            "purpose": _name_draft(visit, tried, names),
             "faults": tried.faults,
             "cases": words.view_cases(cases) if cases is not None else None,
-            "mutation": words.view_mutation(job) if job is not None else None,
+            "mutation": words.view_mutation(job, _build_nodes(tried, namer, visit))
+            if job is not None
+            else None,
             "replay": words.view_replay(replay) if replay is not None else None,
+            "is_stale": replay is not None and replay.base_revision != ground.bundle.revision,
             "is_running": (job is not None and job.state == "running")
             or (replay is not None and replay.state == "running"),
             "may_change": tried.shown.line.is_mine and officer.has("author"),
             "may_sign_off": officer.has("approver", "reviewer") and not tried.shown.line.is_mine,
+            "is_mine": tried.shown.line.is_mine,
+            "road": await build_road(
+                self._desk, visit, DraftStanding(tried.shown, tried.read, cases)
+            ),
         }
         if form.errors:
             return visit.render_refused("trial.html", context)
         return visit.render("trial.html", context)
+
+
+def _name_draft(visit: Visit[Officer], tried: _Tried, names: CodeNames) -> str:
+    """Return what the purpose of a draft is called: by the draft itself where it is right."""
+    if tried.read is not None:
+        return choose(tried.read.purpose.title, visit.speech.code)
+    found = tried.shown.line.purpose
+    return names.purpose(found) if found else visit.say(mark("A new purpose"))
+
+
+def _build_nodes(tried: _Tried, namer: Namer, visit: Visit[Officer]) -> tuple[Node, ...]:
+    """Return the parts of the form that a draft fills; none for what the form cannot show."""
+    face = build_face(tried.shown.text)
+    if face.is_yaml:
+        return ()
+    return build_nodes(SHAPES, face.values, PurposeWords(namer, visit.say))
 
 
 def _find_cases(officer: Officer, digest: str) -> CasesResult | None:

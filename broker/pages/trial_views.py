@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from broker.pages.purpose_words import bare
+from broker.pages.code_names import CodeNames, Say
+from broker.pages.draft_text import find_labels, find_options
+from broker.pages.model_form import Node
 from broker.pages.trial_port import MutationJob
-from broker.policy.mutating import SentenceShown
-from broker.policy.replay_result import ReplayExample, ReplayResult, ReplayRow
+from broker.policy.mutating import MutantShown, SentenceShown
+from broker.policy.replay_result import OutcomeShown, ReplayExample, ReplayResult, ReplayRow
 from broker.policy.trial import CaseResult, CasesResult
-from broker.purposes.naming import Namer
-from datwat.protocol.texts import Texts
 from datwat.web.i18n import mark
 
 EFFECTS: Final[dict[str, str]] = {
@@ -25,21 +25,13 @@ EFFECTS: Final[dict[str, str]] = {
     "obligations": mark("Other duties"),
     "other": mark("Something else"),
 }
-# What a case expects, beside the conditions of each blade.
-MEMBERS: Final[dict[str, str]] = {
-    "permit": mark("Permitted"),
-    "rung": mark("How far it goes"),
-    "fields": mark("What is given"),
-    "withheld": mark("What is withheld, and why"),
-    "obligations": mark("Duties"),
-    "remedies": mark("What is possible instead"),
-    "basis": mark("What it rests on"),
-}
 _GONE: Final = {
-    "removed": mark("Taken out: %(before)s."),
-    "changed": mark("Changed: %(before)s became %(after)s."),
+    "removed": mark("%(what)s: ‘%(before)s’ was taken out."),
+    "changed": mark("%(what)s: ‘%(before)s’ became ‘%(after)s’."),
 }
-Say = Callable[..., str]
+# What a group of members is known by, in the JSON of a mutant, which may be cut off.
+_KNOWN_BY: Final = re.compile(r'"(source|requester|product|function|field)":"([^"]+)"')
+_LINE: Final = ("source", "requester", "product")
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,6 @@ class MutationView:
     refused: int
     failing: tuple[str, ...]
     unnoticed: tuple[MutantView, ...]
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -121,10 +112,9 @@ class ReplayView:
 class TrialWords:
     """The words of trials in one language."""
 
-    def __init__(self, namer: Namer, texts: Texts, say: Say) -> None:
-        """Keep what names codes and functions."""
-        self._namer = namer
-        self._texts = texts
+    def __init__(self, names: CodeNames, say: Say) -> None:
+        """Keep what names codes."""
+        self._names = names
         self._say = say
 
     def view_cases(self, result: CasesResult) -> CasesView:
@@ -132,8 +122,8 @@ class TrialWords:
         ordered = sorted(result.cases, key=lambda one: one.passed)
         return CasesView(result.total, result.failed, tuple(map(self._view_case, ordered)))
 
-    def view_mutation(self, job: MutationJob) -> MutationView:
-        """Return a mutation check."""
+    def view_mutation(self, job: MutationJob, nodes: Sequence[Node]) -> MutationView:
+        """Return a mutation check; `nodes` are the parts of the form that the draft fills."""
         found = job.result
         unnoticed = () if found is None else found.unnoticed
         return MutationView(
@@ -146,12 +136,11 @@ class TrialWords:
             unnoticed=tuple(
                 MutantView(
                     sentence=self._say_sentence(one.sentence),
-                    change=self._say(_GONE[one.kind], before=one.before, after=one.after),
+                    change=self._say_change(one, nodes),
                     case=one.proposal.yaml if one.proposal else "",
                 )
                 for one in unnoticed
             ),
-            detail=job.detail,
         )
 
     def view_replay(self, result: ReplayResult) -> ReplayView:
@@ -182,7 +171,7 @@ class TrialWords:
     def _say_sentence(self, sentence: SentenceShown | None) -> str:
         if sentence is None:
             return ""
-        text = sentence.nl if self._namer.language == "nl" else sentence.en
+        text = sentence.nl if self._names.language == "nl" else sentence.en
         return f"{sentence.number} {text}"
 
     def _view_case(self, case: CaseResult) -> CaseView:
@@ -191,9 +180,9 @@ class TrialWords:
             passed=case.passed,
             blades=tuple(
                 BladeView(
-                    self._say_code(one.blade),
-                    tuple(map(self._say_code, one.expected)),
-                    tuple(map(self._say_code, one.found)),
+                    self._names.code(one.blade),
+                    tuple(map(self._names.code, one.expected)),
+                    tuple(map(self._names.code, one.found)),
                     one.differs,
                 )
                 for one in case.blades
@@ -206,52 +195,52 @@ class TrialWords:
         )
 
     def _view_member(self, member: str, expected: str, found: str) -> tuple[str, str, str]:
-        name = self._say(MEMBERS[member]) if member in MEMBERS else member
-        return name, self._say_value(member, expected), self._say_value(member, found)
-
-    def _say_value(self, member: str, shown: str) -> str:
-        """Return a value of an expectation, which is handed over as Python writes it, in words."""
-        try:
-            value = ast.literal_eval(shown)
-        except (ValueError, SyntaxError):
-            return shown
-        if isinstance(value, bool):
-            return self._say(mark("yes")) if value else self._say(mark("no"))
-        if member == "rung" and isinstance(value, str):
-            return self._namer.rung(value)
-        if isinstance(value, dict):
-            lines = (f"{key}: {self._say_part(one)}" for key, one in value.items())
-            return "; ".join(lines) or "–"
-        if isinstance(value, list | tuple):
-            return ", ".join(map(self._say_part, value)) or "–"
-        return "–" if value in (None, "") else self._say_part(value)
-
-    def _say_part(self, value: object) -> str:
-        return self._say_code(value) if isinstance(value, str) else str(value)
+        names = self._names
+        return names.member(member), names.value(member, expected), names.value(member, found)
 
     def _view_row(self, row: ReplayRow) -> tuple[str, ...]:
         return (
-            row.purpose or "–",
-            self._name_partner(row.partner),
+            self._names.purpose(row.purpose),
+            self._names.partner(row.partner),
             self._say(EFFECTS[row.effect]),
             str(row.count),
-            self._list_counts(row.gained.items()),
-            self._list_counts(row.lost.items()),
+            self._names.changes(row.gained.items()),
+            self._names.changes(row.lost.items()),
         )
 
     def _view_example(self, one: ReplayExample) -> tuple[str, ...]:
-        unmet = ", ".join(map(self._say_code, one.before.unmet)) or "–"
-        after = ", ".join(map(self._say_code, one.after.unmet)) or "–"
         return (
             self._say(EFFECTS[one.effect]),
-            self._name_partner(one.partner),
-            bare(self._namer.occasion(one.occasion)) if one.occasion else "–",
-            f"{self._namer.rung(one.before.rung)}: {unmet}",
-            f"{self._namer.rung(one.after.rung)}: {after}",
+            self._names.partner(one.partner),
+            self._names.occasion(one.occasion),
+            self._say_outcome(one.before),
+            self._say_outcome(one.after),
         )
 
-    def _list_counts(self, counts: Iterable[tuple[str, int]]) -> str:
-        return ", ".join(f"{name.partition(':')[2]} ({count})" for name, count in counts) or "–"
+    def _say_outcome(self, one: OutcomeShown) -> str:
+        """Return what was decided: how far it may go, or why not."""
+        if one.permit:
+            return self._say(
+                mark("Permitted, as far as: %(rung)s"), rung=self._names.rung(one.rung)
+            )
+        return self._say(mark("Refused. %(why)s"), why=self._names.conditions(one.unmet))
+
+    def _say_change(self, one: MutantShown, nodes: Sequence[Node]) -> str:
+        """Return what was taken out or changed, by the words of the form."""
+        what = ", ".join(find_labels(nodes, one.member)) or one.member
+        options = dict(find_options(nodes, one.member))
+        before, after = (self._describe(text, options) for text in (one.before, one.after))
+        return self._say(_GONE[one.kind], what=what, before=before, after=after)
+
+    def _describe(self, text: str, options: dict[str, str]) -> str:
+        """Return a value of a mutant: a code by its option, a group by what it is known by."""
+        if not text.startswith("{"):
+            return options.get(text, text)
+        known = dict(reversed(_KNOWN_BY.findall(text)))  # the first of a name counts
+        line = [self._names.holder(name, known[name]) for name in _LINE if name in known]
+        if line:
+            return ", ".join(line)
+        return ", ".join(self._names.holder(name, held) for name, held in known.items()) or "…"
 
     def _say_waiting(self, result: ReplayResult) -> str:
         waiting = result.waiting
@@ -267,10 +256,3 @@ class TrialWords:
             mark("At least %(num)s decisions that are told later come out otherwise."),
             num=waiting.at_least,
         )
-
-    def _name_partner(self, partner: str) -> str:
-        function = partner.rpartition(":")[2]
-        return bare(self._namer.function(function)) if function else partner
-
-    def _say_code(self, code: str) -> str:
-        return self._texts.find_text(code, self._namer.language) or code

@@ -10,7 +10,8 @@ crash between the two leaves it kept: the next round puts it there (`catch_up`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +32,7 @@ from broker.purposes.life_errors import (
     ActivationRefusedError,
     ApprovalInvalidError,
     ApproverKeyDiffersError,
+    PassphraseBusyError,
     ProposalStaleError,
     ProposalUnknownError,
 )
@@ -49,6 +51,9 @@ from datwat.protocol.purpose_approval import (
 if TYPE_CHECKING:
     from broker.policy.overview import Overview
 
+# Passphrases that are tried at once, and how long the next one waits for its turn.
+MOST_OPENED_AT_ONCE = 2
+_TURN_SECONDS = 5.0
 _KEEP_SECONDS = 30.0
 _MOST_TOLD = 10
 _log = get_logger("broker")
@@ -74,6 +79,7 @@ class Approving:
         self._overview = overview
         self._ports = overview.ports
         self._publishing = asyncio.Lock()
+        self._opening = asyncio.Semaphore(MOST_OPENED_AT_ONCE)
 
     async def approve(
         self, acting: Acting, proposal_id: str, signatures: ApprovalSignatures
@@ -110,16 +116,30 @@ class Approving:
         """Approve with one's policy key that lies sealed at this broker.
 
         Raises what `approve` raises, SealedKeyMissingError, PassphraseWrongError,
-        TooManyTriesError.
+        TooManyTriesError, PassphraseBusyError.
         """
         row = (await asyncio.to_thread(self.read_to_sign, acting, proposal_id)).row
         kid = await asyncio.to_thread(self._ports.register.find_kid, acting.staff)
         if kid is None:
             raise ApproverKeyDiffersError
-        now = self._ports.clock()
-        key = await asyncio.to_thread(self._ports.sealed_keys.open, kid, passphrase, now)
+        async with self._take_turn():
+            now = self._ports.clock()
+            key = await asyncio.to_thread(self._ports.sealed_keys.open, kid, passphrase, now)
         signatures = sign_approval(build_approval(row), build_statement(row), key)
         return await self.approve(acting, proposal_id, signatures)
+
+    @asynccontextmanager
+    async def _take_turn(self) -> AsyncIterator[None]:
+        """Wait a little until a passphrase may be tried: each takes 128 MB, and a thread."""
+        try:
+            async with asyncio.timeout(_TURN_SECONDS):
+                await self._opening.acquire()
+        except TimeoutError:
+            raise PassphraseBusyError from None
+        try:
+            yield
+        finally:
+            self._opening.release()
 
     async def run(self) -> None:
         """Keep what is in force and put what was published where it is read, for ever."""

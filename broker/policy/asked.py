@@ -1,12 +1,45 @@
-"""What officers ask of the life of a purpose, as pages and commands hand it in."""
+"""What officers ask of the life of a purpose: by page, by command and by the officers' API."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
 
+from pydantic import Field, model_validator
+
+from broker.policy.sealed_keys import LONGEST_PASSPHRASE
 from broker.purposes.drafts import SourceText
+from datwat.protocol.catalogue import Language
 from datwat.protocol.messages import Digest
-from datwat.protocol.values import ShortText, Slug, Value
+from datwat.protocol.purpose_approval import ApprovalSignatures
+from datwat.protocol.values import FormError, ShortText, Slug, Value
+
+_HEX_ID = r"^[0-9a-f]{32}$"
+
+
+class NothingAsked(Value):
+    """A list or a look that takes no member."""
+
+
+class OneAsked(Value):
+    """A draft or proposal by its id."""
+
+    id: str = Field(pattern=_HEX_ID)
+    language: Language = "nl"
+
+
+class LanguageAsked(Value):
+    """A list in a language; of one purpose where it is named."""
+
+    language: Language = "nl"
+    purpose: Slug | None = None
+
+
+class TextAsked(Value):
+    """A draft that is looked at and not kept."""
+
+    text: SourceText = Field(repr=False)
+    cases: SourceText = Field(default="", repr=False)
+    language: Language = "nl"
 
 
 class DraftAsked(Value):
@@ -16,7 +49,7 @@ class DraftAsked(Value):
     new draft takes the newest revision of the purpose.
     """
 
-    draft_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+    draft_id: str | None = Field(default=None, pattern=_HEX_ID)
     text: SourceText = Field(repr=False)
     cases: SourceText = Field(default="", repr=False)
     base_digest: Digest | None = None
@@ -35,3 +68,49 @@ class RollBackAsked(Value):
 
     seq: int = Field(ge=1)
     reason: ShortText
+
+
+class SignedAsked(OneAsked):
+    """An approval by signatures that were made elsewhere."""
+
+    signatures: ApprovalSignatures
+
+
+class ApproveAsked(OneAsked):
+    """An approval: signatures that were made elsewhere, or the passphrase of a sealed key."""
+
+    signatures: ApprovalSignatures | None = None
+    passphrase: str | None = Field(default=None, max_length=LONGEST_PASSPHRASE, repr=False)
+
+
+class TrialAsked(Value):
+    """What is to be tried: a draft that is kept, or a text (with its cases) that is not."""
+
+    draft: str | None = Field(default=None, pattern=_HEX_ID)
+    text: SourceText = Field(default="", repr=False)
+    cases: SourceText = Field(default="", repr=False)
+    language: Language = "nl"
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.draft is None) != bool(self.text):
+            raise FormError("Name a draft, or give a text: one of both.")
+        return self
+
+
+class WithdrawalTrialAsked(Value):
+    """A purpose that would be taken out."""
+
+    purpose: Slug
+
+
+class ReplayAsked(Value):
+    """A replay by its number; none: the newest."""
+
+    number: int | None = Field(default=None, ge=1, lt=2**53)
+
+
+class DigestAsked(Value):
+    """A mutation check by the digest of its draft; none: the newest."""
+
+    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")

@@ -33,6 +33,7 @@ from broker.policy.draft_reading import (
     require_no_number,
     require_no_number_read,
 )
+from broker.policy.draft_rules import MOST_TOLD, derive_base, describe_outdated, require_room
 from broker.policy.overview import Overview
 from broker.policy.public_statements import state_proposal
 from broker.policy.shown import ApprovalDone, DraftShown, ProposalShown
@@ -40,7 +41,7 @@ from broker.purposes.bundled_cases import read_cases
 from broker.purposes.drafts import (
     DRAFT_TERM,
     ID_LENGTH,
-    MOST_DRAFTS,
+    MOST_OWN_PROPOSALS,
     PROPOSAL_TERM,
     DraftRow,
     DraftWords,
@@ -49,21 +50,18 @@ from broker.purposes.drafts import (
 from broker.purposes.life_errors import (
     ChecksFailedError,
     DraftOutdatedError,
-    DraftsFullError,
     DraftUnknownError,
     ProposalOverError,
+    ProposalsFullError,
     ProposalStaleError,
     PublicationUnknownError,
     ReplayMissingError,
-    RevisionUnknownError,
     SignOffMissingError,
 )
 from broker.purposes.models import derive_digest
 from broker.purposes.roles import Acting, Role, RoleName, require_role
 from datwat.protocol.bundle import BundleError
 from datwat.protocol.purpose_approval import ApprovalSignatures
-
-_MOST_TOLD = 10
 
 
 class Authoring(Overview):
@@ -78,7 +76,8 @@ class Authoring(Overview):
     async def save_draft(self, acting: Acting, asked: DraftAsked) -> DraftShown:
         """Keep a draft as it is, however unfinished; return it.
 
-        Raises RoleMissingError, NumberFoundError, DraftUnknownError, DraftsFullError, LogError.
+        Raises RoleMissingError, NumberFoundError, DraftUnknownError, DraftsFullError,
+        OwnDraftsFullError, LogError.
         """
         role = await self._require(acting, "author")
         await asyncio.to_thread(require_no_number_read, asked.text, asked.cases)
@@ -93,15 +92,15 @@ class Authoring(Overview):
             purpose=find_id(asked.text),
             text=asked.text,
             cases=asked.cases,
-            base_digest=_derive_base(asked, held, ground),
+            base_digest=derive_base(asked, held, ground),
         )
         draft_id = held.id if held else os.urandom(ID_LENGTH)
         row = DraftRow(draft_id, words, now, now + DRAFT_TERM)
 
         def work(conn: Connection) -> Sequence[Appendable]:
             self._require_still(conn, acting)
-            if held is None and len(self.ports.store.list_drafts(conn, now)) >= MOST_DRAFTS:
-                raise DraftsFullError
+            if held is None:
+                require_room(acting, self.ports.store.list_drafts(conn, now))
             self.ports.store.put_draft(conn, row)
             return []
 
@@ -125,7 +124,7 @@ class Authoring(Overview):
 
         Raises what `read_draft` raises, RoleMissingError, DraftUnknownError, DraftOutdatedError
         (with what changed), ChecksFailedError, ReplayMissingError, SignOffMissingError,
-        ProposalStaleError, LogError.
+        ProposalStaleError, ProposalsFullError, LogError. The last two: so does each proposal.
         """
         await self._require(acting, "author")
         row = await asyncio.to_thread(self._require_own, acting, draft_id)
@@ -210,6 +209,15 @@ class Authoring(Overview):
         require_no_number(reason)
         return By(acting.staff, role.organisation, reason)
 
+    def _require_few(self, conn: Connection, acting: Acting, row: ProposalRow) -> None:
+        """Raise ProposalsFullError where as many of this author wait on the same bundle.
+
+        Those that rest on another bundle are stale: nobody can approve them any more.
+        """
+        found = self.ports.store.list_waiting(conn, row.base_bundle_digest)
+        if sum(one.words.author == acting.staff for one in found) >= MOST_OWN_PROPOSALS:
+            raise ProposalsFullError
+
     def _require_own(self, acting: Acting, draft_id: str) -> DraftRow:
         row = self.require_draft(draft_id)
         if row.words.author != acting.staff:
@@ -226,7 +234,7 @@ class Authoring(Overview):
         read = read_draft(row.words.text, row.words.cases, ground, self.ports.clock())
         newest = ground.catalogue.find_newest(read.purpose.id)
         if (derive_digest(newest) if newest else None) != row.words.base_digest:
-            raise DraftOutdatedError(_describe_outdated(self.list_meanwhile(row, ground, "en")))
+            raise DraftOutdatedError(describe_outdated(self.list_meanwhile(row, ground, "en")))
         own = read.cases
         if own is None:
             held = read_cases(ground.bundle.cases)
@@ -254,10 +262,10 @@ class Authoring(Overview):
 
     async def _keep(self, acting: Acting, candidate: Candidate, ground: Ground) -> ProposalShown:
         """Weigh the cases under the candidate, then keep it as a proposal and state it."""
-        found = await self.ports.run_cases(candidate.archive, None)
+        found = await self.ports.run_cases(candidate.archive, None, acting.staff)
         if found:
-            told = "; ".join(f"{one.case} ({one.member})" for one in found[:_MOST_TOLD])
-            more = f" and {len(found) - _MOST_TOLD} more" if len(found) > _MOST_TOLD else ""
+            told = "; ".join(f"{one.case} ({one.member})" for one in found[:MOST_TOLD])
+            more = f" and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
             raise ChecksFailedError(f"These cases come out otherwise: {told}{more}.")
         now = self.ports.clock()
         statement = candidate.statement
@@ -277,33 +285,9 @@ class Authoring(Overview):
             role = self._require_still(conn, acting)
             if self.derive_state(conn, row) != "proposed":
                 raise ProposalStaleError
+            self._require_few(conn, acting, row)
             self.ports.store.add_proposal(conn, row, candidate.archive)
             return [state_proposal("purpose_proposed", row, role, now)]
 
         await self.ports.log.append(Job(work))
         return await asyncio.to_thread(self.show_proposal, acting, row.id.hex())
-
-
-def _derive_base(asked: DraftAsked, held: DraftRow | None, ground: Ground) -> str | None:
-    """Return on which revision a draft rests: as asked, as before, or on the newest now.
-
-    A revision that is named must be the newest: nobody begins on what is superseded.
-    """
-    purpose_id = find_id(asked.text)
-    newest = ground.catalogue.find_newest(purpose_id) if purpose_id else None
-    digest = derive_digest(newest) if newest else None
-    if asked.base_digest is not None and asked.base_digest != digest:
-        raise RevisionUnknownError(
-            "A draft can only rest on the newest revision of its purpose: look at what changed."
-        )
-    if asked.base_digest is None and held is not None and held.words.purpose == purpose_id:
-        return held.words.base_digest
-    return digest
-
-
-def _describe_outdated(changes: Sequence[str]) -> str:
-    told = " ".join(changes[:_MOST_TOLD])
-    return (
-        "Another revision of this purpose was published since this draft was begun, and won: "
-        f"{told} Look at it, then save your draft on that revision (--onto) and propose it."
-    )

@@ -38,8 +38,8 @@ class Ports:
 
     `publish` puts archive and document where the process reads them, has them taken up at once, and
     returns in one sentence why that was refused, or None. `run_cases` weighs the cases of an
-    archive in a process of its own. `read_sign_off` tells of the newest replay of a draft;
-    `none` where it needs one first.
+    archive in a process of its own, for the officer named last. `read_sign_off` tells of the newest
+    replay of a draft; `none` where it needs one first.
     """
 
     store: PurposeStore
@@ -50,7 +50,7 @@ class Ports:
     read_document: Callable[[], bytes]
     read_policy_keys: Callable[[], PolicyKeys]
     publish: Callable[[bytes, bytes], Awaitable[str | None]]
-    run_cases: Callable[[bytes, str | None], Awaitable[Sequence[Failure]]]
+    run_cases: Callable[[bytes, str | None, str | None], Awaitable[Sequence[Failure]]]
     read_sign_off: Callable[[str], TrialState]
     sealed_keys: SealedKeys
     clock: Callable[[], datetime]

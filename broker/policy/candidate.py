@@ -7,14 +7,16 @@ gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from broker.policy.bundle import rebuild_archive
 from broker.policy.draft_reading import DraftRead, Ground
 from broker.purposes.bundled_cases import read_cases
+from broker.purposes.cases import Case
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.diff import describe_bundle_changes, describe_changes
+from broker.purposes.diff_cases import describe_all_case_changes, describe_case_changes
 from broker.purposes.drafts import DraftRow, ProposalWords
 from broker.purposes.errors import PolicyFileError
 from broker.purposes.guards import OWN_ACCESS, require_guarded_catalogue
@@ -24,6 +26,7 @@ from broker.purposes.life_errors import (
     RevisionUnknownError,
 )
 from broker.purposes.models import Purpose, derive_digest
+from broker.purposes.naming import Namer
 from broker.purposes.sentences import render_text, write_sentences
 from datwat.protocol.bundle import Bundle, BundleStatement, derive_revision, read_archive
 from datwat.protocol.bundle import derive_digest as derive_bundle_digest
@@ -74,11 +77,10 @@ def build_revision(ground: Ground, read: DraftRead, draft: DraftRow, seq: int) -
     else:
         kept = (*cases, *read.cases)
         archive = rebuild_archive(ground.bundle, catalogue=read.catalogue, cases=kept)
-    texts, changes = [], []
-    for language in _LANGUAGES:
-        sentences = write_sentences(purpose, read.catalogue, ground.texts, language)
-        texts.append(render_text(sentences))
-        changes.append(list_changes(base, purpose, read.catalogue, ground, language))
+    own = read.cases
+    if own is None:
+        own = tuple(_of(purpose.id, ground.bundle))
+    told = [tell_revision(purpose, own, read.catalogue, ground, one) for one in _LANGUAGES]
     words = ProposalWords(
         effect="revise",
         author=draft.words.author,
@@ -87,10 +89,10 @@ def build_revision(ground: Ground, read: DraftRead, draft: DraftRow, seq: int) -
         digest=derive_digest(purpose),
         base_digest=None if base is None else derive_digest(base),
         valid_from=purpose.valid_from,
-        text_nl=texts[0],
-        text_en=texts[1],
-        changes_nl=changes[0],
-        changes_en=changes[1],
+        text_nl=told[0][0],
+        text_en=told[1][0],
+        changes_nl=told[0][1],
+        changes_en=told[1][1],
         reason=None,
         to_seq=None,
         draft_id=draft.id,
@@ -98,6 +100,40 @@ def build_revision(ground: Ground, read: DraftRead, draft: DraftRow, seq: int) -
         cases=draft.words.cases,
     )
     return Candidate(words, archive, build_statement(archive, seq))
+
+
+def tell_revision(
+    purpose: Purpose,
+    cases: Iterable[Case],
+    catalogue: Catalogue,
+    ground: Ground,
+    language: Language,
+) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a revision that is signed, and what it changes.
+
+    `cases`: its own, as they will be; what becomes of those in force is said at the end of both.
+    """
+    said = list_case_changes(purpose, cases, catalogue, ground, language)
+    text = render_text(write_sentences(purpose, catalogue, ground.texts, language))
+    base = ground.catalogue.find_newest(purpose.id)
+    changes = list_changes(base, purpose, catalogue, ground, language)
+    return text + "".join(f"{line}\n" for line in said), (*changes, *said)
+
+
+def list_case_changes(
+    purpose: Purpose,
+    cases: Iterable[Case],
+    catalogue: Catalogue,
+    ground: Ground,
+    language: Language,
+) -> tuple[str, ...]:
+    """Return in words what becomes of the cases in force of a purpose."""
+    return describe_case_changes(_of(purpose.id, ground.bundle), cases, catalogue, language)
+
+
+def _of(purpose_id: str, bundle: Bundle) -> Iterator[Case]:
+    """Yield the cases that a bundle has of a purpose."""
+    return (one for one in read_cases(bundle.cases) if one.purpose == purpose_id)
 
 
 def build_withdrawal(
@@ -124,11 +160,12 @@ def build_withdrawal(
     archive = rebuild_archive(ground.bundle, catalogue=catalogue, cases=cases)
     gone = _find(ground.catalogue, purpose_id, digest) or newest
     kind = "withdraw" if digest is None else "withdraw_one"
+    namers = [Namer(ground.catalogue, ground.texts, language) for language in _LANGUAGES]
     said = [
-        text.format(title, f"{gone.valid_from:%Y-%m-%d %H:%M} UTC")
-        for text, title in zip(_TEXTS[kind], (newest.title.nl, newest.title.en), strict=True)
+        text.format(namer.choose(newest.title), namer.moment(gone.valid_from))
+        for text, namer in zip(_TEXTS[kind], namers, strict=True)
     ]
-    words = _build_words("withdraw", said, ground, catalogue, by).model_copy(
+    words = _build_words("withdraw", said, ground, (catalogue, cases), by).model_copy(
         update={"purpose": purpose_id, "base_digest": derive_digest(gone), "digest": digest}
     )
     return Candidate(words, archive, build_statement(archive, seq))
@@ -158,7 +195,8 @@ def build_roll_back(ground: Ground, earlier: Bundle, to_seq: int, by: By, seq: i
     catalogue = Catalogue.from_bundle(earlier)
     require_guarded_catalogue(catalogue)  # it may be older than a guard rail
     said = [text.format(to_seq) for text in _TEXTS["roll_back"]]
-    words = _build_words("roll_back", said, ground, catalogue, by)
+    then = (catalogue, read_cases(earlier.cases))
+    words = _build_words("roll_back", said, ground, then, by)
     words = words.model_copy(update={"to_seq": to_seq})
     return Candidate(words, earlier.archive, build_statement(earlier.archive, seq))
 
@@ -196,11 +234,23 @@ def list_bundle_changes(
 
 
 def _build_words(
-    effect: Effect, said: Sequence[str], ground: Ground, catalogue: Catalogue, by: By
+    effect: Effect,
+    said: Sequence[str],
+    ground: Ground,
+    then: tuple[Catalogue, Sequence[Case]],
+    by: By,
 ) -> ProposalWords:
-    """Return the words of an effect on the whole: one sentence, then every change."""
+    """Return the words of an effect on the whole: one sentence, then every change.
+
+    `then`: the catalogue and the cases that will be.
+    """
+    catalogue, cases = then
+    held = read_cases(ground.bundle.cases)
     nl, en = (
-        list_bundle_changes(ground.catalogue, catalogue, ground, language)
+        (
+            *list_bundle_changes(ground.catalogue, catalogue, ground, language),
+            *describe_all_case_changes(held, cases, catalogue, language),
+        )
         for language in _LANGUAGES
     )
     return ProposalWords(

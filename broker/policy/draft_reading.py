@@ -211,6 +211,7 @@ def _refuse_breaches(breaches: Iterable[Breach], text: str) -> DraftInvalidError
                 one.reason.en,
                 one.place,
                 *(find_place(text, _read_steps(one.place)) or YamlPlace(1, 1)),
+                guard=one.guard,
             )
             for one in breaches
         )

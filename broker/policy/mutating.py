@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from broker.policy.proposing import (
     is_told_apart,
 )
 from broker.policy.trial import TrialEngine, find_failures
+from broker.purposes.bundled_cases import shift_moments
 from broker.purposes.cases import Case, merge
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.index import build_index
@@ -79,7 +81,8 @@ class MutationResult(Value):
 class MutationGround:
     """What a mutation check works on. `data`: what Rego reads of this catalogue.
 
-    `cases`: bound to this catalogue, of any purpose; `bases`: complete questions by name.
+    `cases`: bound to this catalogue, of any purpose; `bases`: complete questions by name, written
+    at moments that are `moved_by` before those at which the purpose holds.
     """
 
     purpose: Purpose
@@ -88,6 +91,7 @@ class MutationGround:
     cases: Sequence[Case] = field(repr=False)
     bases: Mapping[str, Mapping[str, Any]] = field(repr=False)
     texts: Texts = field(repr=False)
+    moved_by: timedelta = timedelta(0)
 
     def list_own(self) -> list[Case]:
         """Return the cases of the purpose."""
@@ -214,10 +218,24 @@ class _Checker:
                 decision = self._decisions[start + number]
                 if decision is not None and is_told_apart(decision, other):
                     name = f"proposed: {mutant.member} {mutant.kind}"
-                    own = [case.question for case in self._ground.list_own()]
-                    bases = self._ground.bases
-                    return build_proposal(name, candidate, (decision, other), bases, own)
+                    return self._write(name, candidate, (decision, other))
         return None
+
+    def _write(
+        self,
+        name: str,
+        candidate: Candidate,
+        decisions: tuple[dict[str, Any], dict[str, Any] | None],
+    ) -> ProposedCase:
+        """Return a case at the moments of the bases, from which whoever reads it moves it along."""
+        ground, back = self._ground, -self._ground.moved_by
+        question, *own = (
+            shift_moments(one, back)
+            for one in (candidate.question, *(case.question for case in ground.list_own()))
+        )
+        written = Candidate(question, candidate.changes)
+        decision, other = shift_moments(list(decisions), back)
+        return build_proposal(name, written, (decision, other), ground.bases, own)
 
     async def _weigh_candidates(self) -> None:
         """Weigh every candidate by the purpose as it is, once for all mutants."""
@@ -235,7 +253,8 @@ class _Checker:
         rest = [case.question for case in self._passing if not case.expect.permit]
         digest = ground.data["purposes"][ground.purpose.id]["revisions"][-1]["digest"]
         named = {"purpose": ground.purpose.id, "purpose_digest": digest}
-        bases = [merge(base, named) for base in ground.bases.values() if base.get("act")]
+        held = (shift_moments(base, ground.moved_by) for base in ground.bases.values())
+        bases = [merge(base, named) for base in held if base.get("act")]
         return [*permitted[:14], *bases, *permitted[14:], *rest]
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from broker.policy.candidate import list_bundle_changes, list_changes
-from broker.policy.draft_reading import Ground, read_draft
+from broker.policy.candidate import list_bundle_changes, list_case_changes, list_changes
+from broker.policy.draft_reading import DraftRead, Ground, read_draft
 from broker.policy.lines import build_draft_line, may_approve
 from broker.policy.published import Published
 from broker.policy.shown import (
@@ -59,12 +59,23 @@ class Overview(Published):
             purpose=purpose.id,
             digest=derive_digest(purpose),
             sentences=tuple(describe_purpose(purpose, catalogue, ground.texts, language)),
-            changes=list_changes(base, purpose, catalogue, ground, language),
+            changes=(
+                *list_changes(base, purpose, catalogue, ground, language),
+                *self._list_case_changes(read, ground, language),
+            ),
             warnings=tuple(
                 Warned(one.place, one.remark.render(language))
                 for one in find_unplain_purpose(purpose)
             ),
         )
+
+    def _list_case_changes(
+        self, read: DraftRead, ground: Ground, language: Language
+    ) -> tuple[str, ...]:
+        """Return what a draft does to the cases in force: nothing where it says none."""
+        if read.cases is None:
+            return ()
+        return list_case_changes(read.purpose, read.cases, read.catalogue, ground, language)
 
     def begin_draft(self, purpose_id: str) -> tuple[str, str, str]:
         """Return YAML of the newest revision of a purpose, of its cases, and its digest.

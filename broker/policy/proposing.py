@@ -202,7 +202,7 @@ def build_proposal(
     case = {
         "name": name,
         "base": base,
-        "given": given,
+        **({"given": given} if given else {}),
         "expect": _build_expectation(*decisions),
     }
     text = yaml.safe_dump(

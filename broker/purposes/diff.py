@@ -120,7 +120,7 @@ def _say_whole(
         yield Change(kind="narrower", place="", text=text)
         return
     values = (quote(after.choose(new.title)), new.id)
-    text = after.say(CHANGES["added"], *values, after.moment(new.valid_from))
+    text = after.say(CHANGES["added"], *values, after.plain_moment(new.valid_from))
     yield Change(kind="wider", place="", text=text)
     empty: dict[str, Any] = {"requesters": (), "occasions": {}, "sees": {}, "edges": ()}
     pair = Pair(new.model_copy(update=empty), new, after, after)
@@ -189,7 +189,7 @@ def _compare_histories(
             Change(
                 kind="other",
                 place="",
-                text=namer.say(CHANGES["revision_gone"], namer.moment(one.valid_from)),
+                text=namer.say(CHANGES["revision_gone"], namer.plain_moment(one.valid_from)),
             )
             for one in gone
         ),

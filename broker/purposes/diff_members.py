@@ -64,11 +64,11 @@ def compare_terms(pair: Pair) -> Iterator[Change]:
     if old.id != new.id:
         yield pair.say("other", "id", "id", new.id, old.id)
     if old.valid_from != new.valid_from:
-        moments = (after.moment(new.valid_from), after.moment(old.valid_from))
+        moments = (after.plain_moment(new.valid_from), after.plain_moment(old.valid_from))
         yield pair.say("other", "valid_from", "valid_from", *moments)
     if old.valid_until != new.valid_until:
         ends = [
-            after.moment(at) if at else after.say(NEVER)
+            after.plain_moment(at) if at else after.say(NEVER)
             for at in (new.valid_until, old.valid_until)
         ]
         longer = old.valid_until is not None and (

@@ -23,6 +23,9 @@ from datwat.protocol.values import Bytes16, Moment, ShortText, Slug, StaffId, Va
 
 ID_LENGTH = 16
 MOST_DRAFTS = 500
+# What one author has at once: more than anybody works on, and little of what a broker holds.
+MOST_OWN_DRAFTS = 50
+MOST_OWN_PROPOSALS = 20
 MOST_LISTED = 100
 # A draft that nobody changes goes; what was proposed and approved is kept for as long as it may
 # have to be shown that two people looked (five years, as the broker's own entries).
@@ -174,6 +177,9 @@ class ProposalStore(Protocol):
 
     def list_proposals(self, conn: Connection, limit: int) -> Sequence[ProposalRow]:
         """Return proposals, newest first."""
+
+    def list_waiting(self, conn: Connection, base_bundle_digest: str) -> Sequence[ProposalRow]:
+        """Return the proposals on a bundle that were neither taken back nor published."""
 
     def read_archive(self, conn: Connection, proposal_id: bytes) -> bytes | None:
         """Return the candidate bundle of a proposal."""

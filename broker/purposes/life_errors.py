@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from broker.purposes.drafts import MOST_OWN_DRAFTS, MOST_OWN_PROPOSALS
+from broker.purposes.phrases_guards import Guard
 from datwat.party.errors import PartyError
 
 
@@ -15,13 +17,14 @@ class Fault:
     """One thing that is wrong in a draft: which member, where in the text, and what to do.
 
     `member` is a path such as `edges.0.fields`; line and column count from 1, None where the fault
-    is of the whole.
+    is of the whole. `guard` is the guard rail that the draft would break there, if it is one.
     """
 
     sentence: str
     member: str = ""
     line: int | None = None
     column: int | None = None
+    guard: Guard | None = None
 
     @property
     def place(self) -> str | None:
@@ -73,6 +76,25 @@ class DraftsFullError(PartyError):
 
     code = "drafts_full"
     default_detail = "There are as many drafts as are kept: drop some that nobody needs."
+
+
+class OwnDraftsFullError(DraftsFullError):
+    """More drafts than one author keeps at once."""
+
+    default_detail = (
+        f"You have {MOST_OWN_DRAFTS} drafts, which is as many as one author keeps: drop some that "
+        "you do not need."
+    )
+
+
+class ProposalsFullError(PartyError):
+    """More proposals than one author has open at once."""
+
+    code = "proposals_full"
+    default_detail = (
+        f"{MOST_OWN_PROPOSALS} proposals of yours wait to be approved, which is as many as one "
+        "author has: take some back, or wait until they are decided."
+    )
 
 
 class NothingChangedError(PartyError):
@@ -199,6 +221,13 @@ class TooManyTriesError(PartyError):
 
     code = "too_many_tries"
     default_detail = "Too many wrong passphrases: wait a quarter of an hour."
+
+
+class PassphraseBusyError(PartyError):
+    """As many passphrases are tried as the broker has memory for at once."""
+
+    code = "passphrase_busy"
+    default_detail = "Others are approving at this moment: try again in a few seconds."
 
 
 class PublicationUnknownError(PartyError):

@@ -28,7 +28,7 @@ from broker.purposes.phrases import (
 from datwat.protocol.catalogue import Language
 from datwat.protocol.texts import Texts
 from datwat.protocol.values import encode_moment
-from datwat.web.dates import say_moment
+from datwat.web.dates import ZONE, say_moment
 
 _LAST_LOCAL_YEAR = 9_998  # a moment of the year after has no local time that can be written
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\\]")
@@ -125,6 +125,17 @@ class Namer:
         if moment.year > _LAST_LOCAL_YEAR:
             return exact
         return f"{say_moment(moment, self.language)} ({exact})"
+
+    def plain_moment(self, moment: datetime) -> str:
+        """Return a moment as people say it; exactly where only that tells it from another."""
+        if moment.year > _LAST_LOCAL_YEAR:
+            return encode_moment(moment)
+        local = moment.astimezone(ZONE)
+        is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+        if is_twice:  # the hour in which summer time ends
+            return self.moment(moment)
+        said = say_moment(moment, self.language)
+        return said.replace(f"{local:%H:%M}", f"{local:%H:%M:%S}") if local.second else said
 
     def join(self, names: Iterable[str], how: str = "and") -> str:
         """Return a list of names as one part of a sentence."""

@@ -148,6 +148,22 @@ CHANGES: Final[dict[str, Phrase]] = {
         "The legal check is now: {0}, before {1}.",
     ),
 }
+# What becomes of the cases of a purpose.
+CASES: Final[dict[str, Phrase]] = {
+    "no_purpose": ("handelingen zonder doel", "acts without a purpose"),
+    "counts": (
+        "Gevallen die dit doel bewaken: {0} vervallen, {1} nieuw, {2} anders, {3} blijven zo.",
+        "Cases that guard this purpose: {0} go, {1} new, {2} changed, {3} stay as they are.",
+    ),
+    "gone": (
+        "Let op, dit wordt niet meer bewaakt: {0}.",
+        "Mind, this is guarded no more: {0}.",
+    ),
+    "gone_more": (
+        "Let op, dit wordt niet meer bewaakt: {0} en nog {1}.",
+        "Mind, this is guarded no more: {0} and {1} more.",
+    ),
+}
 # What a text is called of which only the words change.
 TEXT_NAMES: Final[dict[str, Phrase]] = {
     "title": ("De titel", "The title"),

@@ -126,22 +126,24 @@ REASONS: Final[dict[str, Phrase]] = {
     ),
     "child": (
         (
-            "Hier gaat het om een jongere. Kies youth_disclosure (iets delen) of "
-            "youth_receiving (hulp krijgen), zodat het kind vanaf 12 jaar zelf meebeslist."
+            "Hier gaat het om een jongere. Kies de regel van de Jeugdwet: voor geven "
+            "(youth_disclosure) of voor ontvangen (youth_receiving). Dan beslist het kind vanaf "
+            "12 jaar zelf mee."
         ),
         (
-            "This is about a young person: choose youth_disclosure (sharing) or "
-            "youth_receiving (getting help), so that the child decides too from 12 years on."
+            "This is about a young person: choose the rule of the Youth Act for giving "
+            "(youth_disclosure) or for taking (youth_receiving), so that the child decides too "
+            "from 12 years on."
         ),
     ),
     "enforcement": (
         (
-            "Een doel hoort ‘not_for: [enforcement]’ te hebben. Alleen een doel dat al zonder "
-            "geldt, mag zonder blijven."
+            "Kies bij ‘Nooit voor’ handhaving (not_for: [enforcement]). Alleen een doel dat al "
+            "zonder geldt, mag zonder blijven."
         ),
         (
-            "A purpose must have `not_for: [enforcement]`. Only one that is in force without it "
-            "already may stay without."
+            "Choose enforcement at 'Never for' (`not_for: [enforcement]`). Only a purpose that is "
+            "in force without it already may stay without."
         ),
     ),
     "kind_cap": (
@@ -211,3 +213,16 @@ SWITCHES: Final[dict[Guard, set[str]]] = {
         "log", "logging", "audit", "silent", "hidden", "secretly", "notice", "audience", "receipt",
     },
 }  # fmt: skip
+
+# Which reasons a guard rail has; a test holds them against `guards.py`.
+REFUSALS: Final[dict[Guard, tuple[str, ...]]] = {
+    "deny_by_default": ("wildcard", "switch"),
+    "five_blades": ("switch", "code", "code_about"),
+    "both_articles": ("article", "switch"),
+    "secrecy": ("ground_missing", "ground", "switch"),
+    "criminal_data": ("ground_missing", "criminal", "switch"),
+    "children_consent": ("child", "givers", "switch"),
+    "not_for_enforcement": ("enforcement", "switch"),
+    "guarded_kinds": ("kind_never", "kind_cap", "occasion_cap", "switch"),
+    "log": ("retention", "own_access", "switch"),
+}

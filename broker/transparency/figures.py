@@ -1,8 +1,9 @@
 """What happened in a month, as numbers: what the public figures and each partner's own rest on.
 
-Rules: a month is a calendar month in the Netherlands; an act counts in the month from which it may
-be counted, so that a month that was published does not change when something is opened later; a
-partner's own figures hold only what it was told itself, never why a person's facts refused it.
+Rules: a month is a calendar month in the Netherlands, and is given out when it is over and what was
+asked at its end is written down; an act counts in the month from which it may be counted, so that a
+month that was published does not change when something is opened later; a partner's own figures
+hold only what it was told itself, never why a person's facts refused it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
@@ -18,13 +19,18 @@ from sqlalchemy import Connection
 from broker.consent.working_days import HERE
 from broker.transparency.oversight_figures import QUESTIONS
 from datwat.party.errors import PartyError
+from datwat.protocol.own_figures import OwnFigures, UseFigures
 
-_FORM: Final = re.compile(r"^(20[0-9]{2})-(0[1-9]|1[0-2])$")
+_FORM: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 _DECEMBER: Final = 12
+# What was asked in the last moments of a month is written down, or refused, by then.
+SETTLED: Final = timedelta(minutes=10)
+_WRITE_IT_SO: Final = "Write a month as year-month, such as 2026-10."
+_NOT_OVER: Final = "That month is not over yet: figures are given of it ten minutes after its end."
 
 
 class MonthError(PartyError):
-    """Not a month, or one that is not over."""
+    """Not a month, or one that is not over; its detail says which."""
 
     code = "month_unknown"
     default_detail = "Write a month that is over as year-month, such as 2026-10."
@@ -40,25 +46,29 @@ class Month:
     @classmethod
     def parse(cls, text: str, now: datetime) -> Month:
         """Return the month of `2026-10`; raise MonthError for anything that is not over yet."""
-        found = _FORM.match(text)
-        if found is None:
-            raise MonthError
-        month = cls(int(found[1]), int(found[2]))
-        if month.until_at > now:
-            raise MonthError
+        month = cls.read(text)
+        if month.until_at + SETTLED > now:
+            raise MonthError(_NOT_OVER)
         return month
+
+    @classmethod
+    def read(cls, text: str) -> Month:
+        """Return the month of `2026-10`, over or not; raise MonthError for any other text."""
+        found = _FORM.fullmatch(text)
+        if found is None:
+            raise MonthError(_WRITE_IT_SO)
+        return cls(int(found[1]), int(found[2]))
 
     @classmethod
     def before(cls, now: datetime) -> Month:
         """Return the last month that is over."""
-        local = now.astimezone(HERE)
-        if local.month == 1:
-            return cls(local.year - 1, _DECEMBER)
-        return cls(local.year, local.month - 1)
+        local = (now - SETTLED).astimezone(HERE)
+        return cls(local.year, local.month).previous()
 
     def previous(self) -> Month:
         """Return the month before."""
-        return Month.before(self.from_at)
+        began = self.month == 1
+        return Month(self.year - 1, _DECEMBER) if began else Month(self.year, self.month - 1)
 
     def following(self) -> Month:
         """Return the month after."""
@@ -179,6 +189,28 @@ def _is_told_nobody(one: ActCount) -> bool:
     """Tell whether the answer was "nobody": the same for nobody, unknown, and not for you."""
     hidden = not one.permit and one.is_stated
     return one.act == "inquire" and (hidden or (one.permit and one.found_nothing))
+
+
+def build_own_figures(found: PartnerUse, rid: bytes) -> OwnFigures:
+    """Return a partner's own use as the answer to its message `rid`."""
+    rows = build_use_figures(found)
+    return OwnFigures(v=1, rid=rid, partner=found.partner, month=str(found.month), rows=rows)
+
+
+def build_use_figures(found: PartnerUse) -> tuple[UseFigures, ...]:
+    """Return the rows of a partner's own use as they travel."""
+    return tuple(
+        UseFigures(
+            role="source" if row.as_source else "requester",
+            act=row.act,
+            purpose=row.purpose,
+            asked=row.asked,
+            refused=row.refused,
+            nobody=row.nobody,
+            off_hours=row.off_hours,
+        )
+        for row in found.rows
+    )
 
 
 def count_asking(acts: Iterable[ActCount], *, permit: bool) -> int:

@@ -18,8 +18,11 @@ from typing import Final
 
 from broker.transparency.figures import Month, MonthFigures, count_asking
 from broker.transparency.oversight_figures import QUESTIONS
+from broker.transparency.oversight_words import Language
 
 LEAST: Final = 10
+_LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
+_SAID: Final = ("table_nl", "table_en", "row_nl", "row_en")
 _WEEK, _MONTH = 7, 31
 _KINDS: Final = ("help_request", "report", "signal", "statutory_task", "crisis")
 _REASONS: Final = ("completed", "handed_over", "not_needed", "withdrawn", "moved", "died")
@@ -93,9 +96,29 @@ def build_csv(indicators: Indicators, say: Callable[[str], str]) -> str:
     for table in indicators.tables:
         for cell in table.cells:
             named = " + ".join(say(code) for code in cell.codes)
-            count = f"<{LEAST}" if cell.count is None else str(cell.count)
-            writer.writerow([str(indicators.month), say(f"table_{table.code}"), named, count])
+            title = say(f"table_{table.code}")
+            writer.writerow([str(indicators.month), title, named, _say_count(cell)])
     return out.getvalue()
+
+
+def build_public_csv(indicators: Indicators, say: Callable[[str, Language], str]) -> str:
+    """Return the tables as CSV for anybody, with the codes and their words in both languages."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(["month", "table", "row", "count", *_SAID])
+    for table in indicators.tables:
+        titles = [say(f"table_{table.code}", language) for language in _LANGUAGES]
+        for cell in table.cells:
+            rows = [" + ".join(say(code, one) for code in cell.codes) for one in _LANGUAGES]
+            codes = " + ".join(cell.codes)
+            writer.writerow(
+                [str(indicators.month), table.code, codes, _say_count(cell), *titles, *rows]
+            )
+    return out.getvalue()
+
+
+def _say_count(cell: Cell) -> str:
+    return f"<{LEAST}" if cell.count is None else str(cell.count)
 
 
 def _sum(counts: Mapping[str, int], codes: Iterable[str]) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from broker.purposes.drafts import DraftRow
 from broker.purposes.life_errors import OwnProposalError
 from broker.purposes.models import Purpose, derive_digest
 from broker.purposes.roles import Role
+from broker.trying.at_once import AtOnce
 from broker.trying.trial_spawn import TrialBusyError, kill, spawn
 from datwat.party.errors import PartyError
 from datwat.party.telemetry import get_logger
@@ -72,9 +74,10 @@ class ReplayPorts:
 class Replays:
     """The replays of one running broker; one object per process."""
 
-    def __init__(self, ports: ReplayPorts) -> None:
-        """Keep the ports; nothing runs yet."""
+    def __init__(self, ports: ReplayPorts, at_once: AtOnce | None = None) -> None:
+        """Keep the ports; nothing runs yet. `at_once` is shared with the other trials."""
         self._ports = ports
+        self._at_once = at_once or AtOnce()
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._watching: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
@@ -90,18 +93,23 @@ class Replays:
             kill(process)
         await asyncio.gather(*self._watching, return_exceptions=True)
 
-    async def start_replay(self, draft: Purpose) -> ReplayResult:
+    async def start_replay(self, draft: Purpose, *, by: str | None = None) -> ReplayResult:
         """Begin to put every decision that was kept to a draft; return how it stands.
 
-        Raises TrialBusyError.
+        `by`: who tries, as in each of these. Raises TrialBusyError, TrialsFullError,
+        OwnTrialsError.
         """
-        return await self._start(draft.id, derive_digest(draft), draft)
+        return await self._start(draft.id, derive_digest(draft), draft, by)
 
-    async def start_withdrawal(self, purpose_id: str, digest: str) -> ReplayResult:
-        """Begin the same for a purpose that would be taken out. Raises TrialBusyError."""
-        return await self._start(purpose_id, digest, None)
+    async def start_withdrawal(
+        self, purpose_id: str, digest: str, *, by: str | None = None
+    ) -> ReplayResult:
+        """Begin the same for a purpose that would be taken out; raises the same."""
+        return await self._start(purpose_id, digest, None, by)
 
-    async def _start(self, purpose_id: str, digest: str, draft: Purpose | None) -> ReplayResult:
+    async def _start(
+        self, purpose_id: str, digest: str, draft: Purpose | None, by: str | None
+    ) -> ReplayResult:
         ports, bundle, now = self._ports, self._ports.read_bundle(), self._now()
         plan = ReplayPlan(
             purpose=purpose_id,
@@ -113,10 +121,9 @@ class Replays:
             to_index=ports.read_size(),
             planned_at=now,
         )
-        async with self._starting:
-            self._require_idle()
+        async with self._place(by) as held:
             number = await asyncio.to_thread(ports.replays.begin, plan, bundle.archive, now)
-            await self._run(number)
+            await self._run(number, held)
         return await self.require_replay(number)
 
     async def stop_replay(self, number: int) -> ReplayResult:
@@ -130,19 +137,19 @@ class Replays:
             kill(process)
         return await self.require_replay(number)
 
-    async def resume_replay(self, number: int) -> ReplayResult:
+    async def resume_replay(self, number: int, *, by: str | None = None) -> ReplayResult:
         """Go on with a replay that was stopped, was interrupted or failed.
 
-        Raises ReplayUnknownError, ReplayStateError, TrialBusyError.
+        Raises ReplayUnknownError, ReplayStateError, TrialBusyError, TrialsFullError,
+        OwnTrialsError.
         """
-        async with self._starting:
-            self._require_idle()
+        async with self._place(by) as held:
             await self.require_replay(number)
             replays = self._ports.replays
             was = ("stopped", "failed", "running")
             if not await asyncio.to_thread(replays.set_state, number, was, "running"):
                 raise ReplayStateError("This replay is done.")
-            await self._run(number)
+            await self._run(number, held)
         return await self.require_replay(number)
 
     def find_replay(
@@ -204,30 +211,39 @@ class Replays:
     def _list_authors(self, result: ReplayResult) -> frozenset[str]:
         return find_authors(self._ports.list_drafts(), result.purpose, result.digest)
 
-    def _require_idle(self) -> None:
-        if self._running:
-            raise TrialBusyError
+    @asynccontextmanager
+    async def _place(self, by: str | None) -> AsyncIterator[ExitStack]:
+        """Hold a place for one replay until its process took it over, or none began."""
+        async with self._starting:
+            if self._running:
+                raise TrialBusyError
+            with ExitStack() as held:
+                held.enter_context(self._at_once.hold(by))
+                yield held
 
     def _settle(self, result: ReplayResult) -> ReplayResult:
         if result.state == "running" and result.number not in self._running:
             return result.model_copy(update={"state": "stopped"})
         return result
 
-    async def _run(self, number: int) -> None:
+    async def _run(self, number: int, held: ExitStack) -> None:
         arguments = (str(self._ports.home), str(number))
         process = await spawn("broker.trying.replay_process", *arguments)
         self._running[number] = process
-        watching = asyncio.ensure_future(self._watch(number, process))
+        watching = asyncio.ensure_future(self._watch(number, process, held.pop_all()))
         self._watching.add(watching)
         watching.add_done_callback(self._watching.discard)
 
-    async def _watch(self, number: int, process: asyncio.subprocess.Process) -> None:
+    async def _watch(
+        self, number: int, process: asyncio.subprocess.Process, held: ExitStack
+    ) -> None:
         said = b""
         try:
             _, said = await process.communicate()
         finally:
             kill(process)
             self._running.pop(number, None)
+            held.close()
         if process.returncode != 0 and said:
             _log.warning("replay_failed", code=said.decode("ascii", "replace").strip()[:60])
 

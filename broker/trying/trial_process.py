@@ -28,6 +28,7 @@ from broker.policy.trial import (
     try_cases,
 )
 from broker.purposes.bundled_cases import bind_cases, read_bases, read_cases
+from broker.purposes.case_texts import derive_era
 from broker.purposes.cases import Case, Failure
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.models import Purpose, derive_digest
@@ -118,6 +119,7 @@ async def _try(task: Task, bench: _Bench, engine: TrialOpa) -> CasesResult:
 
 
 async def _mutate(draft: Purpose, bench: _Bench, engine: TrialOpa, tell: Tell) -> MutationResult:
+    era = derive_era(read_cases(bench.bundle.cases), draft)
     ground = MutationGround(
         purpose=draft,
         catalogue=bench.catalogue,
@@ -125,6 +127,7 @@ async def _mutate(draft: Purpose, bench: _Bench, engine: TrialOpa, tell: Tell) -
         cases=bench.cases,
         bases=read_bases(bench.bundle.cases),
         texts=Texts(bench.bundle.texts),
+        moved_by=draft.valid_from - era,
     )
     return await check_mutants(
         engine, ground, lambda done, total: tell({"done": done, "total": total})

@@ -1,13 +1,15 @@
 """Trying drafts beside the running broker: their cases, and the mutation check.
 
-Rule: nothing of a trial runs on the loop that answers partners, or on the OPA that does; one
-mutation check at a time. Pages and commands call the same functions.
+Rules: nothing of a trial runs on the loop that answers partners, or on the OPA that does; one
+mutation check at a time, and so many trials at once (`at_once.py`). Pages and commands call the
+same functions.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -19,6 +21,7 @@ from broker.policy.mutating import MutationResult
 from broker.policy.trial import CasesResult
 from broker.purposes.cases import Case, Failure
 from broker.purposes.models import Purpose, derive_digest
+from broker.trying.at_once import AtOnce
 from broker.trying.trial_process import Task, TaskName, encode_task
 from broker.trying.trial_spawn import TrialBusyError, TrialFailedError, converse, kill, spawn
 from datwat.party.errors import PartyError
@@ -43,10 +46,16 @@ class MutationJob:
 class Trials:
     """Tries drafts; one object per process."""
 
-    def __init__(self, read_bundle: Callable[[], Bundle], clock: Callable[[], datetime]) -> None:
-        """Keep where the bundle in force is; nothing runs yet."""
+    def __init__(
+        self,
+        read_bundle: Callable[[], Bundle],
+        clock: Callable[[], datetime],
+        at_once: AtOnce | None = None,
+    ) -> None:
+        """Keep where the bundle in force is; nothing runs yet. `at_once` is shared with replays."""
         self._read_bundle = read_bundle
         self._clock = clock
+        self._at_once = at_once or AtOnce()
         self._job: MutationJob | None = None
         self._checking: asyncio.Task[None] | None = None
 
@@ -56,33 +65,45 @@ class Trials:
             self._checking.cancel()
             await asyncio.gather(self._checking, return_exceptions=True)
 
-    async def run_cases(self, archive: bytes, purpose_id: str | None) -> Sequence[Failure]:
+    async def run_cases(
+        self, archive: bytes, purpose_id: str | None, by: str | None = None
+    ) -> Sequence[Failure]:
         """Return how the cases of a candidate come out otherwise; those of a purpose, or all.
 
-        Raises TrialRefusedError, TrialFailedError.
+        `by`: who tries, as in each of these. Raises TrialRefusedError, TrialFailedError,
+        TrialsFullError, OwnTrialsError.
         """
         task = Task(name="run", archive=archive, now=self._now(), purpose=purpose_id)
-        return _FAILURES.validate_json(orjson.dumps(await self._try(task)))
+        with self._at_once.hold(by):
+            return _FAILURES.validate_json(orjson.dumps(await self._try(task)))
 
-    async def try_cases(self, draft: Purpose, cases: Sequence[Case] | None = None) -> CasesResult:
+    async def try_cases(
+        self, draft: Purpose, cases: Sequence[Case] | None = None, *, by: str | None = None
+    ) -> CasesResult:
         """Return the cases of a draft beside what comes out; None: those of the bundle in force.
 
-        Raises TrialRefusedError, TrialFailedError.
+        Raises TrialRefusedError, TrialFailedError, TrialsFullError, OwnTrialsError.
         """
-        return CasesResult.model_validate_json(
-            orjson.dumps(await self._try(self._build_task("cases", draft, cases)))
-        )
+        task = self._build_task("cases", draft, cases)
+        with self._at_once.hold(by):
+            return CasesResult.model_validate_json(orjson.dumps(await self._try(task)))
 
-    def mutate(self, draft: Purpose, cases: Sequence[Case] | None = None) -> MutationJob:
+    def mutate(
+        self, draft: Purpose, cases: Sequence[Case] | None = None, *, by: str | None = None
+    ) -> MutationJob:
         """Begin the mutation check of a draft; `find_mutation` tells how it goes.
 
-        Raises TrialBusyError.
+        Raises TrialBusyError, TrialsFullError, OwnTrialsError.
         """
         if self._job is not None and self._job.state == "running":
             raise TrialBusyError
-        job = self._job = MutationJob(derive_digest(draft))
-        work = self._mutate(job, self._build_task("mutate", draft, cases))
-        self._checking = asyncio.ensure_future(work)
+        with ExitStack() as stack:
+            stack.enter_context(self._at_once.hold(by))
+            task = self._build_task("mutate", draft, cases)
+            job = self._job = MutationJob(derive_digest(draft))
+            self._checking = asyncio.ensure_future(self._mutate(job, task))
+            held = stack.pop_all()
+        self._checking.add_done_callback(lambda _task: held.close())
         return job
 
     def find_mutation(self, digest: str | None = None) -> MutationJob | None:

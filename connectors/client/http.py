@@ -139,6 +139,10 @@ class ConnectorClient:
         """Say that a client number stands for somebody else."""
         return self._post("wrong-persons", request, results.ActResults)
 
+    def fetch_figures(self, request: requests.FetchFigures) -> results.Figures:
+        """Return the figures of the own use of a month; without one of the last that is over."""
+        return self._post("figures", request, results.Figures)
+
     def list_purposes(self) -> results.PurposeList:
         """Return the purposes in force."""
         return self._read(self._send("GET", "purposes"), results.PurposeList)

@@ -137,4 +137,11 @@ ACTS: tuple[Act, ...] = (
         results.ActResults,
         "Say that a client number stands for somebody else.",
     ),
+    Act(
+        "fetch_figures",
+        "figures",
+        requests.FetchFigures,
+        results.Figures,
+        "Read the figures of the own use of a month, as requester and as source.",
+    ),
 )

@@ -28,6 +28,7 @@ from datwat.protocol.messages import (
     ActObject,
     ContactRequestObject,
     EvaluateObject,
+    FiguresObject,
     InquiryObject,
     IntroduceObject,
     MessageObject,
@@ -62,6 +63,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "own_involvements": "/v1/own-involvements",
     "own_wishes": "/v1/own-wishes",
     "wish": "/v1/wishes",
+    "own_figures": "/v1/own-figures",
 }
 _OBJECTS: Final[Mapping[str, type[MessageObject]]] = {
     "introduce": IntroduceObject,
@@ -69,6 +71,7 @@ _OBJECTS: Final[Mapping[str, type[MessageObject]]] = {
     "request_contact": ContactRequestObject,
     "release": ReleaseObject,
     "evaluate": EvaluateObject,
+    "own_figures": FiguresObject,
 }
 
 

@@ -2,7 +2,8 @@
 
 `client` is the partner's own client number, `occasion` its own number of an occasion, `pointer` the
 number under which this connector showed an involvement. No reference of the broker's passes here,
-so that none lies about in other systems. Every request names the professional who acts.
+so that none lies about in other systems. Every request about a client names the professional who
+acts.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from datwat.protocol.values import (
     Bytes16,
     FormError,
     Moment,
+    MonthText,
     PartyId,
     PlainText,
     ShortText,
@@ -272,6 +274,12 @@ class ReportWrongPerson(OnOccasion):
 
     clients: tuple[ShortText, ...] = Field(min_length=1, max_length=2)
     kind: Slug | None = None
+
+
+class FetchFigures(Value):
+    """Read the figures of the own use of a month; without one the last that is over."""
+
+    month: MonthText | None = None
 
 
 class Sync(Request):

@@ -13,7 +13,17 @@ from pydantic import Field
 from datwat.protocol.acts import Contact
 from datwat.protocol.answers import Scope, Weighing, WithheldField
 from datwat.protocol.messages import FailureCode, FieldPath, LegalBasis, Notice, Rung
-from datwat.protocol.values import Bytes16, Moment, PartyId, PlainText, ShortText, Slug, Value
+from datwat.protocol.own_figures import UseFigures
+from datwat.protocol.values import (
+    Bytes16,
+    Moment,
+    MonthText,
+    PartyId,
+    PlainText,
+    ShortText,
+    Slug,
+    Value,
+)
 
 
 class Entry(Value):
@@ -120,6 +130,17 @@ class SyncState(Value):
     ended: int
     failed: int
     failures: dict[str, int]
+
+
+class Figures(Value):
+    """The own use of a month: as requester what was asked, as source what was asked of it.
+
+    It is the broker's word, and only what this partner was told itself.
+    """
+
+    partner: PartyId
+    month: MonthText
+    rows: tuple[UseFigures, ...]
 
 
 class PurposeInfo(Value):

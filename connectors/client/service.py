@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from connectors.client.contacts import Contacts
 from connectors.client.desk import build_act_results
+from connectors.client.figures import OwnUse
 from connectors.client.occasions import Occasions
 from connectors.client.outgoing import Draft
 from connectors.client.questions import Questions
@@ -21,7 +22,7 @@ from datwat.party import clock
 from datwat.protocol.acts import Professional
 
 
-class ClientService(Registrations, Occasions, Records, Questions, Contacts):
+class ClientService(Registrations, Occasions, Records, Questions, Contacts, OwnUse):
     """All that a partner's software can do; `sync` is in `sync.py`."""
 
     def waiting_at_most(self, patience: timedelta) -> ClientService:

@@ -36,6 +36,10 @@ from datwat.protocol.canonical import CanonicalError, decode_strict
 TOKEN_VARIABLE = "DATWAT_TOKEN_FILE"  # noqa: S105 - the name of a variable
 TOKEN_NAME = "admin.token"  # noqa: S105 - the name of a file
 LISTENER_NAME = "admin"
+_NAMED_SENT = (
+    f" What was sent is the token in the file that {TOKEN_VARIABLE} names: unset that variable to "
+    "use the one of the home folder, or, where yours has ended, have a new one made."
+)
 _HOST = "127.0.0.1"
 _SECONDS = 30.0
 # This machine\'s own party answers: lists and bundles are longer than any message.
@@ -114,7 +118,9 @@ def build_admin_listener(
         )
         command = commands.get(request.path_params["name"])
         if holder is not OPERATOR and not isinstance(command, RoleCommand):
-            raise AdminTokenError
+            raise AdminTokenError(
+                "No named token runs this: the token of this party's home folder is needed."
+            )
         if command is None:
             raise NotFoundError
         members = decode_strict(await request.body())
@@ -162,8 +168,8 @@ def call_running(
     own sentence.
     """
     port = require_running(home).ports[LISTENER_NAME]
-    if token is None:
-        token = _find_named_token() or read_secret(home, TOKEN_NAME).decode("ascii")
+    named = _find_named_token() if token is None else None
+    token = token or named or read_secret(home, TOKEN_NAME).decode("ascii")
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     # The standard library's client: it knows no proxies, and commands start 0.1 s sooner with it.
     connection = HTTPConnection(_HOST, port, timeout=_SECONDS)
@@ -177,6 +183,8 @@ def call_running(
         connection.close()
     if response.status != _OK:
         detail = str(answer.get("detail", CommandRefusedError.default_detail))
+        if named is not None and answer.get("code") == AdminTokenError.code:
+            detail += _NAMED_SENT
         raise CommandRefusedError(detail, place=answer.get("place"))
     return answer
 

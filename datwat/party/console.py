@@ -27,6 +27,9 @@ HomeOption = Annotated[
     ),
 ]
 _ENDLESS = 100_000
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Write it to this new file.", show_default=False)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -46,6 +49,26 @@ def print_result(members: Mapping[str, Any], *, as_json: bool) -> None:
             _print_table(console, _build_table(name, list(value)))
         else:
             console.print(f"[bold]{name.ljust(width)}[/bold]  {escape(_format(value))}")
+
+
+def write_result(found: Mapping[str, Any] | str, out: Path | None, *, as_json: bool) -> None:
+    """Write what a command found to a new file (JSON, or a text as it is), or print it.
+
+    Ends the command with 1 where the file is there already, or cannot be written.
+    """
+    if out is None and not isinstance(found, str):
+        print_result(found, as_json=as_json)
+        return
+    text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, indent=2)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with out.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError:
+        typer.echo("The file cannot be written: choose a name that is not there yet.", err=True)
+        raise typer.Exit(1) from None
 
 
 def _build_table(title: str, rows: list[Mapping[str, Any]]) -> Table:

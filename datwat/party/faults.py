@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from datwat.protocol.values import (
     KEY_NAME_PATTERN,
+    MONTH_PATTERN,
     PARTY_ID_PATTERN,
     PLAIN_TEXT_PATTERN,
     QUARTER_PATTERN,
@@ -93,6 +94,7 @@ _PATTERNS = {
     "most 240 characters after that.",
     KEY_NAME_PATTERN: "Write the name of a key: without spaces or +, 250 characters at most.",
     QUARTER_PATTERN: "Write a quarter as its year, Q and its number from 1 to 4, such as 2026Q4.",
+    MONTH_PATTERN: "Write a month as its year and number, such as 2026-10.",
     PLAIN_TEXT_PATTERN: "Write text on one line, without control characters.",
     SHORT_TEXT_PATTERN: "Write text on one line that is not empty, without control characters.",
 }

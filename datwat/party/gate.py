@@ -42,7 +42,7 @@ _JSON_PREFIXES = (API_PREFIX, "/access/v1/")
 # Described by C2SP, in media types of its own.
 _LOG_PREFIX = "/v1/log/"
 # A table for whoever reads no JSON.
-_TABLE_SUFFIX = ".csv"
+_TABLE_SUFFIX = "/csv"
 # Answers that wait to be taken; where there are more, the one that waits longest makes way.
 _MOST_UNTAKEN = 1_024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})

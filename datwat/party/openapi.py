@@ -7,12 +7,13 @@ Rules 2.1: servers with `/v1`, contact, 400 and no 422, problems for errors, `AP
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +25,8 @@ from datwat.protocol.signing import SignedMessage
 _PREFIX = "/v1"
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _REF = "#/components/schemas/{model}"
+_BEARER = "bearer"
+_IN_PATH = re.compile(r"\{([a-z_]+)\}")
 _VERSION_HEADER = {
     "API-Version": {"description": "Full version of this API", "schema": {"type": "string"}}
 }
@@ -48,7 +51,8 @@ class Operation:
     `message` names the object of a signed message; `request` another JSON body; neither: no body.
     `statuses` are the errors beside 400 that are worth naming. Without a model as `answer` the
     answer is bytes of `media_type`, or 204 and nothing where that is None. `takes_form`: the
-    request comes as a form and not as JSON, as OAuth has it.
+    request comes as a form and not as JSON, as OAuth has it. `takes_bearer`: a token comes as
+    `Authorization: Bearer` (RFC 6750).
     """
 
     path: str
@@ -63,20 +67,12 @@ class Operation:
     statuses: tuple[int, ...] = (403, 409, 429)
     media_type: str | None = None
     takes_form: bool = False
+    takes_bearer: bool = False
 
 
 def build_openapi(info: ApiInfo, operations: Sequence[Operation]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of these operations and of the document's own address."""
-    models: set[type[BaseModel]] = {Problem}
-    for operation in operations:
-        models |= {*operation.message, *([operation.answer] if operation.answer else [])}
-        models |= {SignedMessage} if operation.message else set()
-        models |= {operation.request} if operation.request else set()
-    ordered = sorted(models, key=lambda model: model.__name__)
-    refs, schemas = models_json_schema(
-        [(model, "serialization") for model in ordered], ref_template=_REF
-    )
-    names = {model: refs[model, "serialization"] for model in ordered}
+    names, schemas = _build_schemas(operations)
     paths: dict[str, Any] = {}
     for operation in operations:
         path = operation.path.removeprefix(_PREFIX)
@@ -100,8 +96,33 @@ def build_openapi(info: ApiInfo, operations: Sequence[Operation]) -> dict[str, A
         "servers": [{"url": _PREFIX}],
         "tags": [{"name": tag} for tag in sorted({"datwat", *(o.tag for o in operations)})],
         "paths": paths,
-        "components": {"schemas": schemas["$defs"]},
+        "components": {"schemas": schemas, **_build_security(operations)},
     }
+
+
+def _build_schemas(
+    operations: Sequence[Operation],
+) -> tuple[dict[type[BaseModel], Any], dict[str, Any]]:
+    """Return how each model is referred to, and the schemas.
+
+    What may be left out of a request is not required of it, though an answer always has it.
+    """
+    modes: dict[type[BaseModel], JsonSchemaMode] = {Problem: "serialization"}
+    for operation in operations:
+        answers = (*operation.message, *([operation.answer] if operation.answer else []))
+        answers += (SignedMessage,) if operation.message else ()
+        modes |= dict.fromkeys(answers, "serialization")
+    asked = (operation.request for operation in operations if operation.request)
+    modes |= dict.fromkeys(asked, "validation")
+    ordered = sorted(modes.items(), key=lambda item: item[0].__name__)
+    refs, schemas = models_json_schema(ordered, ref_template=_REF)
+    return {model: refs[model, mode] for model, mode in ordered}, schemas["$defs"]
+
+
+def _build_security(operations: Sequence[Operation]) -> dict[str, Any]:
+    if not any(operation.takes_bearer for operation in operations):
+        return {}
+    return {"securitySchemes": {_BEARER: {"type": "http", "scheme": "bearer"}}}
 
 
 def _build_operation(operation: Operation, names: dict[type[BaseModel], Any]) -> dict[str, Any]:
@@ -118,6 +139,11 @@ def _build_operation(operation: Operation, names: dict[type[BaseModel], Any]) ->
             },
         },
     }
+    names_in_path = _IN_PATH.findall(operation.path)
+    if names_in_path:
+        described["parameters"] = [_build_parameter(name) for name in names_in_path]
+    if operation.takes_bearer:
+        described["security"] = [{_BEARER: []}]
     if operation.message:
         objects = ", ".join(kind.__name__ for kind in operation.message)
         described["description"] += f" The signed object of the message is: {objects}."
@@ -126,6 +152,10 @@ def _build_operation(operation: Operation, names: dict[type[BaseModel], Any]) ->
         kind = _FORM if operation.takes_form else _JSON
         described["requestBody"] = _build_body(names[operation.request], kind)
     return described
+
+
+def _build_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _build_answer(operation: Operation, names: dict[type[BaseModel], Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from datwat.protocol.values import (
     BytesUpTo1M,
     BytesUpTo64K,
     Moment,
+    MonthText,
     PartyId,
     Slug,
     Value,
@@ -123,6 +124,16 @@ class ReleaseObject(MessageObject):
     product: Slug
     fields: tuple[FieldPath, ...] = Field(min_length=1, max_length=64)
     reply_key: Bytes32
+
+
+class FiguresObject(MessageObject):
+    """A partner asks for the figures of its own use of a month; about nobody, so without parts.
+
+    Without `month` it is the last one that was over at `iat`.
+    """
+
+    type: Literal["own_figures"]
+    month: MonthText | None = None
 
 
 class EvaluateObject(MessageObject):

@@ -165,6 +165,8 @@ URL_PATTERN = r"^https?://[^\s?#@]{1,240}$"
 KEY_NAME_PATTERN = r"^[^\s+\x00-\x1f]{1,250}$"
 QUARTER_PATTERN = r"^[0-9]{4}Q[1-4]$"
 Quarter = Annotated[str, Field(pattern=QUARTER_PATTERN)]
+MONTH_PATTERN = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
+MonthText = Annotated[str, Field(pattern=MONTH_PATTERN)]
 # Who somebody is at their partner. One spelling, so that "another than who asks" compares people.
 StaffId = Annotated[str, Field(pattern=STAFF_ID_PATTERN)]
 # Text that people typed: no control characters, line separators or turns of the writing direction

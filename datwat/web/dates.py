@@ -22,6 +22,11 @@ def say_date(moment: date | datetime, code: str) -> str:
     return f"{day.day} {_MONTHS[code][day.month]} {day.year}"
 
 
+def say_month(month: date, code: str) -> str:
+    """Return "november 2026"."""
+    return f"{_MONTHS[code][month.month]} {month.year}"
+
+
 def say_day(moment: date | datetime, code: str) -> str:
     """Return "woensdag 25 november 2026"."""
     day = find_day(moment)

@@ -56,6 +56,10 @@ class Speech:
         """See `dates.say_date`."""
         return dates.say_date(moment, self.code)
 
+    def say_month(self, month: date) -> str:
+        """See `dates.say_month`."""
+        return dates.say_month(month, self.code)
+
     def say_day(self, moment: date | datetime) -> str:
         """See `dates.say_day`."""
         return dates.say_day(moment, self.code)

@@ -110,7 +110,7 @@ async def test_typing_on_while_the_part_beside_the_form_is_made_complains_of_not
         await page.wait_for_timeout(1000)  # longer than the pause after which a page looks again
         may_go_on.set()
         await page.locator(".beside__resident").get_by_text("Dit staat er heel.").wait_for()
-        await page.get_by_text("Dit kan worden voorgesteld.").wait_for()
+        await page.get_by_text("Het ontwerp klopt.").wait_for()
         await check_page(window)
 
 

@@ -13,6 +13,7 @@ from broker.adapters.oversight_tables import ActRecord
 from broker.purposes.roles import Acting, EndAsked, GiveAsked
 from broker.transparency.figures import Month
 from broker.transparency.oversight import LISTS
+from datwat.web.dates import say_month
 from tests.authoring.world import AUTHOR, OFFICER, RIJNSTAD, act_as
 from tests.broker_pages.world import PagesWorld, Visitor, words_of
 from tests.exchange.test_erasure import LOOK as ERASE
@@ -104,6 +105,9 @@ async def test_a_look_and_a_finding(pages: PagesWorld, visitor: Visitor) -> None
     words = words_of(page)
     assert "j.jansen" in words
     assert "Organisatie social-team" in words
+    weighed = words.partition("<table")[2].partition("</table>")[0]
+    assert "De vraag mag niet te ver gaan. Gevraagd: …" in weighed  # not its code
+    assert not re.search(r">[a-z]+_[a-z_]+<", weighed)
     assert bsn not in words
     assert events(await resident.read()) == ["reviewed", *before]
     refused = await visitor.post(
@@ -198,13 +202,17 @@ async def test_figures_as_pictures_tables_and_a_file(pages: PagesWorld, visitor:
     page = await visitor.open(f"/figures/{month}")
     words = words_of(page)
     assert 'class="bars" role="img"' in page.text
+    said = say_month(month.from_at + timedelta(days=3), "nl")
+    assert f"Cijfers van {said}" in words
+    assert str(month) not in re.sub(r'(href|action)="[^"]*"', "", words)
+    assert 'rel="prev"' in words
     assert re.search(r"Toegestaan</span><svg[^>]*>.*?</svg><span [^>]*>14</span>", words)
     file = await visitor.open(f"/figures/{month}/csv")
     assert file.headers["content-type"] == "text/csv; charset=utf-8"
     assert "attachment" in file.headers["content-disposition"]
     assert f"{month},Vragen over inwoners,Toegestaan,14\r\n" in file.text
     use = words_of(await visitor.open(f"/figures/{month}/partner/{partner}"))
-    assert "Gebruik door Organisatie social-team" in use
+    assert f"Gebruik door Organisatie social-team in {said}" in use
     await visitor.open(f"/figures/{month}/partner/{'0' * 20}:nobody", 404)
     await visitor.open("/figures/2999-01", 400)
     await visitor.open("/figures/gisteren", 400)
@@ -226,3 +234,15 @@ async def test_the_register_and_the_sheet_as_files(pages: PagesWorld, visitor: V
     assert titles
     assert all(title in words for title in titles)
     assert "Toezicht op het gebruik" in words
+
+
+async def test_register_and_fact_sheet_say_their_codes_in_words(visitor: Visitor) -> None:
+    await visitor.log_in(OFFICER)
+    for path in ("/register", "/register/dpia"):
+        for code in ("nl", "en"):
+            page = words_of(await visitor.open(f"{path}?lang={code}"))
+            for said in re.findall(r"<d[dt]>([^<]*)</d[dt]>|<li>([^<]*)</li>", page):
+                assert not re.search(r"\b[a-z]+_[a-z_]+\b|\b[a-z]+\.[a-z]+\b", "".join(said)), said
+    dutch = words_of(await visitor.open("/register?lang=nl"))
+    assert "Dat een organisatie betrokken is (dat)" in dutch
+    assert "Family plan" not in dutch

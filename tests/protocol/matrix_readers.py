@@ -21,7 +21,7 @@ from datwat.party.trust_list import accept_next, read_verify_keys
 from datwat.protocol.bundle import open_bundle
 from datwat.protocol.checkpoint import verify_checkpoint
 from datwat.protocol.errors import DatwatError
-from datwat.protocol.messages import ActObject, MessageObject, ReleaseObject
+from datwat.protocol.messages import ActObject, FiguresObject, MessageObject, ReleaseObject
 from tests.connectors.client.written import Log, release_part, to_bytes
 from tests.protocol.matrix_world import NOTICES, Matrix, moment
 from tests.protocol.order_world import BSN, FIELDS, OWN, REPLY
@@ -144,6 +144,8 @@ _VIEWS = {
     "/v1/own-wishes": "own_wishes",
 }
 _BROKER |= {path: (read_at_broker(ActObject, (name,)), (name,)) for path, name in _VIEWS.items()}
+_FIGURES = ("own_figures",)
+_BROKER["/v1/own-figures"] = (read_at_broker(FiguresObject, _FIGURES), _FIGURES)
 
 # Each reader, with the objects that it accepts: the diagonal.
 READERS: Mapping[str, tuple[Reader, tuple[str, ...]]] = {

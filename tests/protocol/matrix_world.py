@@ -82,6 +82,7 @@ _LOOKED_UP = frozenset({"register", "inquire", "open_session"})
 _PURPOSE = {"id": "help", "digest": DIGEST}
 _EXTRA: Mapping[str, dict[str, Any]] = {
     "introduce": {"to": OWN},
+    "own_figures": {"month": "2026-02"},
     "inquire": {"purpose": _PURPOSE, "rung": "dat"},
     "request_contact": {"purpose": _PURPOSE, "source": OWN},
     "release": {
@@ -208,7 +209,7 @@ class Matrix:
         names = STATEMENT.keys() & members.statement
         draft = Draft(
             act,
-            [Person(**who, members=told)],
+            [Person(**who, members=told)] if members.persons else [],
             build_statement(names) if members.has_statement else None,
             {**_EXTRA.get(act, {}), **extra},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -97,7 +98,7 @@ async def test_a_proposed_case_passes_and_notices(engine: TrialOpa) -> None:
 def _read_case(written: dict[str, object], purpose: Purpose) -> Case:
     """Read a pasted case as the loader does: base, purpose, given."""
     named = {"purpose": purpose.id, "purpose_digest": derive_digest(purpose)}
-    question = merge(merge(read_bases()[str(written["base"])], named), written["given"])  # type: ignore[arg-type]
+    question = merge(merge(read_bases()[str(written["base"])], named), written.get("given", {}))  # type: ignore[arg-type]
     members = {"file": "pasted", "purpose": purpose.id, "question": question}
     return Case.model_validate_json(
         json.dumps({**members, "name": written["name"], "expect": written["expect"]})
@@ -145,3 +146,26 @@ async def test_a_member_named_purpose_inside_a_question_is_given() -> None:
     question = {"act": "release", "ask": asked, "purpose": "p", "purpose_digest": "d"}
     own = [{"purpose": "p", "purpose_digest": "d"}]
     assert derive_given(question, bases, own) == ("ask", {"ask": asked})
+
+
+async def test_a_purpose_without_cases_is_asked_at_moments_at_which_it_is_in_force() -> None:
+    held, by = find_purpose("youth_help_access"), timedelta(days=300)
+    later = held.model_copy(update={"valid_from": held.valid_from + by})
+    catalogue = read_catalogue().with_revision(later, now=held.valid_from)
+    data = catalogue.to_data()
+    ground = MutationGround(
+        purpose=later,
+        catalogue=catalogue,
+        data=data,
+        cases=(),
+        bases=read_bases(),
+        texts=Texts(build_bundle().texts),
+        moved_by=by,
+    )
+    async with TrialOpa(await find_opa(), build_trial_archive(build_archive(), data)) as trial:
+        result = await check_mutants(trial, ground)
+    proposed = [yaml.safe_load(one.proposal.yaml)[0] for one in result.unnoticed if one.proposal]
+    assert any(one["expect"]["permit"] for one in proposed)
+    # They are written at the moments of the bases: nothing of them is given for its moment alone.
+    plain = [one for one in proposed if one["expect"]["permit"]]
+    assert all("now" not in one.get("given", {}) for one in plain)

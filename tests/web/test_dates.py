@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from datwat.web.dates import say_date, say_day, say_moment, say_period
+from datwat.web.dates import say_date, say_day, say_moment, say_month, say_period
 
 
 def test_a_moment_is_that_of_the_netherlands_in_winter_and_summer() -> None:
@@ -15,6 +15,8 @@ def test_a_moment_is_that_of_the_netherlands_in_winter_and_summer() -> None:
     assert say_moment(winter, "en") == "25 November 2026 at 00:30"
     assert say_date(datetime(2026, 6, 30, 22, 0, tzinfo=UTC), "nl") == "1 juli 2026"
     assert say_day(date(2026, 11, 25), "nl") == "woensdag 25 november 2026"
+    assert say_month(date(2026, 10, 1), "nl") == "oktober 2026"
+    assert say_month(date(2026, 10, 1), "en") == "October 2026"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from broker.purposes.models import EdgeField, Product, ProductField, Purpose, Wo
 from broker.purposes.sentences import list_rules, render_text, write_sentences
 from datwat.protocol.catalogue import Language
 from datwat.protocol.texts import LANGUAGES, Texts
+from datwat.protocol.values import decode_moment
 from tests.mutate.engine import Engine
 from tests.words.deciding import decide
 from tests.words.leaves import change_each
@@ -258,3 +259,23 @@ def test_a_kind_that_more_functions_register_changes_the_purposes_that_see_it(
     assert {"debt_counselling", "income_support", "coordinate_family_help"} <= set(found.changed)
     assert "wmo_intake" not in found.changed
     assert any("immigratiedienst" in one.text for one in found.changed["debt_counselling"])
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ("2026-11-27T00:00:00Z", "27 november 2026 om 01:00 uur"),
+        ("2026-11-27T00:00:07Z", "27 november 2026 om 01:00:07 uur"),
+        # The hour in which summer time ends comes twice.
+        ("2026-10-25T00:30:00Z", "25 oktober 2026 om 02:30 uur (2026-10-25T00:30:00Z)"),
+        ("2026-10-25T01:30:00Z", "25 oktober 2026 om 02:30 uur (2026-10-25T01:30:00Z)"),
+    ],
+)
+def test_a_change_says_moments_as_people_do_where_that_is_enough(
+    catalogue: Catalogue, texts: Texts, moment: str, said: str
+) -> None:
+    old = find(catalogue)
+    new = old.model_copy(update={"valid_from": decode_moment(moment)})
+    (change, *_) = describe_changes(old, new, catalogue, texts, "nl")
+    begins = "1 januari 2026 om 01:00 uur"
+    assert change.text == f"Dit geldt vanaf {said}; de vorige versie vanaf {begins}."
