@@ -64,19 +64,27 @@ class Run:
 
 
 class Connection:
-    """One keep-alive connection."""
+    """One keep-alive connection, opened again where the party closed it while nothing was asked."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._port = port
         self._reader = reader
         self._writer = writer
 
     @classmethod
     async def open(cls, port: int) -> Connection:
         """Connect to a port of this machine."""
-        return cls(*await asyncio.open_connection(HOST, port, limit=2**20))
+        return cls(port, *await asyncio.open_connection(HOST, port, limit=2**20))
 
     async def send(self, request: bytes) -> tuple[int, bytes]:
         """Send a whole request; return status and body of its answer."""
+        if self._reader.at_eof():
+            await self.close()
+            self._reader, self._writer = await asyncio.open_connection(
+                HOST, self._port, limit=2**20
+            )
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = 0

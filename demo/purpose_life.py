@@ -5,6 +5,7 @@ Rule: by the commands that an officer types, each with their own token, and noth
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -57,7 +58,7 @@ class PurposeLife:
         except CommandFailedError as error:
             if event.refused is None:
                 return Step(event, differences=(error.detail,))
-            said = error.detail.partition("failed: ")[2]
+            said = _read_refusal(error.detail.partition("failed: ")[2])
             wrong = () if event.refused in said else (f"refused otherwise: {said}",)
             return Step(event, facts=(f"Refused: {said}",), differences=wrong)
         if event.refused is not None:
@@ -176,6 +177,14 @@ class PurposeLife:
     def _read_publications(self, by: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._run(by, "purpose", "history")["publications"]
         return sorted(found, key=lambda one: -int(one["seq"]))
+
+
+def _read_refusal(printed: str) -> str:
+    """Return the sentence of a refusal that a command printed as JSON; else what it printed."""
+    try:
+        return str(json.loads(printed)["error"]["detail"])
+    except (ValueError, KeyError, TypeError):
+        return printed
 
 
 def add_field(members: dict[str, Any], added: FieldAdded) -> None:

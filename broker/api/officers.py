@@ -3,21 +3,21 @@
 Rules: whoever has a named token runs the very commands that `datwat purpose` runs, as the role that
 the token names and the register still holds; the token of the broker's home folder is no named one
 and opens nothing here. A token is looked up by its SHA-256 and never compared as it is; who guesses
-is held up before the database is asked. Only so many requests of one officer pass in a second.
-Source: docs/decisions/0024-officers-api.md; RFC 6750.
+is held up before the database is asked. Only so many requests of one officer pass in a second, and
+fewer are at work at once. Source: docs/decisions/0024-officers-api.md; RFC 6750.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
 import orjson
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,11 +27,13 @@ from broker.exchange.errors import RateLimitedError
 from datwat.party.admin import Command, FindHolder, Holder, RoleCommand
 from datwat.party.errors import PartyError
 from datwat.party.openapi import Operation
-from datwat.party.problems import CODE_KEY, InputInvalidError, build_problem_response
+from datwat.party.problems import CODE_KEY, build_problem_response, read_members
 from datwat.protocol.canonical import decode_strict
 
 # An editor that shows a preview while somebody types stays well below.
 PER_SECOND, BURST = 5.0, 50
+# Reading a long text takes a thread for a second: nobody has them all.
+MOST_AT_WORK = 4
 # Tokens that are not known to hold: as a person types them, and no faster.
 TRIES_PER_SECOND, MOST_TRIES = 1.0, 50
 _MOST_KNOWN = 1_024
@@ -81,6 +83,7 @@ class OfficersApi:
         self._find_holder = find_holder
         self._clock = clock
         self._requests = RateLimiter(per_second, burst)
+        self._at_work: Counter[str] = Counter()
         self._tries = RateLimiter(TRIES_PER_SECOND, MOST_TRIES)
         # Hashes of tokens that held when they were last looked up: those wait for no guesser.
         self._known: OrderedDict[bytes, None] = OrderedDict()
@@ -116,12 +119,22 @@ class OfficersApi:
         except RateLimitedError:
             raise TooManyRequestsError from None
         members = decode_strict(await request.body())
-        try:
-            route.request.model_validate_json(orjson.dumps(members))
-        except ValidationError as error:
-            raise InputInvalidError.from_validation(error) from None
-        answer = await command.run_as(members, holder)
+        read_members(route.request, members)
+        with self._hold(holder.staff):
+            answer = await command.run_as(members, holder)
         return Response(orjson.dumps(answer), media_type="application/json")
+
+    @contextmanager
+    def _hold(self, staff: str) -> Iterator[None]:
+        """Hold one of this person's places; raise TooManyRequestsError where none is left."""
+        if self._at_work[staff] >= MOST_AT_WORK:
+            raise TooManyRequestsError
+        self._at_work[staff] += 1
+        try:
+            yield
+        finally:
+            self._at_work[staff] -= 1
+            self._at_work += Counter()  # drops who holds none
 
     async def _require_holder(self, headers: Sequence[str]) -> Holder:
         """Return whose token came; raise OfficerTokenMissingError, TooManyTokensError."""

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, RootModel
 
 from broker.policy.mutating import MutationResult
-from broker.policy.replay_result import ReplayState
+from broker.policy.replay_result import ReplayLine
 from broker.policy.shown import (
     ApprovalDone,
     CalendarLine,
@@ -25,7 +25,6 @@ from broker.policy.shown import (
 )
 from datwat.protocol.bundle import BundleStatement
 from datwat.protocol.purpose_approval import PurposeApproval
-from datwat.protocol.values import Moment
 
 
 class Purposes(BaseModel):
@@ -125,35 +124,6 @@ class MutationCheck(BaseModel):
     total: int
     detail: str
     result: MutationResult | None
-
-
-class ReplayLine(BaseModel):
-    """A replay in short; what the counts mean, `ReplayResult` says."""
-
-    number: int
-    state: ReplayState
-    purpose: str
-    digest: str
-    is_withdrawal: bool
-    base_seq: int
-    base_revision: str
-    from_index: int
-    at_index: int
-    to_index: int
-    started_at: Moment
-    ended_at: Moment | None
-    weighed: int
-    same: int
-    newly_allowed: int
-    newly_refused: int
-    changed: int
-    drifted: int
-    mapped: int
-    other: int
-    erased: int
-    damaged: int
-    needs_sign_off: bool
-    signed_off_at: Moment | None
 
 
 class ReplayLines(BaseModel):

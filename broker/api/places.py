@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from datwat.party.problems import TooBusyError
 
-_MOST_WAITING: Final = 64
+_MOST_HERE: Final = 64  # those that read included
 
 T = TypeVar("T")
 
@@ -23,19 +23,19 @@ class Places:
     def __init__(self, at_once: int) -> None:
         """Give out `at_once` places."""
         self._places = asyncio.Semaphore(at_once)
-        self._waiting = 0
+        self._here = 0
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
-        """Hold a place; raise TooBusyError where too many wait for one."""
-        if self._waiting >= _MOST_WAITING:
+        """Hold a place; raise TooBusyError where too many are here."""
+        if self._here >= _MOST_HERE:
             raise TooBusyError
-        self._waiting += 1
+        self._here += 1
         try:
             async with self._places:
                 yield
         finally:
-            self._waiting -= 1
+            self._here -= 1
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run a read in a thread; raise TooBusyError."""

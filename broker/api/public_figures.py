@@ -1,10 +1,10 @@
 """What anybody may read of how the exchange is used: figures of a month, and the register.
 
-Rules: nobody needs to be known; what is given is bytes that are made once and kept, with a tag of
-their own, so that whoever has them gets no body; only so many requests read at once, and no partner
-waits for them. Figures are those of a month that was counted once (`transparency/months.py`), and
-so the same for everybody and for ever; the register is that of what is in force. Source: AVG 5(2),
-30; API Design Rules; RFC 9110 sections 8.8.3 and 13.1.2.
+Rules: nobody needs to be known; what is given has a tag of its own, so that whoever has it gets no
+body; only so many requests read at once, and no partner waits for them. Figures are those of a
+month that was counted once (`transparency/months.py`), and so the same for everybody and for ever;
+the register is that of what is in force. Source: AVG 5(2), 30; API Design Rules; RFC 9110 sections
+8.8.3 and 13.1.2.
 """
 
 from __future__ import annotations

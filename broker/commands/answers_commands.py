@@ -16,8 +16,6 @@ from pydantic import Field
 
 from broker.answers_wiring import build_answer_desk, build_answers_port
 from broker.commands.officers import (
-    ANSWERERS,
-    READERS,
     OfficerCommands,
     SecondAsked,
     Who,
@@ -35,6 +33,7 @@ from broker.exchange.answering_lists import (
 )
 from broker.pages.answers_letter import build_letter
 from broker.pages.answers_port import AnswersPort, build_params
+from broker.purposes.roles import ANSWERERS, REVIEW_READERS
 from broker.wiring import Broker
 from datwat.party.admin import Command
 from datwat.protocol.values import (
@@ -121,11 +120,11 @@ def build_answers_commands(broker: Broker) -> dict[str, Command]:
         return {"pdf": encode_bytes(await port.press(letter))}
 
     return {
-        "answers_lists": officers.build(answers_lists, READERS),
-        "answers_list": officers.build(answers_list, READERS),
-        "answers_show": officers.build(answers_show, READERS),
+        "answers_lists": officers.build(answers_lists, REVIEW_READERS),
+        "answers_list": officers.build(answers_list, REVIEW_READERS),
+        "answers_show": officers.build(answers_show, REVIEW_READERS),
         "answers_answer": officers.build(answers_answer, ANSWERERS),
-        "answers_letter": officers.build(answers_letter, READERS),
+        "answers_letter": officers.build(answers_letter, REVIEW_READERS),
     }
 
 

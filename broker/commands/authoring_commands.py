@@ -10,10 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import Any, TypeVar
-
-import orjson
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from broker.policy.approving import build_statement
 from broker.policy.asked import (
@@ -27,23 +24,13 @@ from broker.policy.asked import (
 )
 from broker.purposes.life import build_approval
 from broker.purposes.life_errors import ProposalStaleError
-from broker.purposes.roles import ROLES, Acting, Role, RoleName
+from broker.purposes.roles import DRAFT_READERS, ROLES, Acting, Role, RoleName
 from broker.wiring import Broker
 from datwat.party.admin import OPERATOR, Command, Holder, RoleCommand
-from datwat.party.problems import InputInvalidError
+from datwat.party.problems import read_members
 from datwat.protocol.values import FormError, encode_bytes, encode_moment
 
-AskedT = TypeVar("AskedT", bound=BaseModel)
 RunAs = Callable[[dict[str, Any], Holder], Awaitable[dict[str, Any]]]
-# Who reads what is published or proposed, and who reads what is being written: as on the pages.
-READERS: tuple[RoleName, ...] = ROLES
-DRAFT_READERS: tuple[RoleName, ...] = (
-    "author",
-    "approver",
-    "reviewer",
-    "auditor",
-    "data_protection_officer",
-)
 
 
 def build_acting(holder: Holder) -> Acting:
@@ -54,7 +41,7 @@ def build_acting(holder: Holder) -> Acting:
         return Acting(holder.staff, frozenset())
 
 
-def build_read(broker: Broker, run: RunAs, roles: tuple[RoleName, ...] = READERS) -> RoleCommand:
+def build_read(broker: Broker, run: RunAs, roles: tuple[RoleName, ...] = ROLES) -> RoleCommand:
     """Return the command that shows something to who holds one of these roles."""
 
     async def read(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
@@ -85,23 +72,23 @@ def build_authoring_commands(broker: Broker) -> dict[str, Command]:
 
 def _build_reads(broker: Broker) -> dict[str, Command]:
     async def preview(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
-        asked = read_asked(TextAsked, members)
+        asked = read_members(TextAsked, members)
         look = broker.authoring.preview
         found = await asyncio.to_thread(look, asked.text, asked.cases, asked.language)
         return to_members(found)
 
     async def purposes(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
-        asked = read_asked(LanguageAsked, members)
+        asked = read_members(LanguageAsked, members)
         found = await asyncio.to_thread(broker.authoring.list_purposes, asked.language)
         return {"purposes": [to_members(one) for one in found]}
 
     async def calendar(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
-        asked = read_asked(LanguageAsked, members)
+        asked = read_members(LanguageAsked, members)
         found = await asyncio.to_thread(broker.authoring.calendar, asked.language)
         return {"calendar": [to_members(one) for one in found]}
 
     async def history(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
-        asked = read_asked(LanguageAsked, members)
+        asked = read_members(LanguageAsked, members)
         found = await asyncio.to_thread(broker.authoring.history, asked.purpose, asked.language)
         return {"publications": [to_members(one) for one in found]}
 
@@ -119,27 +106,27 @@ def _build_draft_acts(broker: Broker) -> dict[str, Command]:
         return {"drafts": [to_members(one) for one in found]}
 
     async def begin(members: dict[str, Any], _holder: Holder) -> dict[str, Any]:
-        asked = read_asked(LanguageAsked, members)
+        asked = read_members(LanguageAsked, members)
         purpose = asked.purpose or ""
         text, cases, digest = await asyncio.to_thread(broker.authoring.begin_draft, purpose)
         return {"text": text, "cases": cases, "base_digest": digest}
 
     async def show(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked, acting = read_asked(OneAsked, members), build_acting(holder)
+        asked, acting = read_members(OneAsked, members), build_acting(holder)
         look = broker.authoring.show_draft
         return to_members(await asyncio.to_thread(look, acting, asked.id, asked.language))
 
     async def save(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked = read_asked(DraftAsked, members)
+        asked = read_members(DraftAsked, members)
         return to_members(await broker.authoring.save_draft(build_acting(holder), asked))
 
     async def drop(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked = read_asked(OneAsked, members)
+        asked = read_members(OneAsked, members)
         await broker.authoring.drop_draft(build_acting(holder), asked.id)
         return {"id": asked.id, "dropped": True}
 
     async def propose(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked = read_asked(OneAsked, members)
+        asked = read_members(OneAsked, members)
         return to_members(await broker.authoring.propose(build_acting(holder), asked.id))
 
     return {
@@ -158,22 +145,22 @@ def _build_proposal_acts(broker: Broker) -> dict[str, Command]:
         return {"proposals": [to_members(one) for one in found]}
 
     async def show(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked, acting = read_asked(OneAsked, members), build_acting(holder)
+        asked, acting = read_members(OneAsked, members), build_acting(holder)
         look = broker.authoring.show_proposal
         return to_members(await asyncio.to_thread(look, acting, asked.id, asked.language))
 
     async def take_back(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked = read_asked(OneAsked, members)
+        asked = read_members(OneAsked, members)
         await broker.authoring.take_back(build_acting(holder), asked.id)
         return {"id": asked.id, "taken_back": True}
 
     async def withdraw(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked = read_asked(WithdrawalAsked, members)
+        asked = read_members(WithdrawalAsked, members)
         found = await broker.authoring.propose_withdrawal(build_acting(holder), asked)
         return to_members(found)
 
     async def roll_back(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked = read_asked(RollBackAsked, members)
+        asked = read_members(RollBackAsked, members)
         return to_members(await broker.authoring.propose_roll_back(build_acting(holder), asked))
 
     return {
@@ -187,7 +174,7 @@ def _build_proposal_acts(broker: Broker) -> dict[str, Command]:
 
 def _build_approval_acts(broker: Broker) -> dict[str, Command]:
     async def to_sign(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked, acting = read_asked(OneAsked, members), build_acting(holder)
+        asked, acting = read_members(OneAsked, members), build_acting(holder)
         approving, ports = broker.authoring.approving, broker.authoring.ports
         base, document = ports.read_bundle(), ports.read_document()
         found = await asyncio.to_thread(approving.read_to_sign, acting, asked.id)
@@ -208,7 +195,7 @@ def _build_approval_acts(broker: Broker) -> dict[str, Command]:
         }
 
     async def approve(members: dict[str, Any], holder: Holder) -> dict[str, Any]:
-        asked, acting = read_asked(ApproveAsked, members), build_acting(holder)
+        asked, acting = read_members(ApproveAsked, members), build_acting(holder)
         authoring = broker.authoring
         if asked.signatures is not None:
             return to_members(await authoring.approve(acting, asked.id, asked.signatures))
@@ -216,14 +203,6 @@ def _build_approval_acts(broker: Broker) -> dict[str, Command]:
         return to_members(await authoring.approve_sealed(acting, asked.id, passphrase))
 
     return {"purpose_to_sign": RoleCommand(to_sign), "purpose_approve": RoleCommand(approve)}
-
-
-def read_asked(model: type[AskedT], members: dict[str, Any]) -> AskedT:
-    """Return what is asked; raise InputInvalidError where a member is wrong."""
-    try:
-        return model.model_validate_json(orjson.dumps(members))
-    except ValidationError as error:
-        raise InputInvalidError.from_validation(error) from None
 
 
 def to_members(shown: object) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from broker.purposes.phrases_guards import GUARDS, Guard
 from datwat.party.console import print_result
 
 
@@ -22,7 +23,7 @@ def print_preview(found: dict[str, Any]) -> None:
     for fault in found["faults"]:
         place = f"line {fault['line']}, column {fault['column']}" if fault["line"] else "the draft"
         member = f" ({fault['member']})" if fault["member"] else ""
-        typer.echo(f"{place}{member}: {fault['sentence']}")
+        typer.echo(f"{place}{member}: {fault['sentence']}{_say_guard(fault['guard'])}")
     for line in found["sentences"]:
         typer.echo(line)
     for title, lines in (
@@ -33,6 +34,14 @@ def print_preview(found: dict[str, Any]) -> None:
             typer.echo(f"\n{title}")
         for line in lines:
             typer.echo(f"- {line}")
+
+
+def _say_guard(guard: Guard | None) -> str:
+    """Return which guard rail a fault would break and by which law, if it is one."""
+    if guard is None:
+        return ""
+    (_, english), law = GUARDS[guard]
+    return f" Guard rail: {english.removesuffix('.')} ({law})."
 
 
 def print_proposal(found: dict[str, Any], *, as_json: bool) -> None:

@@ -13,19 +13,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-import orjson
 from pydantic import ValidationError
 
 from broker.commands.authoring_commands import build_acting
-from broker.purposes.roles import RoleMissingError, RoleName, derive_held
+from broker.purposes.roles import ANSWERERS, RoleMissingError, RoleName, derive_held
 from broker.wiring import Broker
 from datwat.party.admin import Command, Holder, RoleCommand
-from datwat.party.problems import InputInvalidError
+from datwat.party.problems import InputInvalidError, read_members
 from datwat.protocol.acts import Professional
 from datwat.protocol.values import ShortText, StaffId, Value, derive_staff_id
 
-ANSWERERS: Final[tuple[RoleName, ...]] = ("reviewer",)
-READERS: Final[tuple[RoleName, ...]] = ("reviewer", "auditor", "data_protection_officer")
 _ROLE: Final = "privacyfunctionaris"
 _Asked = TypeVar("_Asked", bound=Value)
 
@@ -83,10 +80,7 @@ def read_asked(model: type[_Asked], members: dict[str, Any]) -> _Asked:
     stated = {name: held for name, held in members.items() if name not in {"by", "role"}}
     if stated.get("second_by") is not None:
         stated["second_by"] = derive_staff_id(str(stated["second_by"]))
-    try:
-        return model.model_validate_json(orjson.dumps(stated))
-    except ValidationError as error:
-        raise InputInvalidError.from_validation(error) from None
+    return read_members(model, stated)
 
 
 class OfficerCommands:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from broker.commands.officers import READERS, OfficerCommands, SecondAsked, Who, read_asked
+from broker.commands.officers import OfficerCommands, SecondAsked, Who, read_asked
 from broker.commands.oversight_views import (
     describe_draw,
     describe_finding,
@@ -21,7 +21,8 @@ from broker.commands.oversight_views import (
     describe_use,
 )
 from broker.exchange.looking import EntryLook
-from broker.purposes.roles import RoleName
+from broker.policy.asked import NothingAsked
+from broker.purposes.roles import LOOKERS, REVIEW_READERS
 from broker.transparency.figures import Month
 from broker.transparency.indicators import build_csv
 from broker.transparency.oversight import ListCode
@@ -36,8 +37,6 @@ from datwat.protocol.values import (
     PlainText,
     Value,
 )
-
-LOOKERS: tuple[RoleName, ...] = ("reviewer", "auditor")
 
 
 class ListAsked(Value):
@@ -80,10 +79,6 @@ class MonthAsked(Value):
     format: Literal["json", "csv"] = "json"
 
 
-class NothingAsked(Value):
-    """Nothing more."""
-
-
 def build_oversight_commands(broker: Broker) -> dict[str, Command]:
     """Return the commands of oversight; built without touching the broker."""
     return {**_build_reviews(broker), **_build_figures(broker)}
@@ -124,10 +119,10 @@ def _build_reviews(broker: Broker) -> dict[str, Command]:
         return describe_draw(await broker.oversight.reviewing.draw_sample(asked.count))
 
     return {
-        "reviews_list": officers.build(reviews_list, READERS),
+        "reviews_list": officers.build(reviews_list, REVIEW_READERS),
         "reviews_look": officers.build(reviews_look, LOOKERS),
         "reviews_find": officers.build(reviews_find, LOOKERS),
-        "reviews_findings": officers.build(reviews_findings, READERS),
+        "reviews_findings": officers.build(reviews_findings, REVIEW_READERS),
         "reviews_sample": officers.build(reviews_sample, LOOKERS),
     }
 
@@ -156,10 +151,10 @@ def _build_figures(broker: Broker) -> dict[str, Command]:
         return broker.oversight.read_dpia().to_json()
 
     return {
-        "indicators": officers.build(indicators, READERS),
-        "partner_use": officers.build(use, READERS),
-        "processing_register": officers.build(register, READERS),
-        "dpia": officers.build(dpia, READERS),
+        "indicators": officers.build(indicators, REVIEW_READERS),
+        "partner_use": officers.build(use, REVIEW_READERS),
+        "processing_register": officers.build(register, REVIEW_READERS),
+        "dpia": officers.build(dpia, REVIEW_READERS),
     }
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import Field
 
-from broker.commands.authoring_commands import read_asked
 from broker.purposes.role_register import TokenAsked
 from broker.purposes.roles import EndAsked, GiveAsked
 from broker.wiring import Broker
 from datwat.party.admin import Command, FindHolder, Holder
+from datwat.party.problems import read_members
 from datwat.protocol.values import Value, derive_staff_id, encode_moment
 
 
@@ -44,12 +44,12 @@ def build_roles_commands(broker: Broker) -> dict[str, Command]:
         }
 
     async def roles_give(members: dict[str, Any]) -> dict[str, Any]:
-        asked = read_asked(GiveAsked, _spell(members))
+        asked = read_members(GiveAsked, _spell(members))
         await broker.role_register.give(asked)
         return {"organisation": asked.organisation, "role": asked.role, "given": True}
 
     async def roles_end(members: dict[str, Any]) -> dict[str, Any]:
-        asked = read_asked(EndAsked, _spell(members))
+        asked = read_members(EndAsked, _spell(members))
         ended = await broker.role_register.end(asked)
         kept = [f"{one.purpose} {encode_moment(one.valid_from)}" for one in ended.kept]
         return {
@@ -84,12 +84,12 @@ def _build_token_commands(broker: Broker) -> dict[str, Command]:
         }
 
     async def tokens_create(members: dict[str, Any]) -> dict[str, Any]:
-        asked = read_asked(TokenAsked, _spell(members))
+        asked = read_members(TokenAsked, _spell(members))
         token = await broker.role_register.create_token(asked)
         return {"name": asked.name, "token": token}
 
     async def tokens_revoke(members: dict[str, Any]) -> dict[str, Any]:
-        asked = read_asked(NameAsked, members)
+        asked = read_members(NameAsked, members)
         await broker.role_register.revoke_token(asked.name)
         return {"name": asked.name, "revoked": True}
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal, TypeVar
 
-import orjson
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from broker.audit.payloads import Organisation
 from broker.audit.told import ToldLines
 from broker.commands.answers_commands import build_answers_commands, count_answers
-from broker.commands.officers import ANSWERERS, READERS, OfficerCommands, Who
+from broker.commands.officers import OfficerCommands, Who
 from broker.consent.models import Reply
 from broker.exchange.answering import Answering, Waiting
 from broker.exchange.answering_desk import REMEDIES
 from broker.exchange.answering_lists import MOST_LISTED
+from broker.purposes.roles import ANSWERERS, REVIEW_READERS
 from broker.wiring import Broker
 from datwat.party.admin import Command
-from datwat.party.problems import InputInvalidError
+from datwat.party.problems import read_members
 from datwat.protocol.acts import Professional
 from datwat.protocol.own_affairs import Remedy
 from datwat.protocol.values import (
@@ -89,11 +89,11 @@ def build_said_commands(broker: Broker) -> dict[str, Command]:
         return {"number": asked.number, "answered": True}
 
     return {
-        "objections_list": officers.build(objections_list, READERS),
+        "objections_list": officers.build(objections_list, REVIEW_READERS),
         "objections_answer": officers.build(objections_answer, ANSWERERS),
-        "questions_list": officers.build(questions_list, READERS),
+        "questions_list": officers.build(questions_list, REVIEW_READERS),
         "questions_answer": officers.build(questions_answer, ANSWERERS),
-        "erasures_list": officers.build(erasures_list, READERS),
+        "erasures_list": officers.build(erasures_list, REVIEW_READERS),
         **build_answers_commands(broker),
     }
 
@@ -112,10 +112,7 @@ def count_overdue(broker: Broker) -> dict[str, Any]:
 def _read(model: type[AskedT], members: dict[str, Any]) -> AskedT:
     """Return what is asked; raise InputInvalidError where a member is wrong."""
     named = {"by": derive_staff_id(str(members.get("by")))}
-    try:
-        return model.model_validate_json(orjson.dumps({**members, **named}))
-    except ValidationError as error:
-        raise InputInvalidError.from_validation(error) from None
+    return read_members(model, {**members, **named})
 
 
 def _build_reply(asked: AnswerAsked, remedy: Remedy | None) -> Reply:

@@ -18,6 +18,7 @@ from broker.policy.publication import read_policy_keys
 from datwat.party.console import JsonOption, print_result
 from datwat.party.files import describe_obstacle
 from datwat.protocol.canonical import CanonicalError, decode_strict
+from datwat.protocol.keys import KeyFormError, SigningKey
 from datwat.protocol.purpose_approval import sign_approval
 
 _MAX_BYTES = 64 * 1_048_576
@@ -39,15 +40,30 @@ def sign_approval_here(
 ) -> None:
     """Sign a proposal on your own machine; prints what the officers' API takes as approval."""
     found = _read(to_sign)
-    approval, statement = require_as_shown(found, read_list_keys(trust_list))
+    listed = read_list_keys(trust_list)
+    approval, statement = require_as_shown(found, listed)
+    own = _read_key(key)
+    if own.kid not in listed.kids:
+        raise NotAsShownError(
+            f"{trust_list} does not name the key in {key} as a policy key: name your own policy "
+            "key, and the newest trust list."
+        )
     if not yes:
         for line in (found[f"text_{language.value}"], "", *found[f"changes_{language.value}"]):
             typer.echo(line, err=True)
         if not typer.confirm("\nDo you approve this?", err=True):
             raise typer.Exit(1)
-    signed = sign_approval(approval, statement, read_policy_keys([key])[0])
+    signed = sign_approval(approval, statement, own)
     given = {"id": proposal_id, "signatures": signed.model_dump(mode="json")}
     print_result(given, as_json=as_json)
+
+
+def _read_key(path: Path) -> SigningKey:
+    """Return the private key in a file; raise NotAsShownError or PublicationError."""
+    try:
+        return read_policy_keys([path])[0]
+    except (KeyFormError, CanonicalError):
+        raise NotAsShownError(f"{path} holds no private key that can be read.") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

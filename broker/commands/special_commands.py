@@ -9,13 +9,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from broker.api.routes import Wake
 from broker.commands.officers import (
     ADMINISTRATOR,
-    ANSWERERS,
-    READERS,
     OfficerCommands,
     Who,
 )
@@ -27,10 +25,11 @@ from broker.involvement.special_situations import (
     derive_number,
     derive_state,
 )
+from broker.purposes.roles import ANSWERERS, REVIEW_READERS
 from broker.transparency.proof_bundle import ProofBundles
 from broker.wiring import Broker
 from datwat.party.admin import Command
-from datwat.party.problems import InputInvalidError
+from datwat.party.problems import read_members
 from datwat.protocol.acts import Professional
 from datwat.protocol.completeness import MAX_QUARTERS
 from datwat.protocol.values import (
@@ -92,13 +91,13 @@ def build_special_commands(
 
     async def special_audit(members: dict[str, Any]) -> dict[str, Any]:
         look, quarters = _read_audit(members)
-        await officers.require_second(ADMINISTRATOR, look.second.id, READERS)
+        await officers.require_second(ADMINISTRATOR, look.second.id, REVIEW_READERS)
         written = await broker.oversight.looks.record(look)
         bundle = await build_bundles().fetch_delayed(quarters, broker.rooms.clock())
         return {"entries": written, "bundle": orjson.loads(bundle.model_dump_json())}
 
     return {
-        "special_list": officers.build(special_list, READERS),
+        "special_list": officers.build(special_list, REVIEW_READERS),
         "special_open": officers.build(special_open, ANSWERERS),
         "special_renew": officers.build(special_renew, ANSWERERS),
         "special_audit": special_audit,
@@ -114,10 +113,7 @@ def _read_audit(members: dict[str, Any]) -> tuple[Look, tuple[str, ...]]:
 def read_two(model: type[_Two], members: dict[str, Any]) -> _Two:
     """Return what two persons ask; raise InputInvalidError where a member is wrong."""
     staff = {name: derive_staff_id(str(members.get(name))) for name in ("by", "second_by")}
-    try:
-        return model.model_validate_json(orjson.dumps({**members, **staff}))
-    except ValidationError as error:
-        raise InputInvalidError.from_validation(error) from None
+    return read_members(model, {**members, **staff})
 
 
 def build_look(asked: TwoAsked) -> Look:

@@ -10,19 +10,20 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from broker.commands.authoring_commands import build_acting, read_asked, require_reader
+from broker.commands.authoring_commands import build_acting, require_reader
 from broker.policy.asked import DigestAsked, ReplayAsked, TrialAsked, WithdrawalTrialAsked
 from broker.policy.authoring_ports import Grounds
 from broker.policy.draft_reading import read_cases, read_purpose, require_no_number_read
-from broker.policy.replay_result import ReplayResult
+from broker.policy.replay_result import ReplayLine, ReplayResult
 from broker.purposes.cases import Case
 from broker.purposes.life_errors import RevisionUnknownError
 from broker.purposes.models import Purpose, derive_digest
-from broker.purposes.roles import ROLES, RoleName
+from broker.purposes.roles import DRAFT_READERS, RoleName
 from broker.trying.replays import ReplayUnknownError
 from broker.trying.trials import MutationJob
 from broker.wiring import Broker
 from datwat.party.admin import Command, Holder, RoleCommand
+from datwat.party.problems import read_members
 
 TRYING: tuple[RoleName, ...] = ("author", "approver", "reviewer")
 SIGNING_OFF: tuple[RoleName, ...] = ("approver", "reviewer")
@@ -74,8 +75,8 @@ class _Desk:
 
     async def show_mutation(self, members: dict[str, Any], holder: Holder) -> dict[str, Any]:
         """Return how a mutation check goes, and its result when it is done."""
-        await require_reader(self._broker, holder, ROLES)
-        job = self._broker.trials.find_mutation(read_asked(DigestAsked, members).digest)
+        await require_reader(self._broker, holder, DRAFT_READERS)
+        job = self._broker.trials.find_mutation(read_members(DigestAsked, members).digest)
         if job is None:
             raise ReplayUnknownError("There is no such mutation check: begin one.")
         return describe_job(job)
@@ -89,7 +90,7 @@ class _Desk:
     async def start_withdrawal(self, members: dict[str, Any], holder: Holder) -> dict[str, Any]:
         """Begin a replay of a purpose that would be taken out."""
         await self._require(holder, *TRYING)
-        name = read_asked(WithdrawalTrialAsked, members).purpose
+        name = read_members(WithdrawalTrialAsked, members).purpose
         ground = await self._grounds.fetch()
         purpose = ground.catalogue.find_newest(name)
         if purpose is None:
@@ -100,8 +101,8 @@ class _Desk:
 
     async def show(self, members: dict[str, Any], holder: Holder) -> dict[str, Any]:
         """Return a replay as far as it is."""
-        await require_reader(self._broker, holder, ROLES)
-        number = read_asked(ReplayAsked, members).number
+        await require_reader(self._broker, holder, DRAFT_READERS)
+        number = read_members(ReplayAsked, members).number
         found = await asyncio.to_thread(self._broker.replays.find_replay, number)
         if found is None:
             raise ReplayUnknownError
@@ -109,10 +110,10 @@ class _Desk:
 
     async def list(self, _members: dict[str, Any], holder: Holder) -> dict[str, Any]:
         """Return the newest replays in short."""
-        await require_reader(self._broker, holder, ROLES)
+        await require_reader(self._broker, holder, DRAFT_READERS)
         found = await asyncio.to_thread(self._broker.replays.list_replays)
-        long = {"rows", "examples", "damaged_at", "waiting"}
-        return {"replays": [one.model_dump(mode="json", exclude=long) for one in found]}
+        short = set(ReplayLine.model_fields)
+        return {"replays": [one.model_dump(mode="json", include=short) for one in found]}
 
     async def stop(self, members: dict[str, Any], holder: Holder) -> dict[str, Any]:
         """Stop a replay."""
@@ -144,7 +145,7 @@ class _Desk:
     async def _read(self, members: dict[str, Any], holder: Holder) -> Tried:
         """Return the draft that is meant; raise what is wrong with it, with its place."""
         await self._require(holder, *TRYING)
-        asked = read_asked(TrialAsked, members)
+        asked = read_members(TrialAsked, members)
         text, cases = asked.text, asked.cases
         if asked.draft is not None:
             show = self._broker.authoring.show_draft
@@ -164,7 +165,7 @@ class _Desk:
         await asyncio.to_thread(self._broker.role_register.require, build_acting(holder), *roles)
 
     async def _find_number(self, members: dict[str, Any]) -> int:
-        number = read_asked(ReplayAsked, members).number
+        number = read_members(ReplayAsked, members).number
         if number is not None:
             return number
         found = await asyncio.to_thread(self._broker.replays.find_replay)

@@ -39,9 +39,8 @@ from broker.pages.answers_views import (
 )
 from broker.pages.desk import OfficerDesk
 from broker.pages.officer import Officer
-from broker.pages.oversight import LOOKERS
 from broker.pages.oversight import PATH as REVIEWS
-from broker.purposes.roles import RoleName
+from broker.purposes.roles import ANSWERERS, LOOKERS, REVIEW_READERS
 from datwat.party.problems import NotFoundError
 from datwat.web.forms import Form
 from datwat.web.headers import build_headers
@@ -49,8 +48,6 @@ from datwat.web.i18n import LANGUAGES, mark
 from datwat.web.site import Site, Visit
 
 PATH: Final = "/answers"
-READERS: Final[tuple[RoleName, ...]] = ("reviewer", "auditor", "data_protection_officer")
-ANSWERERS: Final[tuple[RoleName, ...]] = ("reviewer",)
 _LONGEST: Final = 2_000
 _PREVIEW: Final = "preview"
 _WITH_BLOCKS: Final = frozenset(
@@ -69,7 +66,7 @@ class Answers:
 
     async def show_all(self, visit: Visit[Officer]) -> Response:
         """Show how each list stands."""
-        await self._roles.require_role(visit, *READERS)
+        await self._roles.require_role(visit, *REVIEW_READERS)
         counts = await asyncio.to_thread(self._port.desk.lists.count)
         views = [build_list_view(visit, name, counts[name]) for name in LISTS]
         overdue = sum(one.overdue for one in counts.values())
@@ -77,7 +74,7 @@ class Answers:
 
     async def show_list(self, visit: Visit[Officer]) -> Response:
         """Show one list, or what a filter leaves of it."""
-        await self._roles.require_role(visit, *READERS)
+        await self._roles.require_role(visit, *REVIEW_READERS)
         name = read_list(visit)
         found = await asyncio.to_thread(self._port.desk.lists.list_waiting, name)
         partner, only_overdue = visit.query("partner"), visit.query("show") == "overdue"
@@ -104,7 +101,7 @@ class Answers:
 
     async def show_item(self, visit: Visit[Officer]) -> Response:
         """Show one item with its form; who may only read sees it without."""
-        await self._roles.require_role(visit, *READERS)
+        await self._roles.require_role(visit, *REVIEW_READERS)
         try:
             one = await self._fetch_item(visit)
         except ItemUnknownError:
@@ -125,6 +122,8 @@ class Answers:
             return visit.render_refused("answers_item.html", self._build_item(visit, one, form))
         if one.list == "erasures":
             first = self._hands.find(one.number, visit.now)
+            if first is not None and not await self._roles.is_held(first.by.id, *ANSWERERS):
+                first = None  # their role ended since: they count no more
             if first is None or first.by.id == given.by.id:
                 self._hands.give(one.number, given.by, given.text, visit.now)
                 said = visit.say(mark("You looked at it. Now a colleague looks, within a day."))
@@ -146,7 +145,7 @@ class Answers:
 
     async def show_answered(self, visit: Visit[Officer]) -> Response:
         """Show what was answered, with its letter."""
-        await self._roles.require_role(visit, *READERS)
+        await self._roles.require_role(visit, *REVIEW_READERS)
         name, number = read_list(visit), visit.request.path_params["number"]
         found = await asyncio.to_thread(self._port.desk.require_answered, name, number)
         context = {
@@ -160,7 +159,7 @@ class Answers:
 
     async def send_letter(self, visit: Visit[Officer]) -> Response:
         """Answer the letter as PDF, in the language that is asked for."""
-        await self._roles.require_role(visit, *READERS)
+        await self._roles.require_role(visit, *REVIEW_READERS)
         name, number = read_list(visit), visit.request.path_params["number"]
         language = visit.request.path_params["language"]
         if language not in LANGUAGES:

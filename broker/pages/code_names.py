@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Final
 
 from broker.pages.purpose_words import bare
@@ -114,8 +115,8 @@ class CodeNames:
 
     def field(self, path: str) -> str:
         """Return what a datum is called, with its path where sources call it otherwise."""
-        titles = self._titles_by_field.get(path, set())
-        return titles.copy().pop() if len(titles) == 1 else path
+        titles = self._titles_by_field.get(path, ())
+        return next(iter(titles)) if len(titles) == 1 else path
 
     def holder(self, member: str, code: str) -> str:
         """Return what a code is called that stands in a member of a line or of who may ask."""
@@ -164,7 +165,7 @@ class CodeNames:
             return bare(self._namer.function(value))
         return self.field(value) if member == "fields" else self.code(value)
 
-    @property
+    @cached_property
     def _titles_by_field(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = defaultdict(set)
         for product in self._namer.catalogue.products.values():

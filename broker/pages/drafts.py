@@ -37,7 +37,7 @@ from broker.policy.asked import DraftAsked
 from broker.policy.draft_reading import DraftRead, Ground, read_draft
 from broker.policy.shown import DraftShown, Preview
 from broker.purposes.naming import Namer
-from broker.purposes.roles import RoleName
+from broker.purposes.roles import DRAFT_READERS
 from datwat.party.errors import PartyError
 from datwat.party.strict_yaml import write_yaml
 from datwat.web.forms import Form, FormLimits
@@ -45,14 +45,6 @@ from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
 
 PATH: Final = "/drafts"
-# Who reads a draft and its trial.
-READERS: Final[tuple[RoleName, ...]] = (
-    "author",
-    "approver",
-    "reviewer",
-    "auditor",
-    "data_protection_officer",
-)
 LIMITS: Final = FormLimits(most_bytes=1_000_000, most_fields=4_000, longest_value=262_144)
 _SAVED: Final = mark("The draft is saved.")
 
@@ -105,7 +97,7 @@ class _Drafts:
 
     async def show(self, visit: Visit[Officer]) -> Response:
         """Show the editor of a draft."""
-        await self._desk.roles.require_role(visit, *READERS)
+        await self._desk.roles.require_role(visit, *DRAFT_READERS)
         draft = await self._read_draft(visit)
         form = visit.new_form()
         face = build_face(draft.text, as_yaml=visit.query("as") == "yaml")

@@ -55,6 +55,11 @@ class Roles:
         """Return the roles that both the login and the register give."""
         return acting.claims & await asyncio.to_thread(self.find_roles, acting.staff)
 
+    async def is_held(self, staff: str, *names: RoleName) -> bool:
+        """Tell whether the register gives somebody one of these roles now, here or not."""
+        held = await asyncio.to_thread(self.find_roles, staff)
+        return any(role.name in names for role in held)
+
     async def require_role(self, visit: Visit[Officer], *names: RoleName) -> Role:
         """Return the role of `names` in which somebody is here now; raise RoleMissingError.
 

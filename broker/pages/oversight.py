@@ -29,7 +29,7 @@ from broker.pages.oversight_views import (
     read_language,
 )
 from broker.purposes.naming import Namer
-from broker.purposes.roles import Role, RoleName
+from broker.purposes.roles import LOOKERS, REVIEW_READERS, Role
 from broker.transparency.oversight import LISTS
 from broker.transparency.oversight_words import say_code, say_list
 from broker.transparency.reviewing import (
@@ -45,8 +45,6 @@ from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
 
 PATH: Final = "/reviews"
-READERS: Final[tuple[RoleName, ...]] = ("reviewer", "auditor", "data_protection_officer")
-LOOKERS: Final[tuple[RoleName, ...]] = ("reviewer", "auditor")
 _LONGEST: Final = 2_000
 _SHORTEST: Final = 10
 _KEPT: Final = "looked"
@@ -64,14 +62,14 @@ class Reviews:
 
     async def show_all(self, visit: Visit[Officer]) -> Response:
         """Show the lists, and of each how it was when it was counted last."""
-        await self._roles.require_role(visit, *READERS)
+        await self._roles.require_role(visit, *REVIEW_READERS)
         reviewing = self._port.service.reviewing
         cards = [build_card(visit, code, reviewing.read(code)) for code in LISTS]
         return visit.render("oversight_all.html", {"lists": cards})
 
     async def show_list(self, visit: Visit[Officer]) -> Response:
         """Show a list as it was counted last, with the button that counts it now."""
-        await self._roles.require_role(visit, *READERS)
+        await self._roles.require_role(visit, *REVIEW_READERS)
         code = require_list(str(visit.request.path_params["code"]))
         found = self._port.service.reviewing.read(code)
         title, about = say_list(code, read_language(visit))
@@ -91,7 +89,7 @@ class Reviews:
 
     async def count(self, visit: Visit[Officer], _form: Form) -> Response:
         """Count a list now."""
-        await self._roles.require_role(visit, *READERS)
+        await self._roles.require_role(visit, *REVIEW_READERS)
         code = require_list(str(visit.request.path_params["code"]))
         await self._port.service.reviewing.refresh(code)
         return visit.redirect(f"{PATH}/{code}", notice=visit.say(mark("The list was counted.")))
@@ -197,7 +195,7 @@ class Reviews:
 
     async def show_findings(self, visit: Visit[Officer]) -> Response:
         """Show what was found, the newest first."""
-        await self._roles.require_role(visit, *READERS)
+        await self._roles.require_role(visit, *REVIEW_READERS)
         found = await asyncio.to_thread(self._port.service.reviewing.list_findings)
         rows = [build_finding(visit, self._port, one) for one in found]
         return visit.render("oversight_findings.html", {"rows": rows})

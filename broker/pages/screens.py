@@ -30,7 +30,7 @@ from broker.pages import (
 )
 from broker.pages.desk import OfficerDesk
 from broker.pages.officer import READERS, Officer
-from broker.purposes.roles import RoleName
+from broker.purposes.roles import REVIEW_READERS, RoleName
 from broker.settings import BrokerSettings
 from datwat.web.assets import load_assets
 from datwat.web.i18n import mark
@@ -66,7 +66,7 @@ PLACES: Final = (
             mark("Answers to residents"),
             hint=mark("What residents wait for, each with its term, what is overdue first."),
         ),
-        answers.READERS,
+        REVIEW_READERS,
     ),
     Place(
         NavItem(
@@ -74,7 +74,7 @@ PLACES: Final = (
             mark("Seeing misuse"),
             hint=mark("Who stands out and why, a random sample, and what was found."),
         ),
-        oversight.READERS,
+        REVIEW_READERS,
     ),
     Place(
         NavItem(

@@ -7,8 +7,9 @@ closed, and is found again by the digest of what was tried.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,7 +18,7 @@ from broker.pages.case_taking import CasesUnreadableError, accept_outcomes, add_
 from broker.pages.code_names import CodeNames
 from broker.pages.desk import OfficerDesk
 from broker.pages.draft_text import SHAPES, build_face
-from broker.pages.drafts import LIMITS, READERS, FaultView
+from broker.pages.drafts import LIMITS, FaultView
 from broker.pages.drafts import PATH as DRAFTS
 from broker.pages.fault_words import TOLD, attempt, say_error, say_fault, say_place
 from broker.pages.guards import build_guard
@@ -34,11 +35,13 @@ from broker.policy.trial import CasesResult
 from broker.purposes.life_errors import DraftInvalidError
 from broker.purposes.models import derive_digest
 from broker.purposes.naming import Namer, choose
+from broker.purposes.roles import DRAFT_READERS
 from datwat.party.errors import PartyError
 from datwat.web.forms import Form
 from datwat.web.i18n import mark
 from datwat.web.site import Site, Visit
 
+_T = TypeVar("_T")
 _KEPT: Final = "trial"
 _UNREADABLE: Final = mark("These cases cannot be read. Mend them first.")
 # Where on the page stands what a button did.
@@ -71,7 +74,7 @@ class _Trial:
 
     async def show(self, visit: Visit[Officer]) -> Response:
         """Show what was tried, and how far what runs is."""
-        await self._desk.roles.require_role(visit, *READERS)
+        await self._desk.roles.require_role(visit, *DRAFT_READERS)
         tried = await self._read(visit)
         form = visit.new_form()
         if not form.values:
@@ -85,10 +88,8 @@ class _Trial:
         what, _, which = form.value("do").partition(":")
         # Each button has a form of its own: what another one holds is not sent with it.
         form.values = {"cases": (tried.shown.cases,), **form.values}
-        if what == "take":
-            self._take(visit, form, tried, which)
-        if what == "accept":
-            self._accept(visit, form, tried, which)
+        if what in ("take", "accept"):
+            self._change_cases(visit, form, tried, (what, which))
         if what in ("cases", "take", "accept") and not form.errors:
             kept = await attempt(form, visit, "cases", self._keep_cases(visit, form, tried))
             if kept is None:
@@ -103,38 +104,32 @@ class _Trial:
             return visit.redirect(path, notice=visit.say(_TAKEN))
         return visit.redirect(f"{path}#{_PLACES.get(what, 'main')}")
 
-    def _take(self, visit: Visit[Officer], form: Form, tried: _Tried, which: str) -> None:
-        """Put one proposed case, or all of them, under those that stand there."""
+    def _change_cases(
+        self, visit: Visit[Officer], form: Form, tried: _Tried, do: tuple[str, str]
+    ) -> None:
+        """Put proposed cases under those that stand there, or take over what came out."""
+        what, which = do
+        try:
+            if what == "take":
+                text = self._take(tried, which)
+            else:
+                text = _accept(visit.session.held, tried, which)
+        except CasesUnreadableError:
+            form.refuse("cases", visit.say(_UNREADABLE))
+            return
+        if text is None:
+            form.refuse("all", visit.say(TOLD["trial_failed"]))
+            return
+        form.values = {**form.values, "cases": (text,)}
+
+    def _take(self, tried: _Tried, which: str) -> str | None:
+        """Return the cases with one proposed case, or all of them, or None where there is none."""
         job = self._desk.trials.find_mutation(tried.digest) if tried.digest else None
         found = job.result.unnoticed if job is not None and job.result is not None else ()
-        proposed = [one.proposal.yaml for one in found if one.proposal is not None]
-        if which.isdecimal():
-            proposed = [one.proposal.yaml for one in found[int(which) :][:1] if one.proposal]
+        proposed = [one.proposal.yaml for one in _choose(found, which) if one.proposal is not None]
         if tried.read is None or not proposed:
-            form.refuse("all", visit.say(TOLD["trial_failed"]))
-            return
-        try:
-            text = add_cases(tried.shown.cases, tried.read.purpose.id, proposed)
-        except CasesUnreadableError:
-            form.refuse("cases", visit.say(_UNREADABLE))
-        else:
-            form.values = {**form.values, "cases": (text,)}
-
-    def _accept(self, visit: Visit[Officer], form: Form, tried: _Tried, which: str) -> None:
-        """Take what came out of one case, or of all that fail, as what must come out."""
-        found = _find_cases(visit.session.held, tried.digest)
-        failing = [one for one in found.cases if not one.passed] if found is not None else []
-        if which.isdecimal():
-            failing = failing[int(which) :][:1]
-        if not failing:
-            form.refuse("all", visit.say(TOLD["trial_failed"]))
-            return
-        try:
-            text = accept_outcomes(tried.shown.cases, failing)
-        except CasesUnreadableError:
-            form.refuse("cases", visit.say(_UNREADABLE))
-        else:
-            form.values = {**form.values, "cases": (text,)}
+            return None
+        return add_cases(tried.shown.cases, tried.read.purpose.id, proposed)
 
     async def sign_off(self, visit: Visit[Officer], form: Form) -> Response:
         """Say that what would newly be allowed is meant."""
@@ -272,6 +267,19 @@ def _find_cases(officer: Officer, digest: str) -> CasesResult | None:
         case (str() as tried, CasesResult() as result) if tried == digest:
             return result
     return None
+
+
+def _accept(officer: Officer, tried: _Tried, which: str) -> str | None:
+    """Return the cases with what came out of one, or of all that fail; None where there is none."""
+    found = _find_cases(officer, tried.digest)
+    failing = [one for one in found.cases if not one.passed] if found is not None else []
+    chosen = _choose(failing, which)
+    return accept_outcomes(tried.shown.cases, chosen) if chosen else None
+
+
+def _choose(found: Sequence[_T], which: str) -> list[_T]:
+    """Return what a button means: `all`, or the one of this number; else nothing."""
+    return [one for number, one in enumerate(found) if which in ("all", str(number))]
 
 
 def build_routes(site: Site[Officer], desk: OfficerDesk) -> tuple[Route, ...]:

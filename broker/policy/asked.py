@@ -11,9 +11,7 @@ from broker.purposes.drafts import SourceText
 from datwat.protocol.catalogue import Language
 from datwat.protocol.messages import Digest
 from datwat.protocol.purpose_approval import ApprovalSignatures
-from datwat.protocol.values import FormError, ShortText, Slug, Value
-
-_HEX_ID = r"^[0-9a-f]{32}$"
+from datwat.protocol.values import HEX_ID_PATTERN, FormError, ShortText, Slug, Value
 
 
 class NothingAsked(Value):
@@ -23,7 +21,7 @@ class NothingAsked(Value):
 class OneAsked(Value):
     """A draft or proposal by its id."""
 
-    id: str = Field(pattern=_HEX_ID)
+    id: str = Field(pattern=HEX_ID_PATTERN)
     language: Language = "nl"
 
 
@@ -49,7 +47,7 @@ class DraftAsked(Value):
     new draft takes the newest revision of the purpose.
     """
 
-    draft_id: str | None = Field(default=None, pattern=_HEX_ID)
+    draft_id: str | None = Field(default=None, pattern=HEX_ID_PATTERN)
     text: SourceText = Field(repr=False)
     cases: SourceText = Field(default="", repr=False)
     base_digest: Digest | None = None
@@ -86,7 +84,7 @@ class ApproveAsked(OneAsked):
 class TrialAsked(Value):
     """What is to be tried: a draft that is kept, or a text (with its cases) that is not."""
 
-    draft: str | None = Field(default=None, pattern=_HEX_ID)
+    draft: str | None = Field(default=None, pattern=HEX_ID_PATTERN)
     text: SourceText = Field(default="", repr=False)
     cases: SourceText = Field(default="", repr=False)
     language: Language = "nl"

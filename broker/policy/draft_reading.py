@@ -30,7 +30,7 @@ from broker.purposes.life_errors import DraftInvalidError, Fault, NumberFoundErr
 from broker.purposes.models import Purpose, derive_digest
 from datwat.party.errors import PartyError
 from datwat.party.faults import describe_fault, format_steps
-from datwat.party.strict_yaml import YamlPlace, find_place, read_yaml_text
+from datwat.party.strict_yaml import YamlPlace, find_place, find_places, read_yaml_text
 from datwat.protocol.bundle import Bundle
 from datwat.protocol.free_text import has_number
 from datwat.protocol.texts import Texts
@@ -205,28 +205,26 @@ def read_cases(text: str, purpose: Purpose, ground: Ground) -> tuple[Case, ...] 
 
 def _refuse_breaches(breaches: Iterable[Breach], text: str) -> DraftInvalidError:
     """Return the error that says which guard rails a draft would break, where, and why not."""
+    held = tuple(breaches)
+    places = find_places(text, [_read_steps(one.place) for one in held])
     return DraftInvalidError(
         faults=tuple(
-            Fault(
-                one.reason.en,
-                one.place,
-                *(find_place(text, _read_steps(one.place)) or YamlPlace(1, 1)),
-                guard=one.guard,
-            )
-            for one in breaches
+            Fault(one.reason.en, one.place, *(place or YamlPlace(1, 1)), guard=one.guard)
+            for one, place in zip(held, places, strict=True)
         )
     )
 
 
 def _list_faults(error: ValidationError, text: str) -> tuple[Fault, ...]:
     """Return every fault of a validation, each with its place in the text."""
+    held = error.errors(include_input=False, include_url=False)[:MOST_FAULTS]
     faults = []
-    for found in error.errors(include_input=False, include_url=False)[:MOST_FAULTS]:
+    for found, place in zip(held, find_places(text, [one["loc"] for one in held]), strict=True):
         steps = found["loc"]
-        place = find_place(text, steps) or YamlPlace(1, 1)
         # The last step of an unknown member is a name from outside: the line says which.
         told = steps[:-1] if found["type"] == "extra_forbidden" else steps
-        faults.append(Fault(describe_fault(dict(found)), format_steps(told), *place))
+        sentence = describe_fault(dict(found))
+        faults.append(Fault(sentence, format_steps(told), *(place or YamlPlace(1, 1))))
     return tuple(faults)
 
 

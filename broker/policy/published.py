@@ -22,6 +22,7 @@ from broker.purposes.catalogue import Catalogue
 from broker.purposes.drafts import MOST_LISTED, ProposalRow, PublicationRow
 from broker.purposes.life import ProposalState, derive_proposal_state
 from broker.purposes.models import Purpose
+from broker.purposes.naming import choose
 from broker.purposes.roles import Carried
 from datwat.protocol.bundle import BundleError
 from datwat.protocol.catalogue import Language
@@ -54,10 +55,12 @@ class Published:
             for row in self.ports.store.list_proposals(conn, MOST_LISTED):
                 words = row.words
                 if words.valid_from and self.derive_state(conn, row) == "proposed":
-                    title = words.purpose or ""
+                    name = words.purpose or ""
+                    newest = catalogue.find_newest(name)
+                    title = name if newest is None else choose(newest.title, language)
                     digest, at = words.digest or "", words.valid_from
                     place = row.id.hex()
-                    line = CalendarLine(at, "begins", title, title, digest, True, place)  # noqa: FBT003 - a dataclass
+                    line = CalendarLine(at, "begins", name, title, digest, True, place)  # noqa: FBT003 - a dataclass
                     found.append(line)
         return sorted(found, key=lambda one: (one.at, one.purpose))
 

@@ -61,13 +61,13 @@ class ReplayWaiting(Value):
     newly_allowed_at_least: int
 
 
-class ReplayResult(Value):
-    """A replay as far as it is. `weighed` and what follows count nothing that waits to be told.
+class ReplayLine(Value):
+    """A replay in short. `weighed` and what follows count nothing that waits to be told.
 
     `same + newly_allowed + newly_refused + changed == weighed`. `drifted`: came out otherwise by
     the policy in force already, and are compared with that. `mapped`: were put with another
     revision of their purpose than they named. `other`: entries that decided nothing, and those that
-    wait. `waiting` is None until the replay is done.
+    wait.
     """
 
     number: int
@@ -92,12 +92,17 @@ class ReplayResult(Value):
     other: int
     erased: int
     damaged: int
+    needs_sign_off: bool
+    signed_off_at: Moment | None
+
+
+class ReplayResult(ReplayLine):
+    """A replay as far as it is. `waiting` is None until it is done."""
+
     damaged_at: tuple[int, ...]
     rows: tuple[ReplayRow, ...]
     waiting: ReplayWaiting | None
     examples: tuple[ReplayExample, ...]
-    needs_sign_off: bool
-    signed_off_at: Moment | None
 
 
 class ReplayPlan(Value):

@@ -22,6 +22,24 @@ RoleName = Literal[
     "author", "approver", "reviewer", "auditor", "operator", "data_protection_officer"
 ]
 ROLES: tuple[RoleName, ...] = get_args(RoleName)
+# Who does what, on pages, by command and by the officers' API alike: who reads what residents wait
+# for and what stands out; who reads drafts and trials; who looks at an entry; who answers.
+REVIEW_READERS: tuple[RoleName, ...] = ("reviewer", "auditor", "data_protection_officer")
+DRAFT_READERS: tuple[RoleName, ...] = ("author", "approver", *REVIEW_READERS)
+LOOKERS: tuple[RoleName, ...] = ("reviewer", "auditor")
+ANSWERERS: tuple[RoleName, ...] = ("reviewer",)
+# Why a key does not fit an approver.
+_UNLISTED_KEY = (
+    "The trust list names no such policy key: have it added (`datwat trust add`), or name another."
+)
+_TAKEN_KEY = (
+    "This policy key is another approver's already (`datwat broker roles list`): each approver "
+    "needs one of their own."
+)
+_OTHER_KEY = (
+    "This person is an approver with another policy key (`datwat broker roles list`): name that "
+    "one."
+)
 # A name such as `rijnstad`, or an OIN.
 ORGANISATION_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
 OrganisationId = Annotated[str, Field(pattern=ORGANISATION_PATTERN)]
@@ -212,8 +230,12 @@ def require_giveable(asked: GiveAsked, rows: Sequence[RoleRow], listed: frozense
         return
     others = {row.kid for row in rows if row.ended_at is None and row.staff != asked.staff}
     own = find_kid(asked.staff, rows)
-    if asked.key not in listed or asked.key in others or own not in (None, asked.key):
-        raise ApproverKeyError
+    if asked.key not in listed:
+        raise ApproverKeyError(_UNLISTED_KEY)
+    if asked.key in others:
+        raise ApproverKeyError(_TAKEN_KEY)
+    if own not in (None, asked.key):
+        raise ApproverKeyError(_OTHER_KEY)
 
 
 def require_endable(

@@ -81,6 +81,7 @@ class Replays:
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._watching: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
+        self._signing = asyncio.Lock()
 
     @property
     def is_running(self) -> bool:
@@ -176,6 +177,20 @@ class Replays:
         The draft must be kept, so that it is known who wrote it: `staff` may not be among them.
         Raises ReplayUnknownError, ReplayStateError, OwnProposalError, LogError.
         """
+        async with self._signing:  # one after the other: the second finds it signed off
+            result = await self._require_signable(number, staff)
+            now = self._now()
+            statement = Statement(build_sign_off(result, role), now)
+
+            def work(_conn: Connection) -> Sequence[Appendable]:
+                return [statement]
+
+            await self._ports.append(Job(work))
+            await asyncio.to_thread(self._ports.replays.sign_off, number, now)
+        return await self.require_replay(number)
+
+    async def _require_signable(self, number: int, staff: str) -> ReplayResult:
+        """Return a replay that this person may sign off; raise as `sign_off` says."""
         result = await self.require_replay(number)
         if result.state != "done":
             raise ReplayStateError("This replay is not done: wait for it first.")
@@ -188,15 +203,7 @@ class Replays:
             raise OwnProposalError(
                 "You wrote this draft yourself: somebody else must say that it is meant."
             )
-        now = self._now()
-        statement = Statement(build_sign_off(result, role), now)
-
-        def work(_conn: Connection) -> Sequence[Appendable]:
-            return [statement]
-
-        await self._ports.append(Job(work))
-        await asyncio.to_thread(self._ports.replays.sign_off, number, now)
-        return await self.require_replay(number)
+        return result
 
     def read_sign_off(self, purpose_digest: str) -> TrialState:
         """Return what the newest replay of a draft says that is done, beside what is in force.

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, Literal, TypeVar
 
-import orjson
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from connectors.portal.counter import Counter, Employee, Shown
 from connectors.portal.desk import ResidentDesk
@@ -23,7 +22,7 @@ from connectors.portal.pages.paper.log_document import Taken, build_log_document
 from connectors.portal.resident import Resident
 from datwat.party import clock
 from datwat.party.admin import Command
-from datwat.party.problems import InputInvalidError
+from datwat.party.problems import read_members
 from datwat.protocol.acts import Wish
 from datwat.protocol.values import (
     PlainText,
@@ -140,7 +139,4 @@ def _find_shown(asked: Asked) -> Shown:
 def _read(model: type[ModelT], members: dict[str, Any]) -> ModelT:
     """Return what an employee asks; raise InputInvalidError where a member is wrong."""
     staff = {"by": derive_staff_id(str(members.get("by")))}
-    try:
-        return model.model_validate_json(orjson.dumps({**members, **staff}))
-    except ValidationError as error:
-        raise InputInvalidError.from_validation(error) from None
+    return read_members(model, {**members, **staff})

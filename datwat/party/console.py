@@ -18,6 +18,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from datwat.party.files import describe_obstacle
 from datwat.party.settings import HOME_VARIABLE
 
 HomeOption = Annotated[
@@ -54,7 +55,7 @@ def print_result(members: Mapping[str, Any], *, as_json: bool) -> None:
 def write_result(found: Mapping[str, Any] | str, out: Path | None, *, as_json: bool) -> None:
     """Write what a command found to a new file (JSON, or a text as it is), or print it.
 
-    Ends the command with 1 where the file is there already, or cannot be written.
+    Ends the command with 1 where the file is there already, or cannot be written, and says why.
     """
     if out is None and not isinstance(found, str):
         print_result(found, as_json=as_json)
@@ -66,8 +67,8 @@ def write_result(found: Mapping[str, Any] | str, out: Path | None, *, as_json: b
     try:
         with out.open("x", encoding="utf-8", newline="") as file:
             file.write(text)
-    except OSError:
-        typer.echo("The file cannot be written: choose a name that is not there yet.", err=True)
+    except OSError as error:
+        typer.echo(f"error: {describe_obstacle(error, out)}", err=True)
         raise typer.Exit(1) from None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from datwat.protocol.values import (
+    HEX_ID_PATTERN,
     KEY_NAME_PATTERN,
     MONTH_PATTERN,
     PARTY_ID_PATTERN,
@@ -92,6 +93,8 @@ _PATTERNS = {
     "`.`, `_`, `@` or `-`, 64 characters at most.",
     URL_PATTERN: "Write an address that begins with http:// or https://, without ?, # or @, at "
     "most 240 characters after that.",
+    HEX_ID_PATTERN: "Write the whole id, as the list shows it: 32 signs, digits and letters from a "
+    "to f.",
     KEY_NAME_PATTERN: "Write the name of a key: without spaces or +, 250 characters at most.",
     QUARTER_PATTERN: "Write a quarter as its year, Q and its number from 1 to 4, such as 2026Q4.",
     MONTH_PATTERN: "Write a month as its year and number, such as 2026-10.",

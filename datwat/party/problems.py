@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from fastapi.exceptions import RequestValidationError
@@ -30,6 +30,8 @@ MEDIA_TYPE = "application/problem+json"
 # Where an error handler leaves the code, for the line that the request gets in the log.
 CODE_KEY = "datwat.code"
 _LONGEST_STEP = 40
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Row(NamedTuple):
@@ -72,6 +74,14 @@ class InputInvalidError(PartyError):
         """Return the error for a failed validation."""
         found = error.errors(include_input=False, include_url=False)
         return cls.from_findings([dict(finding) for finding in found])
+
+
+def read_members(model: type[ModelT], members: object) -> ModelT:
+    """Return JSON values as their model; raise InputInvalidError where a member is wrong."""
+    try:
+        return model.model_validate_json(orjson.dumps(members))
+    except ValidationError as error:
+        raise InputInvalidError.from_validation(error) from None
 
 
 class BodyTooLargeError(PartyError):

@@ -132,12 +132,19 @@ def find_place(text: str, steps: Sequence[int | str]) -> YamlPlace | None:
 
     A member that is not there gives the place of what should hold it; None where there is no YAML.
     """
+    return find_places(text, (steps,))[0]
+
+
+def find_places(text: str, paths: Sequence[Sequence[int | str]]) -> list[YamlPlace | None]:
+    """Return the same for each of `paths`; the text is read once, which takes longest."""
     try:
-        node = yaml.compose(text, Loader=_StrictLoader)
+        root = yaml.compose(text, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError):
-        return None
-    if node is None:
-        return None
+        root = None
+    return [None if root is None else _find_place(root, steps) for steps in paths]
+
+
+def _find_place(node: yaml.Node, steps: Sequence[int | str]) -> YamlPlace:
     mark = node.start_mark
     for step in steps:
         found = _find_step(node, step)

@@ -163,6 +163,8 @@ Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
 URL_PATTERN = r"^https?://[^\s?#@]{1,240}$"
 # The name of a key in a signed note (C2SP signed-note).
 KEY_NAME_PATTERN = r"^[^\s+\x00-\x1f]{1,250}$"
+# What stands for a draft, a proposal and the like, made by chance.
+HEX_ID_PATTERN = r"^[0-9a-f]{32}$"
 QUARTER_PATTERN = r"^[0-9]{4}Q[1-4]$"
 Quarter = Annotated[str, Field(pattern=QUARTER_PATTERN)]
 MONTH_PATTERN = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"

@@ -22,7 +22,7 @@ from datwat.party.problems import TooBusyError
 from tests.exchange.world import now
 
 pytestmark = pytest.mark.asyncio
-_MOST = places._MOST_WAITING  # noqa: SLF001 - what is tested
+_MOST = places._MOST_HERE  # noqa: SLF001 - what is tested
 _MONTH = Month.before(now())
 
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from broker.policy.asked import DraftAsked, RollBackAsked, WithdrawalAsked
-from broker.policy.draft_reading import Ground, read_draft
+from broker.policy.draft_reading import MOST_FAULTS, Ground, read_draft
 from broker.policy.shown import Preview
 from broker.purposes.catalogue import Catalogue
 from broker.purposes.life_errors import (
@@ -58,6 +59,27 @@ async def test_an_unknown_member_is_told_where_it_stands(office: Office) -> None
     assert "unknown" in fault.sentence
     with pytest.raises(DraftInvalidError, match=f"line {fault.line}, column 1"):
         await office.propose(text)
+
+
+async def test_a_text_with_thousands_of_faults_is_read_for_its_places_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed: list[int] = []
+    compose = yaml.compose
+
+    def count(text: str, **given: Any) -> yaml.Node | None:  # noqa: ANN401 - PyYAML's
+        composed.append(len(text))
+        return compose(text, **given)
+
+    monkeypatch.setattr(yaml, "compose", count)
+    text = "\n".join(f"k{line}: v" for line in range(1, 2_001))
+    faults = look(office, text).faults
+    # Each reading of such a text takes a second of everybody's: not one for each fault.
+    assert composed == [len(text)]
+    assert len(faults) == MOST_FAULTS
+    unknown = [fault for fault in faults if "unknown" in fault.sentence]
+    assert [fault.line for fault in unknown] == list(range(1, len(unknown) + 1))
+    assert unknown
 
 
 async def test_every_fault_is_told_at_once(office: Office) -> None:

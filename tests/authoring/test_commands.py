@@ -178,6 +178,18 @@ def test_a_broken_file_is_told_with_its_place(
     assert "is not there" in said
 
 
+def test_a_draft_that_breaks_a_guard_rail_is_told_which_and_by_which_law(
+    desk: Desk, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "open.yaml"
+    path.write_text("id: x\ndefault: allow\n", encoding="utf-8")
+    capsys.readouterr()
+    assert run_datwat(["purpose", "draft", "check", str(path), *desk.home]) == 1
+    said = capsys.readouterr().out
+    assert "line 2, column 1 (default): " in said
+    assert "Guard rail: What a purpose does not name is refused (AVG 5(1)(b)-(c)).\n" in said
+
+
 def test_nobodys_name_and_no_passphrase_is_in_any_log_or_database(desk: Desk) -> None:
     held_there = [path for path in desk.covenant.broker.home.rglob("*") if path.is_file()]
     assert any(b"SQLite format 3" in path.read_bytes()[:16] for path in held_there)

@@ -52,6 +52,9 @@ async def test_a_revision_is_published_ahead_of_its_date_by_two_who_did_not_writ
     assert (proposed.line.approvals, proposed.line.needed) == (0, 2)
     assert any("400" in one for one in proposed.changes), proposed.changes
     assert office.list_revisions() == before
+    told = [one for one in office.authoring.calendar("en") if one.is_proposed]
+    assert [(one.purpose, one.digest) for one in told] == [(PURPOSE, proposed.line.digest)]
+    assert told[0].title not in {PURPOSE, office.authoring.calendar("nl")[0].title}
     first = await office.approve(proposed.line.id, BAKKER, 0)
     assert (first.published, first.approvals) == (False, 1)
     assert office.list_revisions() == before

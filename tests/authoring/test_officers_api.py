@@ -11,7 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from broker.api.officers import MOST_TRIES
+from broker.api.officers import MOST_AT_WORK, MOST_TRIES
 from broker.api.officers_table import OFFICER_ROUTES
 from broker.commands.approval_check import require_as_shown
 from broker.commands.authoring_commands import build_authoring_commands
@@ -306,3 +306,17 @@ async def test_whatever_comes_in_is_answered_by_us(desk: Desk, path: str) -> Non
                 assert answer.status_code == 200 or "etc" not in read_problem(answer)["detail"]
             if name not in known:
                 break
+
+
+async def test_one_officer_does_not_take_all_threads(office: Office, desk: Desk) -> None:
+    long = orjson.dumps({"text": "\n".join(f"k{line}: v" for line in range(2_000))})
+    asked = [desk.author.send("drafts/check", long) for _ in range(2 * MOST_AT_WORK)]
+    found = await asyncio.gather(desk.bakker.send("drafts/check", long), *asked)
+    assert found[0].status_code == 200  # somebody else waits for none of it
+    refused = [answer for answer in found[1:] if answer.status_code != 200]
+    assert len(refused) == MOST_AT_WORK
+    assert {read_problem(answer)["code"] for answer in refused} == {"rate_limited"}
+    # Each place is given back, after a failure too.
+    for _ in range(MOST_AT_WORK + 1):
+        assert (await desk.author.refuse("drafts/show", id="0" * 32))["status"] == 404
+    await desk.author.ask("drafts/list")

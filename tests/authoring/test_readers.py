@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from broker.app import build_commands
 from broker.purposes.roles import GiveAsked, RoleMissingError
+from broker.trying.replays import ReplayUnknownError
 from datwat.party.admin import Holder, RoleCommand
 from tests.authoring.world import AUTHOR, PURPOSE, RIJNSTAD, Office, number
 from tests.exchange.world import ON_EACH_DATABASE
@@ -74,3 +76,20 @@ async def test_whoever_holds_a_role_reads_as_on_the_pages(office: Office, name: 
             await look(office, name, operator)
     else:
         assert await look(office, name, operator)
+
+
+async def test_what_came_of_a_trial_is_read_by_who_may_read_the_draft(office: Office) -> None:
+    """It says the draft's own sentences, and what it would newly allow."""
+    give = {"organisation": RIJNSTAD, "role": "operator", "staff": "o.beheer", "key": None}
+    if not office.broker.role_register.find_roles("o.beheer"):
+        await office.broker.role_register.give(GiveAsked.model_validate(give))
+    commands = build_commands(office.broker, lambda: None)
+    for name in ("trial_mutation", "replay_status", "replay_list"):
+        command = commands[name]
+        assert isinstance(command, RoleCommand)
+        with pytest.raises(RoleMissingError):
+            await command.run_as({}, Holder("o.beheer", RIJNSTAD, "operator"))
+        approver = Holder("b.bakker", RIJNSTAD, "approver")
+        for look_at in (command({}), command.run_as({}, approver)):
+            with suppress(ReplayUnknownError):  # there is none to read
+                await look_at

@@ -89,13 +89,13 @@ def _ask(staff: str, role: str, key: str | None = None) -> GiveAsked:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_an_approver_has_one_listed_key_of_their_own(office: Office) -> None:
     give, keys = office.broker.role_register.give, office.keys
-    for asked in (
-        _ask("f.nieuw", "approver"),
-        _ask("f.nieuw", "approver", "A" * 43),
-        _ask("f.nieuw", "approver", keys[0].kid),
-        _ask("f.nieuw", "author", keys[0].kid),
+    for asked, why in (
+        (_ask("f.nieuw", "approver"), "name it with --key"),
+        (_ask("f.nieuw", "approver", "A" * 43), "trust list names no such policy key"),
+        (_ask("f.nieuw", "approver", keys[0].kid), "another approver's already"),
+        (_ask("f.nieuw", "author", keys[0].kid), "No other role does"),
     ):
-        with pytest.raises(ApproverKeyError):
+        with pytest.raises(ApproverKeyError, match=why):
             await give(asked)
     with pytest.raises(RoleExistsError):
         await give(_ask("a.auteur", "author"))

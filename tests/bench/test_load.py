@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bench.flood import run_beside_flood
-from bench.load import Run, build_request, run_closed, run_open, run_thinking
+from bench.load import Connection, Run, build_request, run_closed, run_open, run_thinking
 
 SLOW = 0.05
 
@@ -110,3 +110,19 @@ def test_quantiles() -> None:
     run = Run(1.0, [number / 1_000 for number in range(100)], [], [])
     assert run.median == pytest.approx(49.5)
     assert run.quantile(0.99) == pytest.approx(99)
+
+
+async def test_a_connection_that_was_closed_while_idle_is_opened_again() -> None:
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(b"HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+    async with server:
+        connection = await Connection.open(server.sockets[0].getsockname()[1])
+        for _ in range(3):
+            assert await connection.send(build_request("/v1/x", b"{}")) == (200, b"{}")
+            await asyncio.sleep(0.05)  # until the end of the connection is seen
+        await connection.close()

@@ -200,6 +200,18 @@ async def test_what_came_out_is_taken_over_as_what_must_come_out(visitor: Visito
     assert "komt anders uit" in words_of(failed) or "komen anders uit" in words_of(failed)
     assert 'value="accept:0"' in failed.text
     before = dict(read_form(failed, f"{path}/trial").fields)["cases"]
+    for odd in ("9" * 5_000, "none"):  # no button says so
+        refused = await visitor.client.post(
+            f"{path}/trial",
+            data={
+                **dict(read_form(failed, "/logout").fields),
+                "form_id": odd[:4],
+                "do": f"accept:{odd}",
+            },
+            headers={"Origin": visitor.world.url},
+        )
+        assert refused.status_code == 422
+        assert dict(read_form(refused, f"{path}/trial").fields)["cases"] == before
     one = await visitor.send(failed, f"{path}/trial", do="accept:0")
     assert dict(read_form(one, f"{path}/trial").fields)["cases"] != before
     if "anders uit" in words_of(one).partition('id="tried"')[2].partition('id="conditions"')[0]:

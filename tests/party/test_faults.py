@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core.core_schema import ErrorType
 
 from broker.commands.special_commands import AuditAsked
+from broker.policy.asked import OneAsked
 from connectors.client import requests
 from datwat.party.faults import UNTOLD, describe_fault, describe_first_fault
 from datwat.party.problems import InputInvalidError
@@ -147,3 +148,11 @@ def test_the_place_comes_with_the_sentence() -> None:
         requests.Ask.model_validate_json("{}")
     sentence, place = describe_first_fault(caught.value)
     assert (sentence, place) == ("This member is missing: add it.", ("professional",))
+
+
+def test_an_id_that_is_cut_off_is_asked_for_whole() -> None:
+    with pytest.raises(ValidationError) as caught:
+        OneAsked.model_validate({"id": "6f1c"})
+    sentence, _ = describe_first_fault(caught.value)
+    assert sentence.startswith("Write the whole id, as the list shows it")
+    assert "6f1c" not in sentence

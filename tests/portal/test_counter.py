@@ -16,7 +16,7 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
-from broker.exchange.members import MEMBERS, MemberNotAllowedError, Members
+from broker.exchange.members import MEMBERS, MemberNotAllowedError, Members, PersonCountError
 from connectors.errors import NumberInTextError
 from connectors.portal.counter import MOST_TRIES, WAITS, Counter, Employee, Shown, fold_name
 from connectors.portal.desk import Handles, ResidentDesk
@@ -255,7 +255,10 @@ def test_no_resident_and_no_partner_can_state_a_visit() -> None:
         person=ByHandle(by="handle", handle=b"h" * 16), desk=DeskVisit.model_validate(desk)
     )
     for act, members in MEMBERS.items():
-        if act != "wish":
+        if members.persons == 0:
+            with pytest.raises(PersonCountError):
+                require(members, part)
+        elif act != "wish":
             with pytest.raises(MemberNotAllowedError) as refused:
                 require(members, part)
             assert refused.value.place == "persons[0].desk"

@@ -159,8 +159,12 @@ def test_a_file_that_is_there_is_not_written_over(
     path.write_text("held")
     asked = ["connector", "figures", *home(covenant, "social-team"), "--month", str(MONTH)]
     assert run_datwat([*asked, "--out", str(path)]) == 1
-    assert "choose a name that is not there yet" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert said == f"error: {path} is there already: name another, or move it away."
     assert path.read_text() == "held"
+    nowhere = tmp_path / "none" / "new.csv"
+    assert run_datwat([*asked, "--out", str(nowhere)]) == 1
+    assert f"error: {nowhere} is not there: check the path." in capsys.readouterr().err
 
 
 def test_a_broker_that_is_away_is_said_with_its_address(
