@@ -123,6 +123,7 @@ def do_the_other_acts(world: World) -> None:
             closes=CloseOccasion(reason="completed", goals_reached="yes", plan_made=True),
         )
     )
+    team.fetch_figures(requests.FetchFigures())
     register_and_end(world)
     helper = world.covenant.connect("youth-help")
     (contact,) = helper.list_contacts().contacts
