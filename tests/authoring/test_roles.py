@@ -26,6 +26,7 @@ from broker.purposes.roles import (
     RoleRow,
     RoleUnknownError,
     derive_held,
+    require_giveable,
     require_role,
 )
 from datwat.protocol.values import FormError
@@ -97,6 +98,10 @@ async def test_an_approver_has_one_listed_key_of_their_own(office: Office) -> No
     ):
         with pytest.raises(ApproverKeyError, match=why):
             await give(asked)
+    rows, other = office.broker.role_register.list_rows(), "B" * 43
+    elsewhere = _ask("b.bakker", "approver", other).model_copy(update={"organisation": "elders"})
+    with pytest.raises(ApproverKeyError, match="with another policy key"):
+        require_giveable(elsewhere, rows, frozenset({other}))
     with pytest.raises(RoleExistsError):
         await give(_ask("a.auteur", "author"))
     assert office.broker.role_register.find_roles("f.nieuw") == frozenset()
