@@ -11,8 +11,8 @@ RUN := PATH="$(CURDIR)/.tools:$(CURDIR)/.venv/bin:$$PATH"
 CODE := $(wildcard datwat broker connectors keyholder witness demo bench scripts tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long lint mutate bench screenshots clean setup setup-dev lock \
-	lint-python lint-policies lint-api lint-files lint-texts format
+.PHONY: help demo serve test test-long lint mutate bench bench-full screenshots clean setup \
+	setup-dev lock lint-python lint-policies lint-api lint-files lint-texts format
 
 help:
 	@echo 'make demo    plays the seven cases with all parties as processes, and ends'
@@ -22,6 +22,7 @@ help:
 	@echo 'make lint    every check of code, policies and API'
 	@echo 'make mutate  takes out each policy condition in turn: none may go unnoticed'
 	@echo 'make bench   measures speed and prints the table'
+	@echo 'make bench-full  the same on each database, with few and many pointers (hours)'
 	@echo 'make screenshots  takes the pictures in docs/pictures anew'
 	@echo 'make clean   removes everything that these commands made'
 
@@ -45,6 +46,9 @@ mutate: setup setup-dev
 bench: setup setup-dev $(STAMPS)/chromium
 	@$(RUN) $(VENV)/python -m bench $(ARGS)
 
+bench-full: setup setup-dev $(STAMPS)/chromium $(STAMPS)/postgresql
+	@$(RUN) $(VENV)/python -m bench --full $(ARGS)
+
 screenshots: setup setup-dev $(STAMPS)/chromium $(STAMPS)/node
 	@$(RUN) $(VENV)/python -m scripts.screenshots
 
@@ -57,6 +61,9 @@ lint-texts: $(STAMPS)/python
 	$(VENV)/python scripts/check_texts.py
 	$(VENV)/python scripts/list_schemas.py --check
 	$(VENV)/python scripts/list_guards.py --check
+	$(VENV)/python -m scripts.list_scale --check
+	$(VENV)/python scripts/list_events.py --check
+	$(VENV)/python scripts/list_metrics.py --check
 
 lint-python: setup setup-dev
 	$(VENV)/ruff check

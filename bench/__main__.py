@@ -1,93 +1,88 @@
 """`python -m bench`: sets up a covenant with a million pointers, measures, prints the table.
 
-It exits 0 when it could measure; with `--strict` 1 where a gate is missed.
+It exits 0 when it could measure; with `--strict` 1 where a gate is missed; 2 where this machine has
+not the means; 130 where it was ended, with all that it had started.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
 
-from bench import others, works
 from bench.appends import APPENDS, measure_appends
+from bench.cells import (
+    BUILD,
+    Cell,
+    CellRun,
+    list_cells,
+    measure_asked,
+    measure_cell,
+    measure_cells,
+    open_partners,
+)
+from bench.compare import ResultError
+from bench.costs import read_measured
+from bench.country_figures import build_country
 from bench.ends import CONTENTS, PEOPLE, measure_ends, seed_contents
 from bench.figures import Figure, find_missed, print_figures, write_figures
 from bench.flood import measure_flood
+from bench.options import read_options
 from bench.oversight import measure_oversight
 from bench.pages import PEOPLE as RESIDENTS
 from bench.pages import measure_pages
 from bench.paper import measure_paper
-from bench.partner import Partner, open_partner
+from bench.postgres import MeansMissingError
 from bench.profiles import Profiler
 from bench.replay import DECISIONS, measure_replay
 from bench.residents import measure_resident
+from bench.soak import PEOPLE as SOAKED
+from bench.soak import SECONDS, measure_soak, open_soaked
 from bench.staff import measure_staff
 from bench.tags import TAGS, measure_tags
 from bench.verified import ENTRIES, measure_verify
 from bench.works import Bench
-from bench.world import INCOME, PORTAL, REQUESTER, WMO, World, open_world
+from bench.world import World, open_world
 from datwat.protocol.blinding import BsnError, normalise_bsn
-from tests.parties import POLICIES
 
-BUILD = Path(__file__).resolve().parents[1] / "build"
-POINTERS = 1_000_000
-_HOUSEHOLDS = 100
-_MEMBERS = 4
 _console = Console(stderr=True)
+_ENDED = 130
 
 
 def main() -> int:
     """Run the bench; see the module."""
     options = read_options(sys.argv[1:])
+    # An end that was asked for ends what was started too: a database server is no child of ours.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="datwat-bench-"))
     try:
         figures = _PARTS[options.part](options, folder)
+    except (MeansMissingError, ResultError) as error:
+        _console.print(str(error), style="red", highlight=False)
+        return 2
+    except KeyboardInterrupt:
+        _console.print("Ended before it had measured: nothing was written.", style="red")
+        return _ENDED
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print_figures(figures)
     seconds = round(time.monotonic() - began)
-    about = {"pointers": options.pointers, "scale": options.scale, "seconds": seconds}
-    write_figures(figures, options.out, **about)
+    about: dict[str, str | float] = {"pointers": options.pointers, "scale": options.scale}
+    about |= {"database": options.database, "brokers": options.brokers, "seconds": seconds}
+    write_figures(figures, options.out, options.left_out, **about)
     missed = find_missed(figures)
     _console.print(f"{len(missed)} gates missed, {seconds} s, written to {options.out}")
     return 1 if options.strict and missed else 0
-
-
-def read_options(arguments: list[str]) -> argparse.Namespace:
-    """Return the options; exits with a message for wrong ones."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description=__doc__, epilog="Example: make bench ARGS=--profile"
-    )
-    parser.add_argument("--pointers", type=int, default=POINTERS, help="rows in the database")
-    parser.add_argument("--scale", type=float, default=1.0, help="length of the runs")
-    parser.add_argument("--profile", action="store_true", help="show where an inquiry's time goes")
-    parser.set_defaults(part="")
-    for part, what in (
-        ("ends", "contents that end"),
-        ("pages", "the pages that people see"),
-        ("replay", "a draft put to the past, and purposes by the hundred"),
-        ("oversight", "review lists over a million acts"),
-    ):
-        parser.add_argument(
-            f"--{part}", dest="part", action="store_const", const=part, help=f"only: {what}"
-        )
-    parser.add_argument("--strict", action="store_true", help="fail where a gate is missed")
-    parser.add_argument("--policies", type=Path, default=POLICIES, help="folder of policies")
-    parser.add_argument("--out", type=Path, help="file of results (else build/bench….json)")
-    options = parser.parse_args(arguments)
-    if options.out is None:
-        options.out = BUILD / (f"bench-{options.part}.json" if options.part else "bench.json")
-    return options
 
 
 def list_test_bsns() -> tuple[str, ...]:
@@ -103,18 +98,70 @@ def list_test_bsns() -> tuple[str, ...]:
 
 def _run_all(options: argparse.Namespace, folder: Path) -> list[Figure]:
     """Measure the covenant, and then what needs no other party."""
-    bsns = list_test_bsns()[: max(120, int(900 * options.scale))]
-    profiler = Profiler(folder / "profile") if options.profile else None
+    bsns = _choose_bsns(options.scale)
     with open_world(
         folder / "covenant",
         BUILD / "bench",
         bsns,
         pointers=options.pointers,
         policies=options.policies,
-        profile=profiler.folder if profiler else None,
+        profile=folder / "profile" if options.profile else None,
+        database=options.database,
+        brokers=options.brokers,
     ) as world:
-        figures = uvloop.run(_measure(world, bsns, options.scale, folder, profiler))
+        figures = uvloop.run(_measure(world, bsns, options, folder))
     return figures + uvloop.run(_measure_log(folder, options.scale))
+
+
+def _run_full(options: argparse.Namespace, folder: Path) -> list[Figure]:
+    """Measure each database with each number of pointers, several brokers, and the log."""
+    cells = list_cells(options.sizes, options.processes)
+
+    def measure(cell: Cell) -> list[Figure]:
+        _console.print(f"[bold]{cell.name}[/]")
+        place = folder / f"{cell.database}-{cell.pointers}-{cell.brokers}"
+        place.mkdir()
+        run = CellRun(cell, place, options.policies, options.scale, options.rate, _tell)
+        found = measure_cell(run, _choose_bsns(options.scale))
+        shutil.rmtree(place)
+        return found
+
+    figures, left_out = measure_cells(cells, measure)
+    for one in left_out:
+        _console.print(f"left out: {one}", highlight=False)
+    options.left_out = left_out
+    return figures + uvloop.run(_measure_log(folder, options.scale))
+
+
+def _run_soak(options: argparse.Namespace, folder: Path) -> list[Figure]:
+    """Measure whether memory and descriptors stay flat over many questions."""
+    bsns = list_test_bsns()[:SOAKED]
+    with open_world(
+        folder / "covenant",
+        BUILD / "bench",
+        bsns,
+        pointers=options.pointers,
+        policies=options.policies,
+        database=options.database,
+    ) as world:
+        return uvloop.run(_measure_soak(world, bsns, SECONDS * options.scale))
+
+
+async def _measure_soak(world: World, bsns: tuple[str, ...], seconds: float) -> list[Figure]:
+    async with open_partners(world) as (team, income, wmo, _):
+        bench = Bench(world, team, income, wmo, bsns)
+        _tell(f"memory, for {seconds:,.0f} s")
+        await measure_soak(bench, await open_soaked(bench), seconds)
+    return bench.figures
+
+
+def _run_country(options: argparse.Namespace, _folder: Path) -> list[Figure]:
+    """Calculate and simulate the whole country from results that were measured."""
+    return build_country(read_measured(options.costs))
+
+
+def _choose_bsns(scale: float) -> tuple[str, ...]:
+    return list_test_bsns()[: max(120, int(900 * scale))]
 
 
 def _run_ends(options: argparse.Namespace, folder: Path) -> list[Figure]:
@@ -132,6 +179,7 @@ def _run_ends(options: argparse.Namespace, folder: Path) -> list[Figure]:
         pointers=options.pointers,
         policies=options.policies,
         seed=seed,
+        database=options.database,
     ) as world:
         return uvloop.run(_measure_ends(world, bsns, options.scale))
 
@@ -146,6 +194,7 @@ def _run_pages(options: argparse.Namespace, folder: Path) -> list[Figure]:
         pointers=options.pointers,
         policies=options.policies,
         with_portal=True,
+        database=options.database,
     ) as world:
         figures = uvloop.run(_measure_pages(world, bsns, options.scale))
     _tell("the log on paper")
@@ -162,7 +211,7 @@ def _run_replay(options: argparse.Namespace, folder: Path) -> list[Figure]:
 
 
 async def _measure_pages(world: World, bsns: tuple[str, ...], scale: float) -> list[Figure]:
-    async with _open_partners(world) as (team, income, wmo, _):
+    async with open_partners(world) as (team, income, wmo, _):
         bench = Bench(world, team, income, wmo, bsns, min(scale, 1))
         _tell("residents' pages")
         await measure_pages(bench)
@@ -171,7 +220,7 @@ async def _measure_pages(world: World, bsns: tuple[str, ...], scale: float) -> l
 
 
 async def _measure_ends(world: World, bsns: tuple[str, ...], scale: float) -> list[Figure]:
-    async with _open_partners(world) as (team, income, wmo, _):
+    async with open_partners(world) as (team, income, wmo, _):
         bench = Bench(world, team, income, wmo, bsns, min(scale, 1))
         _tell("questions while contents end")
         await measure_ends(bench)
@@ -179,48 +228,19 @@ async def _measure_ends(world: World, bsns: tuple[str, ...], scale: float) -> li
     return bench.figures
 
 
-@asynccontextmanager
-async def _open_partners(world: World) -> AsyncIterator[list[Partner]]:
-    """Yield requester, income service, Wmo office and portal."""
-    covenant = world.covenant
-    async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(
-                open_partner(covenant.partners[name], covenant.list_path, covenant.policy)
-            )
-            for name in (REQUESTER, INCOME, WMO, PORTAL)
-        ]
-
-
 async def _measure(
-    world: World, bsns: tuple[str, ...], scale: float, folder: Path, profiler: Profiler | None
+    world: World, bsns: tuple[str, ...], options: argparse.Namespace, folder: Path
 ) -> list[Figure]:
-    """Do the work in the order in which each part needs what the one before made."""
-    async with _open_partners(world) as (team, income, wmo, portal):
-        bench = Bench(world, team, income, wmo, bsns, scale)
-        _tell("the yardstick")
-        await others.measure_hello(bench)
-        _tell("the key holder")
-        await others.measure_evaluations(bench)
-        _tell("registrations")
-        await works.measure_registrations(bench)
-        others.sync_source(bench)
-        _tell("occasions")
-        families = min(_HOUSEHOLDS, len(bsns) // (2 * _MEMBERS))
-        single = len(bsns) - families * _MEMBERS
-        alone = await works.open_cases(bench, [(bsn,) for bsn in bsns[:single]])
-        shared = [bsns[n : n + _MEMBERS] for n in range(single, len(bsns), _MEMBERS)]
-        together = await works.open_cases(bench, shared)
-        _tell("inquiries")
-        await works.measure_inquiry(bench, alone, profiler)
-        await works.measure_household(bench, together)
-        _tell("releases")
-        await others.measure_releases(bench, alone)
-        others.measure_memory(bench)
+    """Measure what partners ask, a resident's own log, and an honest partner beside a flood."""
+    profiler = Profiler(world.profile) if world.profile else None
+    async with open_partners(world) as (team, income, wmo, portal):
+        bench = Bench(world, team, income, wmo, bsns, options.scale, options.rate)
+        alone = await measure_asked(bench, options.pointers, _tell, profiler)
         _tell("a resident's log and proof")
         await measure_resident(bench, portal, alone, folder)
-        _tell("a flood")
-        await measure_flood(bench, alone)
+        if options.brokers == 1:  # each process has quotas of its own
+            _tell("a flood")
+            await measure_flood(bench, alone)
         bench.add_denied()
     return bench.figures
 
@@ -244,6 +264,9 @@ def _run_oversight(options: argparse.Namespace, folder: Path) -> list[Figure]:
 
 _PARTS = {
     "": _run_all,
+    "full": _run_full,
+    "country": _run_country,
+    "soak": _run_soak,
     "ends": _run_ends,
     "pages": _run_pages,
     "replay": _run_replay,

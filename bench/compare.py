@@ -14,7 +14,7 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -30,6 +30,7 @@ _VERSION = 1
 _TIMES: frozenset[Unit] = frozenset({"ms", "s"})
 _COUNTS: frozenset[Unit] = frozenset({"rows"})
 _MACHINE = "one sync of this disk"
+_CAPACITY = "capacity, 16 at once"
 _console = Console(stderr=True)
 
 
@@ -39,9 +40,9 @@ class ResultError(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """The figures of one run by group and name, and how it was run."""
+    """The figures of one run by cell, group and name, and how it was run."""
 
-    figures: dict[tuple[str, str], Figure]
+    figures: dict[tuple[str, str, str], Figure]
     about: dict[str, Any]
 
 
@@ -75,20 +76,32 @@ def read_result(path: Path) -> Result:
         raise ResultError(f"{path} cannot be read: name two files that the bench wrote.") from None
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
         raise ResultError(f"{path} is no result of the bench: name two that it wrote.") from None
-    return Result({(figure.group, figure.name): figure for figure in figures}, about)
+    return Result({figure.key: figure for figure in figures}, about)
 
 
 def compare(a: Result, b: Result) -> list[Row]:
     """Return a row for each figure of either run, in the order of B, then what only A has."""
-    names = list(b.figures) + [name for name in a.figures if name not in b.figures]
-    cpu = _grew(a, b, (YARDSTICK, "CPU"))
-    capacity = _grew(a, b, (YARDSTICK, "capacity, 16 at once"))
-    return [_compare(a.figures.get(name), b.figures.get(name), cpu, capacity) for name in names]
+    keys = list(b.figures) + [key for key in a.figures if key not in b.figures]
+    return [
+        _compare(a.figures.get(key), b.figures.get(key), _measure_yardstick(a, b, key[0]))
+        for key in keys
+    ]
 
 
-def _compare(
-    before: Figure | None, after: Figure | None, cpu: float | None, capacity: float | None
-) -> Row:
+class _Yardstick(NamedTuple):
+    """How many times dearer, and how many times faster, the plain service became; None: unknown."""
+
+    cpu: float | None
+    capacity: float | None
+
+
+def _measure_yardstick(a: Result, b: Result, cell: str) -> _Yardstick:
+    """Return how the yardstick of the same cell changed: each cell was another hour."""
+    cpu, capacity = (_grew(a, b, (cell, YARDSTICK, name)) for name in ("CPU", _CAPACITY))
+    return _Yardstick(cpu, capacity)
+
+
+def _compare(before: Figure | None, after: Figure | None, yardstick: _Yardstick) -> Row:
     figure = after or before
     assert figure is not None  # noqa: S101 - one of the two has the name
     if before is None or after is None:
@@ -99,21 +112,19 @@ def _compare(
     if math.isnan(before.value) or math.isnan(after.value):
         return Row(figure, *values, ratio=None, beyond=None, verdict="not measured")
     ratio = after.value / before.value if before.value else None
-    beyond = _derive_beyond(figure, ratio, cpu, capacity)
+    beyond = _derive_beyond(figure, ratio, yardstick)
     return Row(figure, *values, ratio=ratio, beyond=beyond, verdict=_judge(beyond))
 
 
-def _derive_beyond(
-    figure: Figure, ratio: float | None, cpu: float | None, capacity: float | None
-) -> float | None:
+def _derive_beyond(figure: Figure, ratio: float | None, yardstick: _Yardstick) -> float | None:
     """Return how many times dearer the work became, the machine's own change taken out."""
     is_machine = figure.group == YARDSTICK or figure.name == _MACHINE
     if not ratio or is_machine or figure.unit in _COUNTS:
         return None
     if figure.unit in _TIMES:
-        return ratio / cpu if cpu else None
+        return ratio / yardstick.cpu if yardstick.cpu else None
     if figure.unit == "/s":
-        return capacity / ratio if capacity else None
+        return yardstick.capacity / ratio if yardstick.capacity else None
     return 1 / ratio if figure.at_least else ratio
 
 
@@ -125,8 +136,8 @@ def _judge(beyond: float | None) -> Verdict:
     return "faster" if beyond < 1 / MOST else ""
 
 
-def _grew(a: Result, b: Result, name: tuple[str, str]) -> float | None:
-    before, after = a.figures.get(name), b.figures.get(name)
+def _grew(a: Result, b: Result, key: tuple[str, str, str]) -> float | None:
+    before, after = a.figures.get(key), b.figures.get(key)
     if before is None or after is None or not before.value or not after.value:
         return None
     ratio = after.value / before.value
@@ -149,8 +160,8 @@ def print_rows(rows: list[Row]) -> None:
     group = ""
     colours = {"slower": "[red]slower[/]", "faster": "[green]faster[/]"}
     for row in rows:
-        shown = row.figure.group if row.figure.group != group else ""
-        group = row.figure.group
+        shown = row.figure.place if row.figure.place != group else ""
+        group = row.figure.place
         table.add_row(
             *(shown, f"{row.figure.name}, {row.figure.unit}"),
             *map(_show, (row.before, row.after, row.ratio, row.beyond)),
@@ -179,7 +190,7 @@ def main() -> int:
     except ResultError as error:
         _console.print(str(error), style="red", highlight=False)
         return 2
-    for name in ("pointers", "scale"):
+    for name in ("pointers", "scale", "database", "brokers"):
         if a.about.get(name) != b.about.get(name):
             _console.print(f"Mind: {name} is {a.about.get(name)} in A, {b.about.get(name)} in B.")
     rows = compare(a, b)

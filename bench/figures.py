@@ -21,7 +21,8 @@ _FILE_WIDTH = 130
 YARDSTICK = "plain FastAPI, Pydantic in and out"
 """The group of figures that all others are held against, in each run."""
 
-Unit = Literal["ms", "s", "/s", "MiB", "kB", "×", "%", "rows", "requests"]
+Unit = Literal["ms", "s", "/s", "MiB", "kB", "GB", "×", "%", "rows", "requests", "files"]
+_RATIOS: frozenset[Unit] = frozenset({"×", "%"})
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Figure:
 
     `gate` says whether missing it counts: absolute times and rates never do. A value that is no
     number (nan: the process was restarted meanwhile) was not measured, and meets no target.
+    `cell` says on which database, with how much in it, where a run has more than one of these.
     """
 
     group: str
@@ -39,6 +41,17 @@ class Figure:
     target: float | None = None
     at_least: bool = False
     gate: bool = False
+    cell: str = ""
+
+    @property
+    def place(self) -> str:
+        """The cell and the work, as a table shows them."""
+        return f"{self.cell}: {self.group}" if self.cell else self.group
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the same figure has in another run."""
+        return self.cell, self.group, self.name
 
     @property
     def met(self) -> bool | None:
@@ -53,24 +66,36 @@ def find_missed(figures: list[Figure]) -> list[Figure]:
     return [figure for figure in figures if figure.gate and figure.met is False]
 
 
+def put_ratios_first(figures: list[Figure]) -> tuple[list[Figure], list[Figure]]:
+    """Return the ratios, which say the same on any machine, and then all else, each in order."""
+    ratios = [figure for figure in figures if figure.unit in _RATIOS]
+    return ratios, [figure for figure in figures if figure.unit not in _RATIOS]
+
+
 def print_figures(figures: list[Figure]) -> None:
-    """Print the table."""
+    """Print the table: ratios first."""
     table = Table(title="What it costs")
     for name, side in (("Work", "left"), ("Figure", "left"), ("Measured", "right")):
         table.add_column(name, justify="right" if side == "right" else "left")
     table.add_column("Target", justify="right")
     table.add_column("")
-    group = ""
-    for figure in figures:
-        shown = figure.group if figure.group != group else ""
-        group = figure.group
-        table.add_row(
-            shown,
-            figure.name,
-            f"{write_value(figure.value)} {figure.unit}",
-            _write_target(figure),
-            _write_verdict(figure),
-        )
+    for section in put_ratios_first(figures):
+        cell = place = ""
+        for figure in section:
+            if figure.cell != cell:
+                table.add_section()
+                table.add_row(f"[bold]{figure.cell}[/]")
+                cell = figure.cell
+            shown = figure.group if figure.place != place else ""
+            place = figure.place
+            table.add_row(
+                shown,
+                figure.name,
+                f"{write_value(figure.value)} {figure.unit}",
+                _write_target(figure),
+                _write_verdict(figure),
+            )
+        table.add_section()
     print_table(table)
 
 
@@ -80,8 +105,11 @@ def print_table(table: Table) -> None:
     Console(width=console.width if console.is_terminal else _FILE_WIDTH).print(table)
 
 
-def write_figures(figures: list[Figure], path: Path, **about: str | float) -> None:
-    """Write the figures, and on what they were measured, as JSON."""
+def write_figures(
+    figures: list[Figure], path: Path, left_out: list[str] | None = None, **about: str | float
+) -> None:
+    """Write the figures, ratios first, on what they were measured, and what was not, as JSON."""
+    ratios, rest = put_ratios_first(figures)
     machine = {
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
@@ -91,9 +119,10 @@ def write_figures(figures: list[Figure], path: Path, **about: str | float) -> No
     rows = [
         asdict(figure)
         | {"met": figure.met, "value": None if math.isnan(figure.value) else figure.value}
-        for figure in figures
+        for figure in (*ratios, *rest)
     ]
-    document = {"v": 1, "machine": machine, "about": about, "figures": rows}
+    document = {"v": 1, "machine": machine, "about": about, "left_out": left_out or []}
+    document["figures"] = rows
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
 

@@ -3,7 +3,8 @@
 Rule: nothing is signed, parsed or built while the clock runs. Closed loop: each connection sends
 the next body as soon as it has its answer (capacity). Open loop: bodies arrive at random moments
 at a fixed mean rate, and a latency counts from the moment of arrival, so that a slow answer cannot
-hold back the next question (no coordinated omission).
+hold back the next question (no coordinated omission): also where this process itself was late, or
+where every connection was in use.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import random
 import statistics
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
 CONNECTIONS = 16
-_MOST_CONNECTIONS = 200
+MOST_CONNECTIONS = 200
 _SECONDS = 30.0
 _OK = 200
 _SEED = 20_260_302
@@ -109,9 +110,12 @@ def build_request(path: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-async def run_closed(port: int, requests: Sequence[bytes], connections: int = CONNECTIONS) -> Run:
-    """Send every request, as fast as `connections` at once are answered."""
-    pool = [await Connection.open(port) for _ in range(min(connections, len(requests)))]
+async def run_closed(
+    ports: int | Sequence[int], requests: Sequence[bytes], connections: int = CONNECTIONS
+) -> Run:
+    """Send every request, as fast as `connections` at once are answered, by each port in turn."""
+    count, turns = min(connections, len(requests)), _cycle(ports)
+    pool = [await Connection.open(next(turns)) for _ in range(count)]
     found = _Found(len(requests))
     waiting = deque(range(len(requests)))
 
@@ -132,24 +136,18 @@ async def run_closed(port: int, requests: Sequence[bytes], connections: int = CO
             await connection.close()
 
 
-async def run_open(port: int, requests: Sequence[bytes], rate: float) -> Run:
+async def run_open(ports: int | Sequence[int], requests: Sequence[bytes], rate: float) -> Run:
     """Send every request at a random moment of its own, `rate` a second on average."""
-    pool = [await Connection.open(port) for _ in range(CONNECTIONS)]
-    opened = list(pool)
-    found = _Found(len(requests))
+    pool, found = _Pool(ports), _Found(len(requests))
+    await pool.fill(CONNECTIONS)
 
     async def ask(number: int, due: float) -> None:
-        if not pool and len(opened) < _MOST_CONNECTIONS:
-            fresh = await Connection.open(port)
-            opened.append(fresh)
-            pool.append(fresh)
-        connection = pool.pop()
-        found.note(number, due, *await connection.send(requests[number]))
-        pool.append(connection)
+        found.note(number, due, *await pool.send(requests[number]))
 
     gaps = random.Random(_SEED)  # noqa: S311 - arrivals, no secret; the same in each run
     try:
-        async with asyncio.timeout(_SECONDS * 4), asyncio.TaskGroup() as group:
+        patience = len(requests) / rate + _SECONDS * 4
+        async with asyncio.timeout(patience), asyncio.TaskGroup() as group:
             gc.collect()
             found.began = due = time.perf_counter()
             for number in range(len(requests)):
@@ -158,8 +156,7 @@ async def run_open(port: int, requests: Sequence[bytes], rate: float) -> Run:
                 group.create_task(ask(number, due))
         return found.build()
     finally:
-        for connection in opened:
-            await connection.close()
+        await pool.close()
 
 
 async def run_thinking(
@@ -193,6 +190,43 @@ async def run_thinking(
         await asyncio.gather(*map(live, people))
     latencies, statuses, answers = (list(column) for column in zip(*taken, strict=True))
     return asked, Run(time.perf_counter() - began, latencies, answers, statuses)
+
+
+class _Pool:
+    """Connections of an open loop: another one where all are in use, up to a bound; then it waits.
+
+    Who waits is asked later than it was due, and that counts.
+    """
+
+    def __init__(self, ports: int | Sequence[int]) -> None:
+        self._turns = _cycle(ports)
+        self._opened: list[Connection] = []
+        self._idle: list[Connection] = []
+        self._slots = asyncio.Semaphore(MOST_CONNECTIONS)
+
+    async def fill(self, count: int) -> None:
+        for _ in range(count):
+            self._idle.append(await self._open())
+
+    async def send(self, request: bytes) -> tuple[int, bytes]:
+        async with self._slots:
+            connection = self._idle.pop() if self._idle else await self._open()
+            answer = await connection.send(request)
+            self._idle.append(connection)
+            return answer
+
+    async def close(self) -> None:
+        for connection in self._opened:
+            await connection.close()
+
+    async def _open(self) -> Connection:
+        connection = await Connection.open(next(self._turns))
+        self._opened.append(connection)
+        return connection
+
+
+def _cycle(ports: int | Sequence[int]) -> Iterator[int]:
+    return itertools.cycle([ports] if isinstance(ports, int) else ports)
 
 
 class _Found:

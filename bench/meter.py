@@ -11,13 +11,14 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_UTIME = 11  # fields of /proc/<pid>/stat after the name in brackets
+# Fields of /proc/<pid>/stat after the name in brackets: user and system time; with ended children.
+_OWN, _WHOLE = slice(11, 13), slice(11, 15)
 _PPID = 1
 _SYNCS = 200
 _PAGE = 4_096
@@ -35,8 +36,20 @@ class Usage:
         return self.cpu[name] * 1_000 / max(count, 1)
 
 
+@dataclass(frozen=True)
+class Group:
+    """Processes that are counted as one; `with_children` adds all that they started.
+
+    A child that ended meanwhile counts too, as soon as its parent took note of it: a database
+    server starts and ends a process for each connection.
+    """
+
+    pids: tuple[int, ...]
+    with_children: bool = False
+
+
 @contextmanager
-def measure(pids: Mapping[str, int]) -> Iterator[Usage]:
+def measure(pids: Mapping[str, int | Group]) -> Iterator[Usage]:
     """Fill a Usage with what these processes, and `load` (this one), used meanwhile."""
     usage = Usage()
     before = {name: read_cpu(pid) for name, pid in pids.items()}
@@ -47,42 +60,71 @@ def measure(pids: Mapping[str, int]) -> Iterator[Usage]:
     usage.cpu["load"] = time.process_time() - own
 
 
-def read_cpu(pid: int) -> float:
-    """Return the CPU seconds that a process used so far, its threads together."""
-    fields = _read_stat(pid)
-    return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) / _TICKS
+def read_cpu(pid: int | Group) -> float:
+    """Return the CPU seconds that a process or a group used so far, its threads together."""
+    if isinstance(pid, int):
+        return _read_ticks(pid, _OWN) / _TICKS
+    if not pid.with_children:
+        return sum(map(read_cpu, pid.pids))
+    ticks = sum(_read_ticks(one, _WHOLE) for one in pid.pids)
+    for child in list_descendants(pid.pids):
+        # What ended since is in its parent's own figure, as soon as the parent took note of it.
+        with suppress(OSError):
+            ticks += _read_ticks(child, _WHOLE)
+    return ticks / _TICKS
 
 
-def find_cpu(pid: int) -> float:
-    """Return the CPU seconds of a process, or no number (nan) where it ended meanwhile."""
+def find_cpu(pid: int | Group) -> float:
+    """Return the CPU seconds of a process or group, or no number (nan) where it ended meanwhile."""
     try:
         return read_cpu(pid)
     except OSError:
         return math.nan
 
 
-def read_memory(pid: int) -> float:
-    """Return the resident memory of a process, in MiB."""
+def list_descendants(pids: Sequence[int]) -> list[int]:
+    """Return all living processes that these started, and those that they started in turn."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            number = int(entry.name)
+            children.setdefault(int(_read_stat(number)[_PPID]), []).append(number)
+    found: list[int] = []
+    waiting = list(pids)
+    while waiting:
+        waiting += (started := children.get(waiting.pop(), []))
+        found += started
+    return found
+
+
+def count_files(pid: int) -> int:
+    """Return how many file descriptors a process has open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def read_memory(pid: int | Group) -> float:
+    """Return the resident memory of a process, or of a group without its children, in MiB."""
+    if isinstance(pid, Group):
+        return sum(map(read_memory, pid.pids))
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1_024
     return 0.0
 
 
-def find_child(pid: int, name: str) -> int:
-    """Return the child of `pid` that runs the program `name`; raise LookupError."""
+def find_children(pids: Sequence[int], name: str) -> list[int]:
+    """Return the children of these that run the program `name`; raise LookupError for none."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):
             number = int(entry.name)
-            if (
-                int(_read_stat(number)[_PPID]) == pid
-                and (entry / "comm").read_text() == f"{name}\n"
-            ):
-                return number
-        except OSError:
-            continue
-    message = f"no child process {name}"
-    raise LookupError(message)
+            is_child = int(_read_stat(number)[_PPID]) in pids
+            if is_child and (entry / "comm").read_text() == f"{name}\n":
+                found.append(number)
+    if not found:
+        message = f"no child process {name}"
+        raise LookupError(message)
+    return sorted(found)
 
 
 def measure_sync(folder: Path) -> float:
@@ -96,6 +138,10 @@ def measure_sync(folder: Path) -> float:
             os.fdatasync(descriptor)
             taken.append(time.perf_counter() - began)
     return statistics.median(taken) * 1_000
+
+
+def _read_ticks(pid: int, fields: slice) -> int:
+    return sum(map(int, _read_stat(pid)[fields]))
 
 
 def _read_stat(pid: int) -> list[str]:

@@ -12,7 +12,7 @@ from bench.figures import YARDSTICK, Figure
 from bench.load import Connection, build_request, run_closed
 from bench.meter import measure, read_memory
 from bench.partner import Case, Partner, find_pointer
-from bench.works import Bench, check, prepare_all, send
+from bench.works import Bench, add_others_cpu, check, prepare_all, send
 from bench.world import SOURCE, open_hello
 from connectors.client.lookup import build_blinded
 from connectors.client.outgoing import build_envelope_members, draw_rid
@@ -139,7 +139,7 @@ async def measure_releases(bench: Bench, cases: Sequence[Case]) -> None:
     share = delivered * 100 / count
     bench.add(Figure(name, "delivered", share, "%", 100, at_least=True, gate=True))
     bench.add(Figure(name, "broker CPU", usage.per("broker", count), "ms", 2.5, gate=True))
-    bench.add(Figure(name, "OPA CPU", usage.per("opa", count), "ms"))
+    add_others_cpu(bench, name, usage, count)
     bench.add(Figure(name, "gateway CPU", usage.per("gateway", count), "ms"))
     bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
     ratio = run.rate / bench.hello_rate
@@ -153,7 +153,8 @@ def _is_delivered(answer: VerifiedAnswer) -> bool:
 
 def measure_memory(bench: Bench) -> None:
     """Read what broker and OPA hold after all this."""
-    held = {name: read_memory(bench.world.pids[name]) for name in ("broker", "opa")}
+    pids = bench.world.pids
+    held = {name: read_memory(pids[name]) for name in ("broker", "opa")}
     total = sum(held.values())
     for name, value in held.items():
         bench.add(Figure("memory", name, value, "MiB"))

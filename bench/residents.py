@@ -81,6 +81,9 @@ async def _measure_pages(bench: Bench, portal: Partner, handle: bytes) -> None:
     checked = (time.process_time() - began) * 1_000 / len(messages)
     cpu, name = usage.per("broker", len(messages)), f"a page of {_CARDS} cards"
     bench.add(Figure(_NAME, f"{name}, broker CPU", cpu, "ms", 15, gate=True))
+    if "database" in usage.cpu:
+        used = usage.per("database", len(messages))
+        bench.add(Figure(_NAME, f"{name}, database CPU", used, "ms"))
     bench.add(Figure(_NAME, f"{name}, checked by the portal, CPU", checked, "ms"))
     bench.add(Figure(_NAME, "pages, 16 at once", run.rate, "/s"))
 

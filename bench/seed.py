@@ -15,20 +15,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from psycopg import sql
+from sqlalchemy import Connection, Engine, insert
 from sqlmodel import SQLModel
 
 from bench.kept import keep
 from broker.adapters.database import open_engine
-from broker.adapters.log_tables import DataSubject
+from broker.adapters.log_tables import DataSubject, derive_seconds
 from broker.adapters.rows import RowSealer
 from broker.adapters.secrets import BrokerSecrets, load_secrets
 from broker.adapters.subject_store import SqlSubjectStore
 from broker.adapters.tables import InvolvementRecord, PseudonymRecord, table_of
 from broker.involvement.involvements import KEPT_ENDED
-from broker.pseudonyms.subjects import KEPT_FOR, Subjects, draw_id
+from broker.pseudonyms.row_keys import ROW
+from broker.pseudonyms.subjects import KEPT_FOR, Subjects, build_pseudonym_aad, draw_id
 from datwat.protocol.acts import Contact
-from datwat.protocol.sealing import KEY_SIZE, derive_key, seal
+from datwat.protocol.sealing import KEY_SIZE
 
 PER_PERSON = 3
 _CHUNK = 20_000
@@ -62,16 +64,23 @@ def fill(home: Path, cache: Path, pointers: int) -> str:
 
 
 def _write(home: Path, pointers: int) -> None:
-    secrets = load_secrets(home)
     engine = open_engine(f"sqlite:///{home / 'database' / 'party.sqlite'}")
+    write(engine, load_secrets(home), pointers)
+    engine.dispose()
+
+
+def write(engine: Engine, secrets: BrokerSecrets, pointers: int) -> None:
+    """Write so many pointers into a migrated database of either kind, all or nothing."""
+    is_sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
-        for pragma in _FAST:
-            connection.connection.cursor().execute(f"PRAGMA {pragma}")
+        if is_sqlite:
+            for pragma in _FAST:
+                connection.connection.cursor().execute(f"PRAGMA {pragma}")
         with connection.begin():
             for rows in _build_rows(secrets, pointers):
                 _insert(connection, rows)
-        connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    engine.dispose()
+        if is_sqlite:
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 _Rows = tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]
@@ -80,14 +89,33 @@ _Rows = tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]
 def _insert(connection: Connection, rows: _Rows) -> None:
     models: tuple[type[SQLModel], ...] = (DataSubject, PseudonymRecord, InvolvementRecord)
     for model, values in zip(models, rows, strict=True):
-        connection.execute(insert(table_of(model)), values)
+        if connection.dialect.name == "sqlite":
+            connection.execute(insert(table_of(model)), values)
+        else:
+            _copy(connection, str(model.__tablename__), values)
+
+
+def _copy(connection: Connection, table: str, values: list[dict[str, Any]]) -> None:
+    """Write rows as PostgreSQL takes most at once; moments become what `UtcSeconds` stores."""
+    driver: Any = connection.connection.driver_connection
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, values[0]))
+    )
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in values:
+            copy.write_row(
+                [
+                    derive_seconds(value) if isinstance(value, datetime) else value
+                    for value in row.values()
+                ]
+            )
 
 
 def _build_rows(secrets: BrokerSecrets, pointers: int) -> Iterator[_Rows]:
     """Yield chunks of subjects, pseudonyms and involvements, in the order of their keys."""
     now = datetime.now(UTC).replace(microsecond=0)
     subjects = Subjects(SqlSubjectStore(), secrets.row_key)
-    sealer, seal_key = RowSealer(secrets.row_key), derive_key(secrets.row_key, b"row")
+    keys, sealer = secrets.row_key, RowSealer(secrets.row_key)
     days = random.Random(pointers)  # noqa: S311 - dates that look like a year of work
     ids = sorted(draw_id() for _ in range(pointers // PER_PERSON))
     for first in range(0, len(ids), _CHUNK):
@@ -104,7 +132,7 @@ def _build_rows(secrets: BrokerSecrets, pointers: int) -> Iterator[_Rows]:
                     "lookup": subjects.derive_index(pseudonym),
                     "subject_id": subject_id,
                     "epoch": 1,
-                    "sealed": seal(seal_key, pseudonym, subject_id + (1).to_bytes(8, "big")),
+                    "sealed": keys.seal(ROW, pseudonym, build_pseudonym_aad(subject_id, 1)),
                     "until_at": at + KEPT_FOR,
                 }
             )

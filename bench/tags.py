@@ -24,7 +24,7 @@ from bench.kept import keep
 from broker.adapters.database import migrate, open_engine
 from broker.adapters.publication_store import SqlPublication
 from broker.adapters.publication_tables import LOG_TAGS
-from broker.audit.tag_roots import write_tags
+from broker.audit.tag_roots import rest, write_tags
 from datwat.party.tag_index import TagIndex
 from datwat.protocol.tag_tree import Leaf, TagProofError, require_no_tag
 
@@ -85,7 +85,7 @@ def _add(store: SqlPublication, index: TagIndex, leaves: Sequence[Leaf]) -> Take
     with _taking() as taken:
         write_tags(store, index, leaves, lambda: time.sleep(_PAUSE_SECONDS))
         with store.reading() as connection:
-            index.take_in(connection, leaves, leaves[-1][1] + 1)
+            index.take_in(connection, leaves, leaves[-1][1] + 1, rest)
         index.commit()
     return taken
 

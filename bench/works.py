@@ -29,12 +29,16 @@ _POINTERS = 3
 _THIRD = 1 / 3
 _TRIES = 5
 _FEW = 0.01
+_KILOBYTE = 1_024
 T = TypeVar("T")
 
 
 @dataclass
 class Bench:
-    """What the works share, and the figures so far; `scale` makes every run longer or shorter."""
+    """What the works share, and the figures so far; `scale` makes every run longer or shorter.
+
+    `rate` is how many questions come a second in the open loop; None: a third of capacity.
+    """
 
     world: World
     team: Partner
@@ -42,6 +46,7 @@ class Bench:
     wmo: Partner
     bsns: tuple[str, ...]
     scale: float = 1.0
+    rate: float | None = None
     figures: list[Figure] = field(default_factory=list)
     hello_rate: float = 0.0
     hello_cpu: float = 0.0
@@ -82,7 +87,7 @@ async def send(
     On a machine that others use, OPA may not decide within its 250 ms: that is a denial, noted as
     such. What was denied is sent again, as it was, after the measurement.
     """
-    requests, port = build_requests(messages), bench.world.broker_port
+    requests, port = build_requests(messages), bench.world.broker_ports
     with measure(bench.world.pids) as usage:
         if rate is None:
             run = await run_closed(port, requests)
@@ -118,6 +123,16 @@ def check(
             raise RuntimeError(message)
 
 
+def add_others_cpu(  # noqa: PLR0917 - what a row of the table is made from
+    bench: Bench, name: str, usage: Usage, count: int, unit: str = "", target: float | None = None
+) -> None:
+    """Add what OPA used for each of `count`, and what the database did where it is a process."""
+    cpu, gate = usage.per("opa", count), target is not None
+    bench.add(Figure(name, f"OPA CPU{unit}", cpu, "ms", target, gate=gate))
+    if "database" in usage.cpu:
+        bench.add(Figure(name, f"database CPU{unit}", usage.per("database", count), "ms"))
+
+
 async def measure_registrations(bench: Bench) -> None:
     """Register one person per message, then many in one message, then by a connector's sync."""
     messages = await prepare_all(
@@ -127,14 +142,14 @@ async def measure_registrations(bench: Bench) -> None:
     check(bench.income, messages, run, _is_registered)
     name = "register"
     bench.add(Figure(name, "broker CPU", usage.per("broker", len(messages)), "ms", 1.0, gate=True))
-    bench.add(Figure(name, "OPA CPU", usage.per("opa", len(messages)), "ms"))
+    add_others_cpu(bench, name, usage, len(messages))
     bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
     batch = [await bench.wmo.prepare_registration(bench.bsns, "wmo_support")]
     run, usage = await send(bench, batch)
     check(bench.wmo, batch, run, _is_registered)
     name, rows = "register, a batch", len(bench.bsns)
     bench.add(Figure(name, "broker CPU per row", usage.per("broker", rows), "ms", 0.5, gate=True))
-    bench.add(Figure(name, "OPA CPU per row", usage.per("opa", rows), "ms"))
+    add_others_cpu(bench, name, usage, rows, " per row")
     bench.add(Figure(name, "rows", rows / usage.seconds, "/s"))
 
 
@@ -165,12 +180,16 @@ async def measure_inquiry(
     """Ask who is involved with one person: by ticket and by handle, at capacity and at a third."""
     name = "inquiry, 3 pointers"
     messages = await prepare_inquiries(bench.team, cases, bench.count(1_200))
+    size = bench.world.measure_database()
     run, usage = await send(bench, messages)
+    grown = (bench.world.measure_database() - size) / len(messages) / _KILOBYTE
     check(bench.team, messages, run, shows_all)
     bench.inquiry_cpu = usage.per("broker", len(messages))
-    opa = usage.per("opa", len(messages))
     bench.add(Figure(name, "broker CPU", bench.inquiry_cpu, "ms", 1.2, gate=True))
-    bench.add(Figure(name, "OPA CPU", opa, "ms", 0.6, gate=True))
+    add_others_cpu(bench, name, usage, len(messages), target=0.6)
+    bench.add(Figure("database", "for each inquiry, its recorded answer too", grown, "kB"))
+    kept = bench.world.measure_entries() / _KILOBYTE
+    bench.add(Figure("database", "an entry with its contents", kept, "kB"))
     times = bench.inquiry_cpu / bench.hello_cpu
     bench.add(Figure(name, "broker CPU / plain FastAPI's", times, "×", 10, gate=True))
     bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
@@ -184,14 +203,22 @@ async def measure_inquiry(
     bench.add(Figure(name, "broker CPU, by handle", cpu, "ms"))
     if profiler is not None:
         messages = await prepare_inquiries(bench.team, cases, bench.count(600))
-        with profiler.watch(bench.world.pids["broker"], len(messages)):
+        with profiler.watch(bench.world.covenant.broker.running.pid, len(messages)):
             await send(bench, messages)
-    rate = run.rate * _THIRD
+    await measure_steady(bench, name, cases, run.rate * _THIRD, 20.0)
+
+
+async def measure_steady(
+    bench: Bench, name: str, cases: Sequence[Case], rate: float, target: float | None = None
+) -> None:
+    """Ask at a steady rate, at random moments: how long an answer takes from when it was due."""
+    rate = bench.rate or rate
     number = bench.count(min(1_200, int(rate * 20)))
     messages = await prepare_inquiries(bench.team, cases, number)
     steady, _ = await send(bench, messages, rate=rate)
-    bench.add(Figure(name, "p50 at a third of capacity", steady.median, "ms"))
-    bench.add(Figure(name, "p99 at a third of capacity", steady.quantile(0.99), "ms", 20.0))
+    at = "at a third of capacity" if bench.rate is None else f"at {bench.rate:g}/s"
+    bench.add(Figure(name, f"p50 {at}", steady.median, "ms"))
+    bench.add(Figure(name, f"p99 {at}", steady.quantile(0.99), "ms", target))
 
 
 async def measure_household(bench: Bench, cases: Sequence[Case]) -> None:
@@ -204,8 +231,9 @@ async def measure_household(bench: Bench, cases: Sequence[Case]) -> None:
     bench.add(Figure(name, "broker CPU", cpu, "ms"))
     ratio = cpu / bench.inquiry_cpu
     bench.add(Figure(name, "broker CPU / one person", ratio, "×", 2.5, gate=True))
-    bench.add(Figure(name, "OPA CPU", usage.per("opa", len(messages)), "ms"))
+    add_others_cpu(bench, name, usage, len(messages))
     bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
+    await measure_steady(bench, name, cases, run.rate * _THIRD)
 
 
 async def prepare_inquiries(

@@ -10,12 +10,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.meter import find_child
+from sqlalchemy import Connection, text
+
+from bench.meter import Group, find_children
+from bench.more import begin_profiled, run_more
 from bench.portal import Portal, add_portal
+from bench.postgres import Database, find_pid, open_filled, require_means
 from bench.seed import fill
-from datwat.party.settings import change_settings
+from broker.adapters.database import open_engine
+from broker.settings import BrokerSettings
+from datwat.party.serve import Running, find_running
+from datwat.party.settings import change_settings, load_settings
 from demo.covenant import find_ports
-from tests.parties import POLICIES, Covenant, PartnerSpec, Party, run_command
+from tests.parties import POLICIES, Covenant, PartnerSpec, run_command
+from tests.postgres import OwnServer, own_server
 
 REQUESTER = "social-team"
 SOURCE = "debt-counselling"
@@ -65,6 +73,8 @@ class World:
     covenant: Covenant
     profile: Path | None = None
     portal: Portal | None = None
+    server: OwnServer | None = None
+    brokers: int = 1
 
     def require_portal(self) -> Portal:
         """Return the residents' portal of a world that has one."""
@@ -73,14 +83,23 @@ class World:
         return self.portal
 
     @property
-    def pids(self) -> dict[str, int]:
-        """The processes now: an OPA that hung is replaced by its broker."""
-        broker = self.covenant.broker.running.pid
-        portal = {"portal": self.portal.pid} if self.portal is not None else {}
+    def pids(self) -> dict[str, int | Group]:
+        """The processes now: an OPA that hung is replaced by its broker.
+
+        Several brokers count as one, as do their OPAs. `database` is PostgreSQL with all its
+        processes; SQLite is part of the broker.
+        """
+        brokers = tuple(running.pid for running in self.running_brokers)
+        opas = find_children(brokers, "opa")
+        more: dict[str, int | Group] = {}
+        if self.portal is not None:
+            more["portal"] = self.portal.pid
+        if self.server is not None:
+            more["database"] = Group((find_pid(self.server),), with_children=True)
         return {
-            **portal,
-            "broker": broker,
-            "opa": find_child(broker, "opa"),
+            **more,
+            "broker": brokers[0] if len(brokers) == 1 else Group(brokers),
+            "opa": opas[0] if len(opas) == 1 else Group(tuple(opas)),
             "key holder": self.covenant.key_holder.running.pid,
             "gateway": self.covenant.partners[SOURCE].running.pid,
         }
@@ -92,10 +111,48 @@ class World:
         change(broker.home)
         broker.restart()
 
+    def measure_database(self) -> float:
+        """Return the bytes of the broker's database, with all that is committed so far."""
+        with self._reading() as connection:
+            query = "SELECT pg_database_size(current_database())"
+            if connection.dialect.name == "sqlite":
+                query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+            return float(connection.execute(text(query)).scalar_one())
+
+    def measure_entries(self) -> float:
+        """Return the mean bytes of an entry about a person, with its sealed contents."""
+        sizes = "coalesce(length(sealed), 0) + coalesce(length(input_sealed), 0)"
+        query = f"SELECT avg(length(entry) + {sizes}) FROM log_entries WHERE number IS NOT NULL"  # noqa: S608 - no value from outside
+        with self._reading() as connection:
+            return float(connection.execute(text(query)).scalar_one())
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        settings = load_settings(BrokerSettings, self.covenant.broker.home)
+        engine = open_engine(settings.database)
+        with engine.connect() as connection:
+            yield connection
+        engine.dispose()
+
+    @property
+    def running_brokers(self) -> list[Running]:
+        """Where each process of the broker is; raise LookupError where one does not run."""
+        home = self.covenant.broker.home
+        found = [find_running(home, number) for number in range(1, self.brokers + 1)]
+        running = [one for one in found if one is not None]
+        if len(running) != self.brokers:
+            raise LookupError(f"{self.brokers - len(running)} processes of the broker do not run")
+        return running
+
+    @property
+    def broker_ports(self) -> list[int]:
+        """Where the processes of the broker listen."""
+        return [running.ports["api"] for running in self.running_brokers]
+
     @property
     def broker_port(self) -> int:
-        """Where the broker listens."""
-        return self.covenant.broker.running.ports["api"]
+        """Where the first of them listens."""
+        return self.broker_ports[0]
 
     @property
     def key_holder_port(self) -> int:
@@ -104,7 +161,7 @@ class World:
 
 
 @contextlib.contextmanager
-def open_world(
+def open_world(  # noqa: PLR0913 - one parameter per option of the bench
     folder: Path,
     cache: Path,
     bsns: tuple[str, ...],
@@ -114,12 +171,18 @@ def open_world(
     profile: Path | None = None,
     seed: Callable[[Path], None] | None = None,
     with_portal: bool = False,
+    database: Database = "sqlite",
+    brokers: int = 1,
 ) -> Iterator[World]:
     """Yield the covenant, running, with so many pointers; `profile` is where a profile goes.
 
     `seed` gets the broker's home before it runs, to put more into it. `with_portal`: everybody in
-    `bsns` can log in at the residents' portal.
+    `bsns` can log in at the residents' portal. `database` is the broker's, of which `brokers`
+    processes run.
+
+    Raises MeansMissingError, before anything is made, where this machine has no such database.
     """
+    require_means(database, brokers)
     declaration = _build_own_system(folder, bsns)
     specs = [
         PartnerSpec(function, domain, (right,), number=number)
@@ -132,13 +195,28 @@ def open_world(
     change_settings(covenant.broker.home, {**rates, "tag_root_seconds": _TAG_ROOT_SECONDS})
     quotas = dict.fromkeys(("quota_register", "quota_inquire", "quota_self"), _QUOTA)
     change_settings(covenant.key_holder.home, quotas)
-    fill(covenant.broker.home, cache, pointers)
-    if seed is not None:
-        seed(covenant.broker.home)
-    world = World(covenant, profile, portal)
+    world = World(covenant, profile, portal, brokers=brokers)
+    home = covenant.broker.home
+    with contextlib.ExitStack() as stack:
+        if database == "postgresql":
+            world.server = stack.enter_context(open_filled(home, cache, pointers))
+        else:
+            fill(home, cache, pointers)
+        if brokers > 1:
+            change_settings(home, {"ratchet_url": stack.enter_context(own_server()).url})
+        if seed is not None:
+            seed(home)
+        with _running(world), run_more(covenant.broker, brokers):
+            yield world
+
+
+@contextlib.contextmanager
+def _running(world: World) -> Iterator[None]:
+    """Run all parties for the block; say what they said where it fails."""
+    covenant = world.covenant
     try:
         _start(world)
-        yield world
+        yield
     except BaseException:
         for party in covenant.parties:
             if party.log.exists():
@@ -146,8 +224,8 @@ def open_world(
                 print(f"--- {party.home.name}:\n{said[-_TAIL:]}", file=sys.stderr)
         raise
     finally:
-        if portal is not None:
-            portal.close()
+        if world.portal is not None:
+            world.portal.close()
         covenant.close()
 
 
@@ -157,7 +235,7 @@ def _start(world: World) -> None:
     running = (covenant.key_holder, covenant.broker, source)
     for party in running:
         if party is covenant.broker and world.profile is not None:
-            _begin_profiled(party, world.profile)
+            begin_profiled(party, world.profile)
         else:
             party.begin()
     for party in running:
@@ -167,18 +245,6 @@ def _start(world: World) -> None:
         run_command("keyholder", "enable", partner.id, "--home", home, "--first-load", str(_QUOTA))
     if world.portal is not None:
         world.portal.begin()
-
-
-def _begin_profiled(party: Party, out: Path) -> None:
-    with party.log.open("ab") as log:
-        party.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "bench.profiled", str(out)),
-                *(party.command, "serve", "--home", str(party.home), "--with-parent"),
-            ],
-            stdout=log,
-            stderr=log,
-        )
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from broker.audit.payloads import Organisation
 from broker.audit.told import ToldLines
 from broker.commands.authoring_commands import build_authoring_commands
 from broker.commands.ends_commands import build_ends_commands, build_ends_status
+from broker.commands.keys_commands import build_keys_commands
 from broker.commands.others_commands import build_others_commands
 from broker.commands.oversight_commands import build_oversight_commands
 from broker.commands.roles_commands import build_find_holder, build_roles_commands
@@ -40,10 +41,14 @@ from broker.exchange.handover import HandOver
 from broker.exchange.life import Life
 from broker.exchange.portal import PortalDesk
 from broker.exchange.turns import Turns
+from broker.metering import read_figures
 from broker.others_wiring import open_others
 from broker.pages.app import open_pages
+from broker.pages.desk import OfficerDesk
 from broker.pages_wiring import build_desk
+from broker.rotating import build_rotating
 from broker.settings import BrokerSettings
+from broker.sharing_wiring import build_changes, build_wake, follow_others, gate
 from broker.transparency.own_affairs import OwnAffairs
 from broker.transparency.own_wishes import WishReader
 from broker.transparency.processing_register import derive_activity_id
@@ -54,6 +59,7 @@ from datwat.party.admin import Command, build_admin_listener
 from datwat.party.check_page import derive_check_page_hash
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
+from datwat.party.metrics_http import build_metrics_listeners, build_metrics_route
 from datwat.party.serve import Listener
 from datwat.party.telemetry import get_logger
 from datwat.protocol import blinding
@@ -61,6 +67,7 @@ from datwat.protocol import blinding
 _OUTBOX_SECONDS = 5.0
 _ROUND_SECONDS = 2.0
 _SOON_SECONDS = 0.05
+_COVER_SECONDS = 5.0
 _log = get_logger("broker")
 
 
@@ -74,20 +81,22 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
     blinding.run_self_test()
     async with AsyncExitStack() as stack:
         broker = await open_broker(settings, stack)
-        await broker.following.state_documents()
         woken, watch = asyncio.Event(), Watch(broker)
+        wake = build_wake(broker, woken)
+        follow_others(broker, woken.set)
+        await broker.following.state_documents()
         broker.read_parts = watch.build_status
+        rotating = build_rotating(broker)
+        broker.read_rotation = rotating.build_status
         for task in (
             watch.run(),
             broker.keeper.run(),
-            _deliver_for_ever(broker, woken),
-            _keep_house(broker),
+            rotating.run(),
+            _state_overload(broker),
+            broker.publishing.cover(_COVER_SECONDS),
             broker.following.run(),
-            broker.authoring.approving.run(),
-            broker.oversight.months.run(),
-            broker.publishing.run_tag_roots(settings.tag_root_seconds),
-            build_generation_notice(broker).run(),
-            broker.publishing.cosigning.run(settings.witness_seconds),
+            broker.secrets.row_file.follow(),
+            *(keys.follow() for keys in broker.secrets.own_keys),
         ):
             running = asyncio.ensure_future(task)
             stack.callback(running.cancel)
@@ -96,11 +105,22 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
             read_timeout=timedelta(seconds=settings.read_timeout_seconds),
             max_requests=settings.max_requests,
         )
-        answering = build_api(broker, woken.set)
+        answering = build_api(broker, wake)
         others = open_others(broker, answering, derive_activity_id)
-        delivering = asyncio.ensure_future(others.run())
-        stack.callback(delivering.cancel)
-        commands, find_holder = build_commands(broker, woken.set), build_find_holder(broker)
+        housekeeping = asyncio.ensure_future(
+            broker.sharing.keep_house(
+                lambda: _deliver_for_ever(broker, woken),
+                lambda: _keep_house(broker),
+                broker.authoring.approving.run,
+                broker.oversight.months.run,
+                lambda: broker.publishing.run_tag_roots(settings.tag_root_seconds),
+                build_generation_notice(broker).run,
+                lambda: broker.publishing.cosigning.run(settings.witness_seconds),
+                others.run,
+            )
+        )
+        stack.callback(housekeeping.cancel)
+        commands, find_holder = build_commands(broker, wake), build_find_holder(broker)
         officers = OfficersApi(commands, find_holder, broker.rooms.clock)
         operations = (
             *build_operations(answering),
@@ -108,21 +128,39 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
             *officers.build_operations(),
             *PublicFigures(broker.oversight, broker.rooms.clock).build_operations(),
         )
-        api = build_app(INFO, operations, limits=limits, on_unknown_key=broker.keeper.ask)
+        api = build_app(
+            INFO,
+            gate(operations, broker.sharing),
+            limits=limits,
+            on_unknown_key=broker.keeper.ask,
+            is_traced=True,
+        )
         api.router.routes.extend(build_public_log(broker).build_routes())
         api.router.routes.extend(others.build_routes())
+        figures = build_metrics_route(settings, lambda: read_figures(broker, watch))
         yield (
             Listener("api", api, settings.host, settings.port),
-            build_admin_listener(settings.home, commands, find_holder),
+            *build_metrics_listeners(settings, figures),
+            build_admin_listener(settings.home, commands, find_holder, routes=(figures,)),
             *build_bundle_listeners(broker),
-            *open_pages(settings, lambda: build_desk(broker, watch), limits, stack),
+            *_open_pages(settings, lambda: build_desk(broker, watch), limits, stack),
         )
+
+
+def _open_pages(
+    settings: BrokerSettings,
+    build: Callable[[], OfficerDesk],
+    limits: Limits,
+    stack: AsyncExitStack,
+) -> tuple[Listener, ...]:
+    """Return the pages' listener; of several processes the first one has it: it holds sessions."""
+    return open_pages(settings, build, limits, stack) if settings.process == 1 else ()
 
 
 def build_bundle_listeners(broker: Broker) -> tuple[Listener, ...]:
     """Return the listener at which an OPA that others run fetches its bundle, if there is one."""
     home, port = broker.settings.home, broker.settings.bundles_port
-    if not port:
+    if not port or broker.settings.process != 1:
         return ()
     key, token = read_opa_key(home), read_opa_token(home)
     server = BundleServer(lambda: broker.following.offered, key, token)
@@ -152,9 +190,9 @@ def build_public_log(broker: Broker) -> PublicLog:
 
 def build_api(broker: Broker, wake_outbox: Wake) -> Api:
     """Return what the routes work with."""
-    rooms, secrets, settings = broker.rooms, broker.secrets, broker.settings
+    rooms, settings = broker.rooms, broker.settings
     hand_over = HandOver(
-        key=secrets.signing,
+        key=broker.signer,
         gateways=broker.gateways,
         sealing=broker.sealing,
         log=broker.log,
@@ -168,12 +206,16 @@ def build_api(broker: Broker, wake_outbox: Wake) -> Api:
     return Api(
         party=settings.id,
         rooms=rooms,
-        life=Life(rooms, hand_over),
+        life=Life(rooms, hand_over, build_changes(broker)),
         portal=PortalDesk(rooms),
         reader=broker.reader,
         proof_bundles=build_proof_bundles(broker),
         own=build_own_affairs(broker),
-        limiter=RateLimiter(settings.rate_per_second, settings.rate_burst),
+        limiter=RateLimiter(
+            settings.rate_per_second,
+            settings.rate_burst,
+            lambda: len(broker.sharing.processes),
+        ),
         proofs=rooms.proofs,
         read_policy=lambda: broker.policy.files,
         read_health=lambda: build_health(broker),
@@ -204,8 +246,9 @@ def build_proof_bundles(broker: Broker) -> ProofBundles:
 def build_health(broker: Broker) -> Health:
     """Return what `/v1/health` says."""
     found = broker.publishing.build_status()
+    is_ready = broker.following.is_active and broker.sharing.is_current
     return Health(
-        status="ok" if broker.following.is_active else "waiting",
+        status="ok" if is_ready else "waiting",
         cosignatures=found["cosignatures"],
         checkpoint_seconds_ago=found["cosigned_seconds_ago"],
         policy_seq=broker.policy.bundle.seq,
@@ -229,6 +272,15 @@ async def _keep_house(broker: Broker) -> None:
         await asyncio.sleep(_SOON_SECONDS if more else _ROUND_SECONDS)
         try:
             more = await broker.housekeeper.run_round()
+        except Exception as error:  # noqa: BLE001 - a failed round is tried again
+            _log.warning("housekeeping_failed", exception=type(error).__name__)
+
+
+async def _state_overload(broker: Broker) -> None:
+    """State what this very process refused; each of several counts its own."""
+    while True:
+        await asyncio.sleep(_ROUND_SECONDS)
+        try:
             await broker.overload.state_ended(broker.rooms.clock())
         except Exception as error:  # noqa: BLE001 - a failed round is tried again
             _log.warning("housekeeping_failed", exception=type(error).__name__)
@@ -256,6 +308,7 @@ def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
         "resume": resume,
         **build_special_commands(broker, lambda: build_proof_bundles(broker), wake_outbox),
         **build_ends_commands(broker, wake_outbox),
+        **build_keys_commands(broker),
         **build_said_commands(broker),
         **build_authoring_commands(broker),
         **build_roles_commands(broker),
@@ -273,6 +326,7 @@ async def _build_status(broker: Broker) -> dict[str, Any]:
         overdue = broker.rooms.registers.contacts.count_overdue(conn, now)
     return {
         "id": broker.settings.id,
+        **broker.sharing.build_status(),
         "list_seq": directory.trust.seq,
         "list_expired": now > directory.trust.valid_until,
         **broker.following.build_status(now),
@@ -288,6 +342,7 @@ async def _build_status(broker: Broker) -> dict[str, Any]:
         **await asyncio.to_thread(count_overdue, broker),
         "outbox_unreadable": broker.outbox.count_unreadable(),
         **broker.read_others(),
+        **broker.read_rotation(),
         **broker.read_parts(),
         **build_ends_status(broker),
     }

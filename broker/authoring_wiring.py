@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from broker.policy.authoring import Authoring
 from broker.policy.authoring_ports import PolicyKeys, Ports
 from broker.policy.publication import PublicationError, find_publication, write_publication
 from broker.policy.sealed_keys import SealedKeys
+from broker.pseudonyms.row_keys import RowKeys
 from broker.purposes.drafts import DraftRow
 from broker.purposes.role_register import RoleRegister
 from broker.settings import BrokerSettings
@@ -39,7 +40,7 @@ class OfficersGround:
     """What officers' services stand on."""
 
     settings: BrokerSettings
-    row_key: bytes = field(repr=False)
+    row_key: RowKeys
     database: Engine
     store: SqlLogStore
     log: Log

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -20,11 +21,12 @@ from broker.audit.sealing import Sealing
 from broker.commands.card import build_card
 from broker.commands.clients_cli import clients
 from broker.commands.ends_cli import erase
+from broker.commands.keys_cli import keys
 from broker.commands.opa_cli import opa_config
 from broker.commands.roles_cli import roles, tokens
 from broker.commands.said_cli import list_erasures
 from broker.settings import BrokerSettings
-from datwat.party.admin import call_party
+from datwat.party.admin import call_party, call_running
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.database import find_sqlite_file
 from datwat.party.init import (
@@ -37,7 +39,8 @@ from datwat.party.init import (
     serve_home,
     write_card,
 )
-from datwat.party.settings import Plain, make_private_folder, write_secret
+from datwat.party.serve import NotRunningError
+from datwat.party.settings import Plain, make_private_folder, require_home, write_secret
 from datwat.web.staff import HIGH, STAFF_SECRET_NAME, SUBSTANTIAL
 from datwat.web.staff_options import (
     PagesHostOption,
@@ -60,6 +63,12 @@ app = typer.Typer(
     add_completion=False,
 )
 
+ProcessOption = Annotated[
+    int,
+    typer.Option(
+        "--process", min=1, max=64, help="Which one of several processes on one database this is."
+    ),
+]
 PartnerArgument = Annotated[str, typer.Argument(help="The partner's id: OIN, colon, function.")]
 
 
@@ -126,15 +135,36 @@ def _create_database(settings: BrokerSettings, secrets: BrokerSecrets) -> None:
 
 
 @app.command(epilog="Example: datwat broker serve --home broker")
-def serve(*, home: HomeOption, with_parent: WithParentOption = False) -> None:
+def serve(
+    *, home: HomeOption, with_parent: WithParentOption = False, process: ProcessOption = 1
+) -> None:
     """Run the broker, with OPA beside it, until it is stopped."""
-    serve_home(_PARTY, BrokerSettings, open_party, home=home, with_parent=with_parent)
+    serve_home(
+        *(_PARTY, BrokerSettings, open_party),
+        home=home,
+        with_parent=with_parent,
+        process=process,
+    )
 
 
 @app.command(epilog="Example: datwat broker status --home broker")
-def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
+def status(
+    *,
+    home: HomeOption,
+    process: Annotated[
+        int,
+        typer.Option("--process", min=0, max=64, help="Which one; 0: the one that keeps house."),
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
     """Show the trust list, the policies, the log, and what waits for a person."""
-    print_result(_call(home, "status"), as_json=as_json)
+    require_home(home, _PARTY)
+    found = call_running(home, "status", process=process or None)
+    keeper = found["housekeeper"]
+    if not process and keeper not in (None, found["process"]):
+        with suppress(NotRunningError):  # it runs on another machine, or ended just now
+            found = call_running(home, "status", process=keeper)
+    print_result(found, as_json=as_json)
 
 
 @app.command(epilog="Example: datwat broker suspend --home broker 00000099000000001000:youth-help")
@@ -156,6 +186,7 @@ app.command(
 )(erase)
 app.command("erasures", epilog="Example: datwat broker erasures --home broker")(list_erasures)
 app.add_typer(clients, name="clients")
+app.add_typer(keys, name="keys")
 app.add_typer(roles, name="roles")
 app.add_typer(tokens, name="tokens")
 app.command(

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Engine
 
 from broker.adapters.ends_store import SqlEnds
 from broker.adapters.kek_file import KekError
+from broker.adapters.row_key_file import RowKeyFile
+from broker.adapters.row_moving import SqlRowTables
 from broker.audit.ended import EndingLog
 from broker.audit.ends import Ends
 from broker.audit.erasing import Eraser, IsWaiting
@@ -23,6 +25,7 @@ from broker.exchange.ends_keeping import EndsKeeping
 from broker.exchange.erasure import Erasures
 from broker.exchange.kept import FindPurpose
 from broker.exchange.rooms import Rooms
+from broker.exchange.row_turning import RowTurning
 from broker.involvement.special_situations import SpecialSituations
 from broker.settings import BrokerSettings
 from datwat.party.database import truncate_journal
@@ -77,6 +80,7 @@ def build_ends(  # noqa: PLR0913 - a composition
     ending: EndingLog,
     situations: SpecialSituations,
     find_retention: Callable[[], timedelta],
+    row_file: RowKeyFile,
 ) -> EndsKeeping:
     """Return the stage of the housekeeper in which contents, persons and keys end."""
     statements = SqlEnds()
@@ -94,6 +98,7 @@ def build_ends(  # noqa: PLR0913 - a composition
             find_retention=find_retention,
         ),
         generations=KeyKeeper(store, statements, kek, log, lives),
+        rows=RowTurning(row_file, SqlRowTables(row_file.keys), log, store.reading),
         record=ending.record,
         tidy=lambda: truncate_journal(engine),
         forget=lambda: forget_ended(ratchet, kek),

@@ -24,7 +24,7 @@ from broker.here import PolicyHere
 from broker.policy.engine import PolicyUnavailableError
 from broker.policy.proving import require_proven
 from broker.policy.publication import Publication, PublicationError
-from broker.policy_folders import Found
+from broker.policy_folders import BUNDLE_RATCHET, Found
 from broker.policy_start import Begun, rehearse
 from broker.policy_state import PolicyState, Refused, build_state
 from datwat.party.ratchet import Ratchet
@@ -74,6 +74,10 @@ class Following:
         self._failed = 0
         self._not_before = 0.0
         self._unkept: Found | None = None
+        # What a composition of several processes sets: told of what was taken up; one of them
+        # states the documents.
+        self.on_taken_up: Callable[[], None] = _tell_nobody
+        self.states_documents: Callable[[], bool] = _always
 
     @property
     def is_active(self) -> bool:
@@ -92,6 +96,12 @@ class Following:
                 await self.look()
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
                 _log.warning("policy_round_failed", exception=type(error).__name__)
+
+    async def take_up_shared(self) -> bool:
+        """Look at once, as another process took a bundle up; return whether it is in force here."""
+        await self.look()
+        mark = await asyncio.to_thread(self._ratchet.value, BUNDLE_RATCHET)
+        return mark is None or self.here.bundle.seq >= mark.number
 
     async def look(self) -> PolicyState:
         """Take up what lies in the officers' folder now, and return how things stand then.
@@ -121,6 +131,8 @@ class Following:
 
     async def state_documents(self) -> None:
         """State the trust list and the bundle in force in the log, each once (entry type 03)."""
+        if not self.states_documents():
+            return
         accepted, bundle = self._keeper.directory.accepted, self.here.bundle
         now = self._clock()
         digest = bytes.fromhex(bundle.digest)
@@ -162,6 +174,7 @@ class Following:
         await self._engine.activate(bundle, prove, partial(self._begin, found))
         self._folders.advance(bundle)
         self._unkept = found
+        self.on_taken_up()
 
     def _begin(self, found: Found) -> None:
         """The moment in which the engine changes: what is handed out changes with it."""
@@ -197,6 +210,14 @@ class Following:
         if not isinstance(error, OpaBehindError):
             self.offered = self.here.bundle
         self.state = replace(self.state, refused=Refused.of(error, publication, self._clock()))
+
+
+def _tell_nobody() -> None:
+    pass
+
+
+def _always() -> bool:
+    return True
 
 
 def _find_pause(error: DatwatError, failed: int) -> float:

@@ -6,28 +6,39 @@ Rule: each is what is in force at the moment of the call; nobody keeps what was 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from broker.adapters.fast_reads import open_fast_reads
 from broker.api.routes import PolicyFiles
 from broker.exchange.gather import TicketKeys
+from datwat.party.database import reading
+from datwat.party.database_errors import DatabaseAwayError
+from datwat.party.errors import PartyError
+from datwat.party.own_keys import OwnKeys
+from datwat.party.postgres import is_cut
 from datwat.party.trust_keeper import TrustKeeper
 from datwat.party.trust_list import Directory
 from datwat.protocol.bundle import Bundle
 from datwat.protocol.keys import ExchangeKey, ExchangePublicKey
 from datwat.protocol.ticket import derive_ticket_key
 
+_AWAY_SECONDS = 1.0
+_OPEN_SECONDS = 0.25
+
 
 class TrustHere:
     """Who is in force, and what opens tickets, as of the list held now."""
 
-    def __init__(self, keeper: TrustKeeper, exchange: ExchangeKey) -> None:
+    def __init__(self, keeper: TrustKeeper, exchange: OwnKeys[ExchangeKey]) -> None:
         self._keeper = keeper
         self._exchange = exchange
-        self._built: tuple[Directory, TicketKeys] | None = None
+        self._built: tuple[Directory, object, TicketKeys] | None = None
 
     @property
     def directory(self) -> Directory:
@@ -36,40 +47,48 @@ class TrustHere:
 
     @property
     def ticket_keys(self) -> TicketKeys:
-        """What opens tickets, derived once per list."""
-        directory = self._keeper.directory
-        if self._built is None or self._built[0] is not directory:
+        """What opens tickets, derived once per list and set of own keys: every pair of keys."""
+        directory, own = self._keeper.directory, self._exchange.keys
+        built = self._built
+        if built is None or built[0] is not directory or built[1] is not own:
             holder = directory.trust.key_holder
             keys = [
-                derive_ticket_key(
-                    self._exchange, holder=ExchangePublicKey(raw), broker=self._exchange.public
-                )
+                derive_ticket_key(key, holder=ExchangePublicKey(raw), broker=key.public)
+                for key in own
                 for raw in holder.x25519
             ]
             epochs = {epoch.epoch: epoch.pk for epoch in holder.epochs}
-            self._built = (directory, TicketKeys({key.kid: key for key in keys}, epochs))
-        return self._built[1]
+            tickets = TicketKeys({key.kid: key for key in keys}, epochs)
+            built = self._built = (directory, own, tickets)
+        return built[2]
 
 
 class Reads:
     """One held connection for the short reads of the event loop (performance.md).
 
-    Rule: it is used by one read at a time. A thread of its own, or whoever reads while the loop's
+    Rules: it is used by one read at a time. A thread of its own, or whoever reads while the loop's
     read is still open, has a connection of the pool: two users of one would end each other's
-    transaction.
+    transaction. A server's connection that was cut is replaced before a read begins; while no
+    other can be had, reads fail at once or nearly so: the loop may not wait for a server.
     """
 
     def __init__(self, engine: Engine) -> None:
         """Hold the connection for the thread that runs the event loop, which calls this."""
-        self._engine = engine
+        self._engine = reading(engine)
         self._fast = open_fast_reads(engine)
-        self._connection = None if self._fast else engine.connect()
+        self._connection = None if self._fast else self._engine.connect()
         self._thread = threading.get_ident()
         self._is_used = False
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="reads")
+        self._opening: Future[Connection] | None = None
+        self._not_before = 0.0
 
     @contextmanager
     def open(self) -> Iterator[Connection]:
-        """Yield a connection in a transaction of its own: one unchanging view."""
+        """Yield a connection in a transaction of its own: one unchanging view.
+
+        Raises DatabaseAwayError.
+        """
         if self._is_used or threading.get_ident() != self._thread:
             with self._engine.connect() as connection:
                 yield connection
@@ -86,12 +105,43 @@ class Reads:
         if self._fast is not None:
             with self._fast.begin() as connection:
                 yield connection
-        elif self._connection is not None:
-            with self._connection.begin():
-                yield self._connection
+            return
+        held = self._require_connection()
+        with held.begin():
+            yield held
+
+    def _require_connection(self) -> Connection:
+        held = self._connection
+        if held is not None and not held.invalidated:
+            if not is_cut(held.connection.dbapi_connection):
+                return held
+            held.invalidate()
+        if held is not None:
+            held.close()
+            self._connection = None
+        self._connection = self._await_connection()
+        return self._connection
+
+    def _await_connection(self) -> Connection:
+        """Return a new connection, which a thread opens; the loop waits for it only so long."""
+        if self._opening is None:
+            if time.monotonic() < self._not_before:
+                raise DatabaseAwayError
+            self._opening = self._opener.submit(self._engine.connect)
+        wait([self._opening], timeout=_OPEN_SECONDS)
+        if not self._opening.done():
+            raise DatabaseAwayError
+        opened, self._opening = self._opening, None
+        if opened.exception() is not None:
+            self._not_before = time.monotonic() + _AWAY_SECONDS
+        return opened.result()
 
     def close(self) -> None:
         """Give the connection back."""
+        self._opener.shutdown(cancel_futures=True)
+        if self._opening is not None and not self._opening.cancelled():
+            with suppress(SQLAlchemyError, PartyError):
+                self._opening.result().close()
         for held in (self._fast, self._connection):
             if held is not None:
                 held.close()

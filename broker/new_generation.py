@@ -1,10 +1,10 @@
 """Going on after a loss: a person begins the log's next generation, with a reason.
 
-Rules: the broker is stopped (its ratchet is locked); a log that is whole, fits what was signed, and
-whose chain keys open, is left alone; so is one whose keys all lie under another KEK. The old
-generation's last checkpoint is stated in the new one's first entry, so that everybody sees how much
-was lost; what was signed before this moment is refused from then on. A crash leaves the old
-generation or the new one, and the command can be repeated.
+Rules: the broker is stopped (its ratchet is locked, or its numbers on PostgreSQL); a log that is
+whole, fits what was signed, and whose chain keys open, is left alone; so is one whose keys all lie
+under another KEK. The old generation's last checkpoint is stated in the new one's first entry, so
+that everybody sees how much was lost; what was signed before this moment is refused from then on. A
+crash leaves the old generation or the new one, and the command can be repeated.
 Source: house reference "audit-log", Format (generation).
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING, migrate, open_engine
 from broker.adapters.generation_rows import (
@@ -25,27 +25,23 @@ from broker.adapters.generation_rows import (
     Ended,
     GenerationRows,
     count_chain_keys,
-    list_missing,
 )
 from broker.adapters.kek_file import KekError
 from broker.adapters.log_store import SqlLogStore
 from broker.adapters.log_tables import LogEntry, table_of
 from broker.adapters.publication_store import SqlPublication
-from broker.adapters.publication_tables import LOG_TAGS
 from broker.adapters.secrets import BrokerSecrets, load_secrets
+from broker.adapters.sharing_store import hold_alone
 from broker.adapters.witnesses import HttpWitnesses
 from broker.audit.ended import RESTORED
-from broker.audit.log import Log
 from broker.audit.past_log import parse_origin
 from broker.audit.ports import Head, KekPort
-from broker.audit.records import LogDamagedError, LogError, LogForkedError, LogMissingError
-from broker.audit.tag_roots import TagRoots
+from broker.audit.records import LogError, LogMissingError
 from broker.settings import BrokerSettings
-from datwat.party import clock
+from broker.whole import require_whole
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet
 from datwat.party.settings import change_settings
-from datwat.party.tag_index import TagIndex
 from datwat.party.trust_keeper import open_ratchet
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.checkpoint import (
@@ -54,10 +50,8 @@ from datwat.protocol.checkpoint import (
     parse_checkpoint,
     verify_checkpoint,
 )
-from datwat.protocol.entry import derive_leaf_hash
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.freshness import CLOCK_SKEW
-from datwat.protocol.merkle import derive_root
 from datwat.protocol.notes import NoteError, parse_note
 from datwat.protocol.values import encode_moment
 
@@ -108,7 +102,7 @@ def begin_generation(settings: BrokerSettings, wanted: Wanted, now: datetime) ->
     secrets = load_secrets(settings.home)
     engine = open_engine(settings.database)
     try:
-        with open_ratchet(settings) as ratchet:
+        with open_ratchet(settings) as ratchet, hold_alone(settings.database):
             migrate(engine)
             head = _require_head(engine, (settings.log_origin, new))
             if head.origin == new:  # it was begun, and the settings were not changed yet
@@ -232,32 +226,7 @@ def _require_need(
     if last.size > head.size:
         return
     try:
-        _check_whole(engine, ratchet, signer, head, last)
+        require_whole(engine, ratchet, signer, head, last)
     except DatwatError:
         return
     raise GenerationUnneededError
-
-
-def _check_whole(
-    engine: Engine, ratchet: Ratchet, signer: CheckpointSigner, head: Head, last: Checkpoint
-) -> None:
-    """Check entries, roots and tags as a start does, and every entry besides."""
-    leaves: list[bytes] = []
-    with engine.connect() as conn:
-        if next(list_missing(conn, head.size), None) is not None:
-            raise LogDamagedError
-        for start in range(0, head.size, _AT_ONCE):
-            query = select(_ENTRIES.c.entry).order_by(_ENTRIES.c.idx)
-            some = query.where(_ENTRIES.c.idx >= start, _ENTRIES.c.idx < start + _AT_ONCE)
-            leaves += [derive_leaf_hash(row[0]) for row in conn.execute(some)]
-    for size, root in ((head.size, head.root), (last.size, last.root)):
-        if derive_root(leaves[:size]) != root:
-            raise LogForkedError
-    store = SqlLogStore(engine)
-    log = Log(store, ratchet, signer)
-    log.start()
-    try:
-        TagRoots(log, SqlPublication(engine), TagIndex(LOG_TAGS), clock.now).load(0)
-    finally:
-        log.stop()
-        store.close()

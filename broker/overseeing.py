@@ -20,6 +20,7 @@ from broker.exchange.looking import Looks
 from broker.exchange.opening import Openings
 from broker.exchange.rooms import Rooms
 from broker.exchange.suspensions import PartnerNotListedError
+from broker.pseudonyms.row_keys import RowKeys
 from broker.transparency.dpia import Sheet, build_dpia
 from broker.transparency.figures import Month, PartnerUse
 from broker.transparency.indicators import Indicators
@@ -68,7 +69,7 @@ def build_oversight(  # noqa: PLR0917 - what it stands on
     store: SqlLogStore,
     openings: Openings,
     party: Organisation,
-    row_key: bytes,
+    row_key: RowKeys,
     read_bundle: Callable[[], Bundle],
     restored_at: int,
 ) -> Oversight:

@@ -20,7 +20,7 @@ from broker.policy.publication import (
     write_publication,
 )
 from datwat.party.ratchet import Ratchet, RatchetAlarmError
-from datwat.party.settings import make_private_folder
+from datwat.party.settings import make_private_folder, only_here
 from datwat.party.trust_list import Directory, read_verify_keys
 from datwat.protocol.bundle import Bundle, derive_digest, open_bundle
 
@@ -87,4 +87,7 @@ class PolicyFolders:
     def keep(self, found: Found) -> None:
         """Keep a bundle that is in force; raise PublicationError where it cannot be written."""
         make_private_folder(self._kept)
-        write_publication(self._kept, found.bundle.archive, found.document)
+        with only_here(self._kept):  # other processes of this home keep theirs
+            held = self.find_kept()
+            if held is None or held.statement.seq <= found.bundle.seq:
+                write_publication(self._kept, found.bundle.archive, found.document)

@@ -69,6 +69,7 @@ class Publishing:
 
     async def run_tag_roots(self, seconds: float) -> None:
         """State a root each `seconds` where there are new tags, for ever."""
+        await self.follow()  # what the process that kept house before stated
         while True:
             await asyncio.sleep(seconds)
             try:
@@ -80,6 +81,30 @@ class Publishing:
                 code = error.code if isinstance(error, DatwatError) else type(error).__name__
                 self.failure = code
                 _log.error("tag_root_failed", code=code)
+
+    async def follow(self) -> None:
+        """Take in what another process stated and collected; what fails is in `failure`."""
+        try:
+            await asyncio.to_thread(self._follow)
+            self.failure = None
+        except Exception as error:  # noqa: BLE001 - it is tried again at the next root
+            code = error.code if isinstance(error, DatwatError) else type(error).__name__
+            self.failure = code
+            _log.error("tag_root_failed", code=code)
+
+    def _follow(self) -> None:
+        self.tag_roots.follow()
+        self.tag_roots.cover(self.publication.read_shown().size)
+
+    async def cover(self, seconds: float) -> None:
+        """Give proofs for what is shown by now, for ever: it may be signed a moment later."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                shown = await asyncio.to_thread(self.publication.read_shown)
+                self.tag_roots.cover(shown.size)
+            except Exception as error:  # noqa: BLE001 - a failed round is tried again
+                _log.warning("look_failed", exception=type(error).__name__)
 
     def build_status(self) -> dict[str, Any]:
         """Return what `status` shows of the public log."""

@@ -1,8 +1,9 @@
 """Putting a broker's database back from a backup, with everything that ended since ended again.
 
-Rules: the broker is stopped (its ratchet is locked); everything that can be wrong is found before
-anything changes; the ratchet is replayed before anybody is served; what was signed before this
-moment is refused from then on, for the ids that were spent are gone. Source: docs/decisions/0015.
+Rules: the broker is stopped (its ratchet is locked, or its numbers on PostgreSQL); everything that
+can be wrong is found before anything changes; the ratchet is replayed before anybody is served;
+what was signed before this moment is refused from then on, for the ids that were spent are gone.
+Source: docs/decisions/0015.
 
 1. Open the file and see that log, KEK, row key and version fit. 2. Load the rows into an empty
 database, build the tree, compare its root. 3. Read back the entries written since from a mirror, up
@@ -39,6 +40,7 @@ from broker.adapters.restore_ends import Replay
 from broker.adapters.restore_entries import Lost, add_lost, read_mirror
 from broker.adapters.restore_rows import RowLoader, TreeBuilder
 from broker.adapters.secrets import BrokerSecrets, load_secrets
+from broker.adapters.sharing_store import hold_alone
 from broker.adapters.stores import build_registers
 from broker.audit.ended import RESTORED
 from broker.audit.forgetting import read_oldest
@@ -80,7 +82,11 @@ class Restoration:
         """
         identity = read_identity(self._wanted.identity)
         secrets = load_secrets(self._settings.home)
-        with open_ratchet(self._settings) as ratchet, tempfile.TemporaryDirectory() as folder:
+        with (
+            open_ratchet(self._settings) as ratchet,
+            hold_alone(self._settings.database),
+            tempfile.TemporaryDirectory() as folder,
+        ):
             header, inner = self._open(identity, secrets, Path(folder))
             _require_generation(ratchet, secrets, header)
             mark = self._require_mark(ratchet, header)

@@ -24,6 +24,8 @@ PartName = Literal[
     "trust_list",
     "keys",
     "processing_log",
+    "answers",
+    "processes",
 ]
 PartState = Literal["ok", "attention", "failed", "off"]
 # So long before an end it is said that it comes: an organisation has time to sign anew.
@@ -32,6 +34,11 @@ ENDS_SOON: Final = timedelta(days=30)
 LIST_ENDS_SOON: Final = timedelta(days=7)
 _SLOW_DATABASE: Final = timedelta(milliseconds=250)
 _QUIET_HOUSEKEEPING: Final = timedelta(minutes=2)
+# A twelfth of what the log takes on: one batch more than is written at once.
+_MANY_WAITING: Final = 256
+# A gateway stops when it is a quarter of an hour.
+_OLD_COSIGNATURES: Final = timedelta(minutes=5)
+_MANY_TO_END: Final = 10_000
 _MOST_NAMED: Final = 5
 
 
@@ -88,6 +95,16 @@ class Facts:
     # What the processing log waits with; None: it is switched off.
     processing_waiting: int | None = None
     is_processing_overdue: bool = False
+    # Jobs that wait for the writer of the log.
+    log_waiting: int = 0
+    # Contents whose end has come and that are still there.
+    contents_to_end: int = 0
+    # What residents wait for beyond its term, of every kind.
+    answers_overdue: int = 0
+    # Of several processes of one broker: how many run; whether this one knows what they changed.
+    processes: int = 1
+    is_current: bool = True
+    keeps_house: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +157,8 @@ def _derive_database(facts: Facts) -> Part:
 def _derive_log(facts: Facts) -> Part:
     if facts.tag_root_failure is not None:
         return Part("log", "failed", "log_tag_root", {"code": facts.tag_root_failure})
+    if facts.log_waiting > _MANY_WAITING:
+        return Part("log", "attention", "log_waits", {"num": facts.log_waiting})
     return Part("log", "ok", "log_grows", {"num": facts.log_size})
 
 
@@ -157,16 +176,25 @@ def _derive_witnesses(facts: Facts) -> Part:
         return Part("witnesses", "failed", "witnesses_too_few", values, since)
     if failing:
         return Part("witnesses", "attention", "witnesses_failing", values, since)
+    at = facts.cosigned_at
+    if facts.witness_threshold and at is not None and facts.now - at > _OLD_COSIGNATURES:
+        old: dict[str, str | int] = {"num": int((facts.now - at).total_seconds() // 60)}
+        return Part("witnesses", "attention", "witnesses_old", old, at)
     return Part("witnesses", "ok", "witnesses_vouch", values)
 
 
 def _derive_housekeeping(facts: Facts) -> Part:
+    if not facts.keeps_house:
+        return Part("housekeeping", "off", "housekeeping_elsewhere")
     last = facts.housekeeping_at
     if facts.housekeeping_failed:
         values: dict[str, str | int] = {"steps": ", ".join(facts.housekeeping_failed)}
         return Part("housekeeping", "attention", "housekeeping_failed", values)
     if last is None or facts.now - last > _QUIET_HOUSEKEEPING:
         return Part("housekeeping", "attention", "housekeeping_quiet", since_at=last)
+    if facts.contents_to_end > _MANY_TO_END:
+        values = {"num": facts.contents_to_end}
+        return Part("housekeeping", "attention", "housekeeping_behind", values)
     return Part("housekeeping", "ok", "housekeeping_works")
 
 
@@ -214,6 +242,19 @@ def _derive_processing(facts: Facts) -> Part:
     return Part("processing_log", "ok", "processing_works", values)
 
 
+def _derive_processes(facts: Facts) -> Part:
+    values: dict[str, str | int] = {"num": facts.processes}
+    if not facts.is_current:
+        return Part("processes", "failed", "processes_behind", values)
+    return Part("processes", "ok", "processes_run", values)
+
+
+def _derive_answers(facts: Facts) -> Part:
+    if facts.answers_overdue:
+        return Part("answers", "attention", "answers_overdue", {"num": facts.answers_overdue})
+    return Part("answers", "ok", "answers_in_time")
+
+
 def _find_first(failing: list[Asked]) -> datetime | None:
     return min((one.since_at for one in failing if one.since_at is not None), default=None)
 
@@ -234,6 +275,8 @@ _PARTS: Final[tuple[Callable[[Facts], Part], ...]] = (
     _derive_list,
     _derive_keys,
     _derive_processing,
+    _derive_answers,
+    _derive_processes,
 )
 
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
 
+from broker.adapters.ends_store import SqlEnds
+from broker.commands.said_commands import build_answering
 from broker.pages.part_words import describe_part
 from broker.status import Asked, Ending, Facts, Part, Refused, Since, derive_parts
 from broker.wiring import Broker
@@ -28,6 +31,22 @@ _MAX_ANSWER: Final = 65_536
 _log = get_logger("watching")
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the last look found; until the first one nothing is said to have failed.
+
+    `overdue`: how much of each kind residents wait for beyond its term; without a database it and
+    `contents_to_end` stay as they were.
+    """
+
+    is_engine_ready: bool = True
+    is_key_holder_there: bool = True
+    database_took: timedelta | None = timedelta(0)
+    overdue: Mapping[str, int] = field(default_factory=dict)
+    contents_to_end: int | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Watch:
     """What is known of each part; one object per process."""
 
@@ -35,10 +54,7 @@ class Watch:
         """Start without having looked; until the first look nothing is said to have failed."""
         self._broker = broker
         self._since = Since()
-        self._is_engine_ready = True
-        self._is_key_holder_there = True
-        self._database_took: timedelta | None = timedelta(0)
-        self._others: Mapping[str, Any] = {}
+        self.seen = Seen()
 
     async def run(self) -> None:
         """Look for ever."""
@@ -51,17 +67,37 @@ class Watch:
 
     async def look(self) -> None:
         """Ask the engine, the key holder and the database once, all at the same time."""
-        found = await asyncio.gather(
+        engine, key_holder, took = await asyncio.gather(
             self._ask_engine(), self._ask_key_holder(), self._ask_database()
         )
-        self._is_engine_ready, self._is_key_holder_there, self._database_took = found
-        if self._database_took is not None:
-            self._others = await asyncio.to_thread(self._broker.read_others)
+        seen = replace(
+            self.seen,
+            is_engine_ready=engine,
+            is_key_holder_there=key_holder,
+            database_took=took,
+        )
+        self.seen = seen
+        if took is not None:
+            self.seen = await asyncio.to_thread(self._read_database, seen)
         self.list_parts()  # so that a change is noted when it happens, and not when somebody looks
+
+    def _read_database(self, seen: Seen) -> Seen:
+        broker, now = self._broker, self._broker.rooms.clock()
+        objections, questions, erasures = build_answering(broker).count_overdue()
+        with broker.store.reading() as conn:
+            contents = SqlEnds().count_due(conn, now.replace(microsecond=0))
+            requests = broker.rooms.registers.contacts.count_overdue(conn, now)
+        overdue = {
+            "objections": objections,
+            "questions": questions,
+            "erasures": erasures,
+            "contact_requests": requests,
+        }
+        return replace(seen, others=broker.read_others(), overdue=overdue, contents_to_end=contents)
 
     def list_parts(self) -> tuple[Part, ...]:
         """Return every part as of now."""
-        facts = self._gather()
+        facts = self.gather()
         return self._since.note(derive_parts(facts), facts.now)
 
     def build_status(self) -> dict[str, Any]:
@@ -98,8 +134,9 @@ class Watch:
             connection.execute(text("SELECT 1"))
         return timedelta(seconds=time.monotonic() - began)
 
-    def _gather(self) -> Facts:
-        broker = self._broker
+    def gather(self) -> Facts:
+        """Return what is known now; from memory."""
+        broker, seen = self._broker, self.seen
         now = broker.rooms.clock()
         trust, publishing, keeper = (
             broker.keeper.directory.trust,
@@ -110,16 +147,16 @@ class Watch:
         state = broker.following.state
         refused = state.refused
         oldest = broker.ends.generations.read_lag(now)
-        is_on = bool(self._others.get("ldv_on"))
+        is_on = bool(seen.others.get("ldv_on"))
         return Facts(
             now=now,
             policy_seq=broker.policy.bundle.seq,
             policy_revision=broker.policy.bundle.revision,
             policy_since=state.since_at,
             policy_refused=Refused(refused.seq, refused.code, refused.at) if refused else None,
-            is_engine_ready=self._is_engine_ready,
-            is_key_holder_there=self._is_key_holder_there,
-            database_took=self._database_took,
+            is_engine_ready=seen.is_engine_ready,
+            is_key_holder_there=seen.is_key_holder_there,
+            database_took=seen.database_took,
             log_size=broker.rooms.proofs.read_head().size,
             tag_root_failure=publishing.failure,
             witnesses=self._list_witnesses(),
@@ -132,8 +169,14 @@ class Watch:
             list_ends_at=trust.valid_until,
             endings=tuple(Ending(one.name, one.covenant_until) for one in trust.partners),
             is_kek_overdue=oldest > timedelta(days=broker.settings.backup_days + 1),
-            processing_waiting=self._others.get("ldv_waiting", 0) if is_on else None,
-            is_processing_overdue=bool(self._others.get("ldv_overdue")),
+            processing_waiting=seen.others.get("ldv_waiting", 0) if is_on else None,
+            is_processing_overdue=bool(seen.others.get("ldv_overdue")),
+            log_waiting=broker.log.waiting,
+            contents_to_end=seen.contents_to_end or 0,
+            answers_overdue=sum(seen.overdue.values()),
+            processes=len(broker.sharing.processes),
+            is_current=broker.sharing.is_current,
+            keeps_house=broker.sharing.keeps_house,
         )
 
     def _list_witnesses(self) -> tuple[Asked, ...]:

@@ -56,18 +56,22 @@ from broker.pseudonyms.veil import Veil
 from broker.publishing import Publishing, open_publishing
 from broker.purposes.role_register import RoleRegister
 from broker.settings import BrokerSettings
+from broker.sharing import Sharing
+from broker.sharing_opening import open_sharing, require_room
 from broker.transparency.access_log import AccessLogReader
 from broker.trying.replays import Replays
 from broker.trying.trials import Trials
 from datwat.party import clock
 from datwat.party.errors import PartyError
 from datwat.party.http_out import HttpOut
+from datwat.party.own_keys import KeyOfNow
 from datwat.party.ratchet import Ratchet
 from datwat.party.spent import SpentRequests
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.party.trust_list import Directory, read_verify_keys
 from datwat.protocol.bundle import Bundle
+from datwat.protocol.keys import SigningKey
 
 _log = get_logger("broker")
 
@@ -132,6 +136,7 @@ class Broker:
     authoring: Authoring
     suspensions: Suspensions
     openings: Openings
+    signer: KeyOfNow[SigningKey]
     outbox: Outbox
     housekeeper: Housekeeper
     publishing: Publishing
@@ -140,8 +145,11 @@ class Broker:
     ends: EndsKeeping
     erasures: Erasures
     database: Engine
+    sharing: Sharing
     # What `status` says of what others are told; set where that is put together.
     read_others: Callable[[], Mapping[str, Any]] = dict
+    # The same of the rotation of the key holder's scalar.
+    read_rotation: Callable[[], Mapping[str, Any]] = dict
     # The same of each part of the system, as `watching.py` sees it.
     read_parts: Callable[[], Mapping[str, Any]] = dict
 
@@ -164,6 +172,7 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
     spent = SpentRequests(SPENT)
     reader = AccessLogReader(ground.store, ground.sealing, ground.proofs, secrets.row_key)
     ending = EndingLog(log, ground.ratchet, secrets.kek)
+    signer = KeyOfNow(secrets.signing_keys, lambda: _list_own_keys(ground.keeper))
     rooms = _build_rooms(ground, reads, spent, reader, ending)
     suspensions = Suspensions(
         SqlSuspensions(), ground.ratchet, log, ground.keeper, reads.open, clock=clock.now
@@ -195,7 +204,8 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         authoring=officers.authoring,
         suspensions=suspensions,
         openings=openings,
-        outbox=Outbox(rooms, gateways, secrets.signing, settings.id),
+        signer=signer,
+        outbox=Outbox(rooms, gateways, signer, settings.id),
         housekeeper=Housekeeper(rooms, openings, spent, purge_ended, ends),
         ends=ends,
         erasures=build_erasures(
@@ -207,6 +217,7 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
             ends=ends,
         ),
         database=ground.database,
+        sharing=ground.sharing,
         publishing=publishing,
         overload=Overload(log),
         oversight=build_oversight(
@@ -243,6 +254,7 @@ class _Ground:
 
     secrets: BrokerSecrets = field(repr=False)
     database: Engine
+    sharing: Sharing
     ratchet: Ratchet
     http: HttpOut
     keeper: TrustKeeper
@@ -260,11 +272,13 @@ class _Ground:
 
 
 async def _open_ground(settings: BrokerSettings, stack: AsyncExitStack) -> _Ground:
+    require_room(settings)
     secrets = load_secrets(settings.home)
     engine = open_engine(settings.database)
     stack.callback(engine.dispose)
     await asyncio.to_thread(migrate, engine)
-    ratchet = stack.enter_context(open_ratchet(settings))
+    ratchet = stack.enter_context(await asyncio.to_thread(open_ratchet, settings))
+    sharing = await open_sharing(settings, engine, ratchet, stack)
     http = await stack.enter_async_context(HttpOut())
     keeper = await TrustKeeper.open(settings, ratchet, http)
     _require_listed(settings, secrets, keeper.directory)
@@ -279,6 +293,7 @@ async def _open_ground(settings: BrokerSettings, stack: AsyncExitStack) -> _Grou
     return _Ground(
         secrets=secrets,
         database=engine,
+        sharing=sharing,
         ratchet=ratchet,
         http=http,
         keeper=keeper,
@@ -307,7 +322,7 @@ def _build_rooms(
         veil=Veil(ground.secrets.row_key),
         processing=ground.processing,
         ledger=Ledger(spent, ground.secrets.row_key, ground.store, ground.proofs),
-        trust=TrustHere(ground.keeper, ground.secrets.exchange),
+        trust=TrustHere(ground.keeper, ground.secrets.exchange_keys),
         acts=build_acts(
             ground.sealing.mint_subject,
             reader.find_consent_id,
@@ -343,17 +358,23 @@ def _build_ends(
         ending=ending,
         situations=rooms.registers.special_situations,
         find_retention=lambda: ground.opa.retention,
+        row_file=ground.secrets.row_file,
     )
+
+
+def _list_own_keys(keeper: TrustKeeper) -> list[bytes]:
+    return [key.x for key in keeper.directory.trust.broker.keys]
 
 
 def _require_listed(settings: BrokerSettings, secrets: BrokerSecrets, directory: Directory) -> None:
     listed, log = directory.trust.broker, directory.trust.log
+    keys = read_verify_keys(listed.keys)
     fits = (
         listed.id == settings.id
-        and secrets.signing.public.kid in read_verify_keys(listed.keys)
-        and secrets.exchange.public.raw in listed.x25519
+        and any(key.public.kid in keys for key in secrets.signing_keys.keys)
+        and any(key.public.raw in listed.x25519 for key in secrets.exchange_keys.keys)
         and log.origin == settings.log_origin
-        and secrets.build_signer(settings.log_origin).vkey in log.vkeys
+        and any(vkey in log.vkeys for vkey in secrets.build_signer(log.origin).vkeys)
     )
     if not fits:
         raise NotListedError

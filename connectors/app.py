@@ -34,7 +34,7 @@ from connectors.errors import ClientUnknownError
 from connectors.gateway.coverage import Coverage
 from connectors.gateway.evidence import list_held as list_held_by_source
 from connectors.gateway.gateway import Gateway, build_gateway_operations
-from connectors.identity_key import load_signing_key
+from connectors.identity_key import build_signer, open_signing_keys
 from connectors.own_source import OwnSource
 from connectors.pages.app import open_pages
 from connectors.policy import PolicyKeeper
@@ -43,13 +43,16 @@ from connectors.sources.checking import Finding, check_declaration, check_querie
 from connectors.sources.declaration import load_declaration
 from connectors.sources.opening import Sources
 from connectors.tables import MIGRATIONS
+from connectors.watching import Watched, derive_parts
 from datwat.party import clock
 from datwat.party.admin import Command, build_admin_listener
 from datwat.party.database import migrate, open_engine
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app, build_json_response
 from datwat.party.http_out import HttpOut
+from datwat.party.metrics_http import build_metrics_listeners, build_metrics_route
 from datwat.party.openapi import ApiInfo, Operation
+from datwat.party.parts import describe_parts
 from datwat.party.serve import Listener
 from datwat.party.settings import read_secret
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
@@ -80,6 +83,18 @@ class Connector:
     sync: Sync
     applications: Applications
 
+    @property
+    def watched(self) -> Watched:
+        """What is looked at of it."""
+        return Watched(
+            self.engine,
+            self.keeper,
+            self.policy,
+            self.gateway,
+            self.coverage,
+            self.housekeeper,
+        )
+
 
 @asynccontextmanager
 async def open_party(settings: ConnectorSettings) -> AsyncIterator[Sequence[Listener]]:
@@ -97,6 +112,7 @@ async def open_party(settings: ConnectorSettings) -> AsyncIterator[Sequence[List
         )
         local = build_local_app(connector.service, connector.sync, connector.applications, limits)
         pages = open_pages(settings, connector.service, limits, stack)
+        figures = build_metrics_route(settings, connector.watched.read_figures)
         yield (
             Listener(
                 "api",
@@ -105,13 +121,16 @@ async def open_party(settings: ConnectorSettings) -> AsyncIterator[Sequence[List
                     build_operations(connector.gateway),
                     limits=limits,
                     on_unknown_key=connector.keeper.ask,
+                    listener="gateway",
+                    is_traced=True,
                 ),
                 settings.host,
                 settings.port,
             ),
             Listener("local", local, settings.local_host, settings.local_port),
             *pages,
-            build_admin_listener(settings.home, build_commands(connector)),
+            *build_metrics_listeners(settings, figures),
+            build_admin_listener(settings.home, build_commands(connector), routes=(figures,)),
         )
 
 
@@ -140,7 +159,7 @@ def build_commands(connector: Connector) -> dict[str, Command]:
     """Return what the partner's own administrator can do while it runs."""
 
     async def status(_members: dict[str, Any]) -> dict[str, Any]:
-        return _build_status(connector)
+        return await asyncio.to_thread(_build_status, connector)
 
     async def sync_start(members: dict[str, Any]) -> dict[str, Any]:
         by = Professional(
@@ -215,13 +234,14 @@ def _list_entries(connector: Connector, number: str) -> dict[str, Any]:
 
 
 async def _open(settings: ConnectorSettings, stack: AsyncExitStack) -> Connector:
-    key = load_signing_key(settings.home)
+    keys = open_signing_keys(settings.home)
     engine = open_engine(settings.database)
     stack.callback(engine.dispose)
     await asyncio.to_thread(migrate, engine, MIGRATIONS)
     ratchet = stack.enter_context(open_ratchet(settings))
     http = await stack.enter_async_context(HttpOut())
     keeper = await TrustKeeper.open(settings, ratchet, http)
+    key = build_signer(keys, settings.id, lambda: keeper.directory)
     policy = PolicyKeeper(settings.home, lambda: keeper.directory, ratchet, http)
     policy.load()
     exchange = Exchange(
@@ -251,7 +271,7 @@ async def _open(settings: ConnectorSettings, stack: AsyncExitStack) -> Connector
     sync = Sync(service, RunStore(engine))
     stack.push_async_callback(sync.aclose)
     housekeeper = Housekeeper(engine)
-    for work in (keeper.run(), policy.run(), coverage.run(), housekeeper.run()):
+    for work in (keeper.run(), keys.follow(), policy.run(), coverage.run(), housekeeper.run()):
         stack.callback(asyncio.ensure_future(work).cancel)
     return Connector(
         settings=settings,
@@ -298,6 +318,7 @@ def _build_status(connector: Connector) -> dict[str, Any]:
         "gateway_uncovered_since": _say(connector.coverage.waiting_since),
         **connector.housekeeper.build_status(),
         **{f"gateway_{name}": value for name, value in connector.gateway.build_status().items()},
+        "parts": describe_parts(derive_parts(connector.watched.find())),
     }
 
 

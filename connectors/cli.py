@@ -19,6 +19,7 @@ from rich.progress import Progress
 from connectors.app import open_party
 from connectors.errors import SyncEndsTooManyError, SyncSourceEmptyError
 from connectors.identity_key import build_jwk, create_signing_key
+from connectors.keys_cli import PARTNER_KEYS
 from connectors.settings import ConnectorSettings
 from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, OutOption, print_result, write_result
@@ -37,6 +38,7 @@ from datwat.party.init import (
     serve_home,
     write_card,
 )
+from datwat.party.own_keys_cli import build_keys_app
 from datwat.party.settings import Plain, SettingsError, write_secret
 from datwat.protocol.trust import BsnRight, Card, Partner
 from datwat.web.staff import HIGH, STAFF_SECRET_NAME, SUBSTANTIAL
@@ -62,6 +64,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+app.add_typer(build_keys_app(_PARTY, _PARTY, PARTNER_KEYS), name="keys")
 
 DomainOption = Annotated[str, typer.Option(help="Domain of the function, such as youth.")]
 UrlOption = Annotated[

@@ -74,7 +74,8 @@ class PolicyKeeper:
             archive = await self._fetch(base, MAX_ARCHIVE_BYTES)
             bundle = await asyncio.to_thread(self._open, archive, document)
             self._ratchet.advance(_RATCHET_NAME, bundle.seq, bytes.fromhex(bundle.digest))
-            if self.bundle is None or self.bundle.digest != bundle.digest:
+            # Also where only its signatures are others: those kept must hold after a restart too.
+            if self._signed is None or self._signed[0] != document:
                 await asyncio.to_thread(self._keep, archive, document)
             self.bundle, self._signed = bundle, (document, trust.seq)
             return bundle

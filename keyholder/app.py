@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Literal
@@ -20,18 +20,24 @@ from datwat.party.database import READ_ONLY, migrate, open_engine
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app, build_json_response
 from datwat.party.http_out import HttpOut
+from datwat.party.metrics import Reading
+from datwat.party.metrics_http import build_metrics_listeners, build_metrics_route
 from datwat.party.openapi import ApiInfo, Operation
+from datwat.party.parts import describe_parts
 from datwat.party.serve import Listener
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.protocol import blinding
 from datwat.protocol.messages import EvaluateAnswer, EvaluateObject
+from datwat.protocol.rotation import RotationAnswer, RotationObject
 from keyholder import quotas
 from keyholder.errors import PartnerUnlistedError
 from keyholder.evaluation import Evaluator, derive_duty
+from keyholder.rotating import Rotations
 from keyholder.secrets import load_secrets
 from keyholder.settings import KeyHolderSettings
 from keyholder.tables import MIGRATIONS
+from keyholder.watching import derive_parts, find, read_figures
 
 INFO = ApiInfo(
     title="datwat key holder",
@@ -49,12 +55,18 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
-def build_operations(evaluator: Evaluator, keeper: TrustKeeper) -> tuple[Operation, ...]:
+def build_operations(
+    evaluator: Evaluator, rotations: Rotations, keeper: TrustKeeper
+) -> tuple[Operation, ...]:
     """Return the routes, the hot one first."""
 
     async def evaluate(request: Request) -> Response:
         body = await request.body()
         return build_json_response(await evaluator.answer(body, keeper.directory, clock.now()))
+
+    async def rotation(request: Request) -> Response:
+        body = await request.body()
+        return build_json_response(await rotations.answer(body, keeper.directory, clock.now()))
 
     async def health(_request: Request) -> Response:
         return build_json_response(Health(status="ok"))
@@ -70,6 +82,15 @@ def build_operations(evaluator: Evaluator, keeper: TrustKeeper) -> tuple[Operati
             tag="evaluations",
         ),
         Operation(
+            path="/v1/rotations",
+            operation_id="createRotationAnswer",
+            summary="Tell the broker, sealed, how a rotation of the scalar is.",
+            endpoint=rotation,
+            answer=RotationAnswer,
+            message=(RotationObject,),
+            tag="rotations",
+        ),
+        Operation(
             path="/v1/health",
             operation_id="getHealth",
             summary="Tell that the process answers.",
@@ -83,7 +104,7 @@ def build_operations(evaluator: Evaluator, keeper: TrustKeeper) -> tuple[Operati
 
 
 def build_commands(
-    settings: KeyHolderSettings, engine: Engine, keeper: TrustKeeper
+    settings: KeyHolderSettings, engine: Engine, keeper: TrustKeeper, rotations: Rotations
 ) -> dict[str, Command]:
     """Return what the key holder's staff can do while it runs."""
 
@@ -105,20 +126,50 @@ def build_commands(
         return {"partner": partner, "open": False, "was_open": was_open}
 
     async def status(_members: dict[str, Any]) -> dict[str, Any]:
-        return await asyncio.to_thread(_fetch_status, settings, engine, keeper)
+        found = await asyncio.to_thread(_fetch_status, settings, engine, keeper)
+        directory, now = keeper.directory, clock.now()
+        found["parts"] += describe_parts([rotations.derive_part(directory, now)])
+        return {**found, **rotations.describe(directory, now)}
 
-    return {"enable": enable, "disable": disable, "status": status}
+    commands = {"enable": enable, "disable": disable, "status": status}
+    return {**commands, **build_rotate_commands(rotations, keeper)}
 
 
-def build_api(settings: KeyHolderSettings, evaluator: Evaluator, keeper: TrustKeeper) -> FastAPI:
+def build_rotate_commands(rotations: Rotations, keeper: TrustKeeper) -> dict[str, Command]:
+    """Return what rotates the scalar."""
+
+    async def begin(_members: dict[str, Any]) -> dict[str, Any]:
+        return await rotations.begin(keeper.directory, clock.now())
+
+    async def status(_members: dict[str, Any]) -> dict[str, Any]:
+        return rotations.describe(keeper.directory, clock.now())
+
+    async def abort(_members: dict[str, Any]) -> dict[str, Any]:
+        return await rotations.abort(keeper.directory, clock.now())
+
+    async def finish(members: dict[str, Any]) -> dict[str, Any]:
+        at_once = members.get("at_once") is True
+        return await rotations.finish(keeper.directory, clock.now(), at_once=at_once)
+
+    return {
+        "rotate_begin": begin,
+        "rotate_status": status,
+        "rotate_abort": abort,
+        "rotate_finish": finish,
+    }
+
+
+def build_api(
+    settings: KeyHolderSettings, evaluator: Evaluator, rotations: Rotations, keeper: TrustKeeper
+) -> FastAPI:
     """Return the public app."""
     limits = Limits(
         max_body_bytes=settings.max_body_bytes,
         read_timeout=timedelta(seconds=settings.read_timeout_seconds),
         max_requests=settings.max_requests,
     )
-    operations = build_operations(evaluator, keeper)
-    return build_app(INFO, operations, limits=limits, on_unknown_key=keeper.ask)
+    operations = build_operations(evaluator, rotations, keeper)
+    return build_app(INFO, operations, limits=limits, on_unknown_key=keeper.ask, is_traced=True)
 
 
 @asynccontextmanager
@@ -128,7 +179,7 @@ async def open_party(settings: KeyHolderSettings) -> AsyncIterator[Sequence[List
     Raises SelfTestError, SecretError, DatabaseError, RatchetError, TrustListError, NotListedError.
     """
     blinding.run_self_test()
-    secrets = load_secrets(settings.home)
+    load_secrets(settings.home)
     async with AsyncExitStack() as stack:
         engine = open_engine(settings.database)
         stack.callback(engine.dispose)
@@ -136,17 +187,25 @@ async def open_party(settings: KeyHolderSettings) -> AsyncIterator[Sequence[List
         ratchet = stack.enter_context(open_ratchet(settings))
         http = await stack.enter_async_context(HttpOut())
         keeper = await TrustKeeper.open(settings, ratchet, http)
-        derive_duty(settings.id, secrets, keeper.directory)
-        evaluator = Evaluator(settings.id, engine, secrets, settings.quotas)
+        rotations = Rotations(settings, engine, clock.now())
+        derive_duty(settings.id, rotations.secrets, keeper.directory)
+        evaluator = Evaluator(settings.id, engine, rotations, settings.quotas)
         stack.callback(evaluator.close)
-        for task in (keeper.run(), _purge_for_ever(evaluator)):
+        for task in (keeper.run(), evaluator.exchange.own.follow(), _purge_for_ever(evaluator)):
             running = asyncio.ensure_future(task)
             stack.callback(running.cancel)
-        api = build_api(settings, evaluator, keeper)
-        commands = build_commands(settings, engine, keeper)
+        api = build_api(settings, evaluator, rotations, keeper)
+        commands = build_commands(settings, engine, keeper, rotations)
+
+        def read_all() -> Iterator[Reading]:
+            scalar = rotations.derive_part(keeper.directory, clock.now())
+            return read_figures(settings, engine, keeper, scalar)
+
+        figures = build_metrics_route(settings, read_all)
         yield (
             Listener("api", api, settings.host, settings.port),
-            build_admin_listener(settings.home, commands),
+            *build_metrics_listeners(settings, figures),
+            build_admin_listener(settings.home, commands, routes=(figures,)),
         )
 
 
@@ -163,6 +222,7 @@ def _fetch_status(
         "list_seq": directory.trust.seq,
         "list_hash": directory.digest.hex(),
         "list_expired": now > directory.trust.valid_until,
+        "parts": describe_parts(derive_parts(find(settings, engine, keeper))),
         "partners": [
             {
                 "id": partner.id,

@@ -22,9 +22,13 @@ from datwat.party.init import (
     serve_home,
     write_card,
 )
+from datwat.party.own_keys_cli import build_keys_app
 from datwat.party.settings import Plain
-from datwat.protocol.trust import Card, KeyHolderEntry
+from keyholder import shares_cli
 from keyholder.app import open_party
+from keyholder.card import build_card
+from keyholder.keys_cli import HOLDER_KEYS
+from keyholder.rotate_cli import rotate
 from keyholder.secrets import create_secrets
 from keyholder.settings import KeyHolderSettings
 
@@ -37,6 +41,16 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+app.add_typer(rotate, name="rotate")
+app.add_typer(build_keys_app(_PARTY, _PARTY, HOLDER_KEYS), name="keys")
+app.command(epilog="Example: datwat keyholder backup --home keyholder --out shares")(
+    shares_cli.backup
+)
+app.command(
+    epilog="Example: datwat keyholder restore --home keyholder /media/a/share-1.json "
+    "/media/b/share-3.json"
+)(shares_cli.restore)
 
 PartnerArgument = Annotated[str, typer.Argument(help="The partner's id: OIN, colon, function.")]
 
@@ -59,15 +73,7 @@ def init(
     values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
     values |= {"host": host, "port": port}
     with making_home(home, _PARTY, KeyHolderSettings, values) as settings:
-        secrets = create_secrets(home)
-        entry = KeyHolderEntry(
-            id=settings.id,
-            name=settings.name,
-            x25519=(secrets.exchange.public.raw,),
-            url=settings.url,
-            epochs=secrets.epochs,
-        )
-        write_card(home, Card(v=1, role="key_holder", key_holder=entry), as_json=as_json)
+        write_card(home, build_card(settings, create_secrets(home)), as_json=as_json)
 
 
 @app.command(epilog="Example: datwat keyholder serve --home keyholder")
@@ -78,7 +84,7 @@ def serve(*, home: HomeOption, with_parent: WithParentOption = False) -> None:
 
 @app.command(epilog="Example: datwat keyholder status --home keyholder")
 def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
-    """Show which partners are open, and what they used today."""
+    """Show which partners are open, what they used today, and how a rotation is."""
     print_result(_call(home, "status"), as_json=as_json)
 
 

@@ -69,6 +69,65 @@ class ScalarMissingError(KeyHolderError):
     default_detail = "The key holder has no usable secret scalar: run `init`, or restore it."
 
 
+class SharesError(KeyHolderError):
+    """Shares of the scalar that cannot be written, or that do not bring it back."""
+
+    code = "scalar_shares"
+    default_detail = "The shares of the scalar cannot be used."
+
+
+class NotBrokerError(KeyHolderError):
+    """Only the broker turns pseudonyms."""
+
+    code = "not_the_broker"
+    default_detail = "Only the broker asks about a rotation."
+
+
+class RotationError(KeyHolderError):
+    """The rotation of the scalar is in another state."""
+
+    code = "scalar_rotation_state"
+    default_detail = "The rotation of the scalar is in another state: `rotate status` tells it."
+
+
+class RotationRunsError(RotationError):
+    """Started twice."""
+
+    code = "scalar_rotation_runs"
+    default_detail = "A rotation runs already: `datwat keyholder rotate status` says how far it is."
+
+
+class NoRotationError(RotationError):
+    """None to abort or finish."""
+
+    code = "scalar_rotation_none"
+    default_detail = "No rotation runs: `datwat keyholder rotate begin` starts one."
+
+
+class RotationUnturnedError(RotationError):
+    """The broker has rows under the epoch that would be destroyed."""
+
+    code = "scalar_rotation_unturned"
+
+    def __init__(self, permille: int) -> None:
+        super().__init__(
+            f"The broker has turned {permille // 10} % of its rows, as far as it told: every "
+            "pointer that is not turned would be lost. See `datwat keyholder rotate status`."
+        )
+
+
+class RotationEarlyError(RotationError):
+    """Messages made under the epoch may still come."""
+
+    code = "scalar_rotation_early"
+
+    def __init__(self, possible_at: str) -> None:
+        super().__init__(
+            "Messages made under the epoch that is left can still come: finish from "
+            f"{possible_at}, or with --at-once if the scalar leaked."
+        )
+
+
 register_problems(
     {
         "key_holder_refused": (403, "The key holder refuses"),
@@ -80,5 +139,12 @@ register_problems(
         "key_holder_not_listed": (503, "The key holder is not in the trust list"),
         "partner_unlisted": (404, "The partner is not in the trust list"),
         "scalar_missing": (500, "The party has a fault"),
+        "scalar_shares": (500, "The party has a fault"),
+        "not_the_broker": (403, "Only the broker asks this"),
+        "scalar_rotation_state": (409, "The rotation is in another state"),
+        "scalar_rotation_runs": (409, "A rotation runs already"),
+        "scalar_rotation_none": (409, "No rotation runs"),
+        "scalar_rotation_unturned": (409, "Not every row is turned"),
+        "scalar_rotation_early": (409, "It is too early to finish"),
     }
 )

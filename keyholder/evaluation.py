@@ -9,20 +9,22 @@ purpose nor a BSN: α is uniformly random, and the message has no parts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import orjson
 from sqlalchemy import Connection, Engine
 
+from datwat.party import metrics
 from datwat.party.database import READ_ONLY
 from datwat.party.http_in import Admitted, read_message
+from datwat.party.own_keys import KeyOfNow
 from datwat.party.spent import SpentRequests
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_list import Directory, IssuerUnknownError
 from datwat.protocol import blinding
-from datwat.protocol.keys import ExchangePublicKey
+from datwat.protocol.keys import ExchangeKey, ExchangePublicKey
 from datwat.protocol.messages import EvaluateAnswer, EvaluateObject
 from datwat.protocol.ticket import (
     TicketHeader,
@@ -35,6 +37,7 @@ from datwat.protocol.trust import Partner
 from keyholder import quotas
 from keyholder.errors import BsnRightError, NotListedError, PartsError, QuotaError, SelfCountError
 from keyholder.recorder import Made, Recorder
+from keyholder.rotating import Rotations
 from keyholder.secrets import Secrets
 from keyholder.tables import SPENT
 
@@ -47,26 +50,39 @@ _log = get_logger("evaluation")
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """With what the key holder works under one trust list: an epoch, and a key for tickets."""
+    """With what the key holder works under one trust list: its epochs, and a key for tickets."""
 
-    list_digest: bytes
-    epoch: int
+    epochs: tuple[int, ...]
     ticket_key: TicketKey
 
 
-def derive_duty(own_id: str, secrets: Secrets, directory: Directory) -> Duty:
-    """Return the newest epoch that both the list and these secrets have; raise NotListedError.
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """With what one look-up is evaluated."""
+
+    epoch: int
+    scalar: bytes = field(repr=False)
+    ticket_key: TicketKey
+
+
+def derive_duty(
+    own_id: str, secrets: Secrets, directory: Directory, exchange: ExchangeKey | None = None
+) -> Duty:
+    """Return the epochs that both the list and these secrets have; raise NotListedError.
+
+    Tickets are sealed by `exchange`, or where none is given by a key of its own that is listed.
 
     Tickets go to the first of the broker's X25519 keys: a new one is put first once it is in use.
     """
     entry = directory.trust.key_holder
-    own = secrets.exchange.public
+    listed = [key for key in secrets.exchange_keys.keys if key.public.raw in entry.x25519]
+    own = exchange or (listed[-1] if listed else None)
     shared = [epoch.epoch for epoch in secrets.epochs if epoch in entry.epochs]
-    if entry.id != own_id or own.raw not in entry.x25519 or not shared:
+    if entry.id != own_id or own is None or own.public.raw not in entry.x25519 or not shared:
         raise NotListedError
     broker = ExchangePublicKey(directory.trust.broker.x25519[0])
-    key = derive_ticket_key(secrets.exchange, holder=own, broker=broker)
-    return Duty(list_digest=directory.digest, epoch=max(shared), ticket_key=key)
+    key = derive_ticket_key(own, holder=own.public, broker=broker)
+    return Duty(epochs=tuple(sorted(shared)), ticket_key=key)
 
 
 def require_right(partner: Partner, request_class: str, n: int) -> None:
@@ -87,15 +103,17 @@ class Evaluator:
     """Answers look-ups; made and used in one event loop, which holds a connection to read with."""
 
     def __init__(
-        self, own_id: str, engine: Engine, secrets: Secrets, limits: Mapping[str, int]
+        self, own_id: str, engine: Engine, rotations: Rotations, limits: Mapping[str, int]
     ) -> None:
         self._id = own_id
         self._engine = engine
-        self._secrets = secrets
+        self._rotations = rotations
         self._limits = limits
         self._spent = SpentRequests(SPENT)
         self._recorder = Recorder(engine, self._spent)
-        self._duty: Duty | None = None
+        self._listed: Collection[bytes] = ()
+        self.exchange = KeyOfNow(rotations.secrets.exchange_keys, lambda: self._listed)
+        self._duty: tuple[bytes, int, bytes, Duty] | None = None
         self._reader = engine.execution_options(**{READ_ONLY: True})
         # An SQLite read takes less time than to hand it to a thread; a server's answer takes
         # longer.
@@ -114,21 +132,24 @@ class Evaluator:
         BsnRightError, SelfCountError, PartnerNotOpenError, QuotaError, PointError, NotListedError.
         """
         admitted = read_message(body, directory, EvaluateObject, aud=self._id, now=now)
-        duty = self._require_duty(directory)
         asked = admitted.object
+        work = self._require_work(directory, asked.epochs, now)
         try:
             recorded = await self._fetch_turn(admitted, now)
             if recorded is not None:
                 return recorded
             if len(asked.elements) <= _SMALL:
-                answer = self._evaluate(admitted, duty, now)
+                answer = self._evaluate(admitted, work, now)
             else:
-                answer = await asyncio.to_thread(self._evaluate, admitted, duty, now)
-            return await self._recorder.record(self._build_made(admitted, answer, now))
+                answer = await asyncio.to_thread(self._evaluate, admitted, work, now)
+            recorded = await self._recorder.record(self._build_made(admitted, answer, now))
         except QuotaError:
             wanted = asked.request_class
+            metrics.count("datwat_quota_refused_total", wanted)
             _log.warning("quota_exceeded", partner=admitted.issuer.id, request_class=wanted)
             raise
+        metrics.count("datwat_evaluations_total", asked.request_class, by=len(asked.elements))
+        return recorded
 
     def purge(self, now: datetime) -> None:
         """Delete answers and counts whose time is over; for a thread of its own."""
@@ -179,9 +200,9 @@ class Evaluator:
             now=now,
         )
 
-    def _evaluate(self, admitted: Admitted[EvaluateObject], duty: Duty, now: datetime) -> bytes:
+    def _evaluate(self, admitted: Admitted[EvaluateObject], work: _Work, now: datetime) -> bytes:
         asked = admitted.object
-        made = blinding.evaluate(self._secrets.scalars[duty.epoch], asked.elements)
+        made = blinding.evaluate(work.scalar, asked.elements)
         use = TicketUse(
             partner=admitted.issuer.id,
             ticket_class=asked.request_class,
@@ -189,22 +210,31 @@ class Evaluator:
             n=len(asked.elements),
         )
         header = TicketHeader.build(
-            use, key=duty.ticket_key, epoch=duty.epoch, iat=now, public=made.one_time_public
+            use, key=work.ticket_key, epoch=work.epoch, iat=now, public=made.one_time_public
         )
         answer = EvaluateAnswer(
             v=1,
             rid=asked.rid,
-            epoch=duty.epoch,
+            epoch=work.epoch,
             pk_t=made.one_time_public,
             elements=made.elements,
             proof_c=made.proof.challenge,
             proof_s=made.proof.response,
-            ticket=seal_ticket(header, made.one_time_scalar, duty.ticket_key),
+            ticket=seal_ticket(header, made.one_time_scalar, work.ticket_key),
         )
         return orjson.dumps(answer.model_dump(mode="json"))
 
-    def _require_duty(self, directory: Directory) -> Duty:
-        """Return what the newest list asks; derived once per list."""
-        if self._duty is None or self._duty.list_digest != directory.digest:
-            self._duty = derive_duty(self._id, self._secrets, directory)
-        return self._duty
+    def _require_work(self, directory: Directory, known: Sequence[int], now: datetime) -> _Work:
+        """Return with what to evaluate for who knows these epochs; raise NotListedError."""
+        rotations = self._rotations
+        version, scalars = rotations.version, rotations.secrets.scalars
+        self._listed = directory.trust.key_holder.x25519
+        exchange = self.exchange.now()
+        work = (directory.digest, version, exchange.public.raw)
+        if self._duty is None or self._duty[:3] != work:
+            self._duty = (*work, derive_duty(self._id, rotations.secrets, directory, exchange))
+        duty = self._duty[3]
+        # One of them may be destroyed at this very moment, in another thread.
+        shared = [epoch for epoch in duty.epochs if epoch in scalars]
+        epoch = rotations.require_epoch(shared, known, now)
+        return _Work(epoch, scalars[epoch], duty.ticket_key)

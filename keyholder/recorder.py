@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from datwat.party.spent import SpentRequests
 from datwat.protocol.errors import DatwatError
@@ -90,7 +89,7 @@ class Recorder:
         try:
             with self._engine.connect() as connection:
                 return self._write(connection, batch)
-        except DBAPIError as error:
+        except Exception as error:  # noqa: BLE001 - no connection to be had: as below
             return [error] * len(batch)
 
     def _write(

@@ -11,7 +11,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import Engine
@@ -26,10 +25,11 @@ from datwat.party.database import migrate, open_engine
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app, build_json_response
 from datwat.party.http_out import HttpOut
+from datwat.party.metrics_http import build_metrics_listeners, build_metrics_route
 from datwat.party.openapi import ApiInfo, Operation
+from datwat.party.parts import describe_parts
 from datwat.party.problems import NotFoundError, build_problem_response
 from datwat.party.serve import Listener
-from datwat.party.settings import SecretError, read_secret
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.protocol.cosigning import (
@@ -44,11 +44,12 @@ from datwat.protocol.tiles import CHECKPOINT_MEDIA_TYPE
 from datwat.protocol.trust import TrustList
 from witness.cosign import Cosigner
 from witness.held import clear_alarm, fetch_alarms, find_vouched
+from witness.own_key import open_keys
 from witness.settings import WitnessSettings
 from witness.source import HttpSource, Source
 from witness.tables import MIGRATIONS
+from witness.watching import derive_parts, find, read_figures
 
-KEY_NAME = "witness.key"
 LOG_PATH = "/v1/log"
 
 _BY = re.compile(r"[^\s\x00-\x1f][^\x00-\x1f]{0,63}")
@@ -168,7 +169,7 @@ async def open_party(settings: WitnessSettings) -> AsyncIterator[Sequence[Listen
     Raises SecretError, DatabaseError, RatchetError, TrustListError, NotAWitnessError,
     StateBehindError.
     """
-    key = _load_key(settings)
+    keys = open_keys(settings.home)
     async with AsyncExitStack() as stack:
         engine = open_engine(settings.database)
         stack.callback(engine.dispose)
@@ -178,7 +179,7 @@ async def open_party(settings: WitnessSettings) -> AsyncIterator[Sequence[Listen
         keeper = await TrustKeeper.open(settings, ratchet, http)
         cosigner = Cosigner(
             settings.name,
-            key,
+            keys,
             engine=engine,
             ratchet=ratchet,
             open_source=partial(_open_source, settings, http),
@@ -186,9 +187,10 @@ async def open_party(settings: WitnessSettings) -> AsyncIterator[Sequence[Listen
         )
         await cosigner.open(keeper.directory)
         stack.push_async_callback(cosigner.aclose)
-        running = asyncio.ensure_future(keeper.run())
-        stack.callback(running.cancel)
+        for work in (keeper.run(), keys.follow()):
+            stack.callback(asyncio.ensure_future(work).cancel)
         commands = build_commands(settings, cosigner, engine, keeper)
+        figures = build_metrics_route(settings, lambda: read_figures(cosigner, engine, keeper))
         yield (
             Listener(
                 "api",
@@ -196,16 +198,9 @@ async def open_party(settings: WitnessSettings) -> AsyncIterator[Sequence[Listen
                 settings.host,
                 settings.port,
             ),
-            build_admin_listener(settings.home, commands),
+            *build_metrics_listeners(settings, figures),
+            build_admin_listener(settings.home, commands, routes=(figures,)),
         )
-
-
-def _load_key(settings: WitnessSettings) -> Ed25519PrivateKey:
-    try:
-        seed = bytes.fromhex(read_secret(settings.home, KEY_NAME).decode("ascii"))
-        return Ed25519PrivateKey.from_private_bytes(seed)
-    except ValueError:
-        raise SecretError(f"The secret {KEY_NAME} is damaged: restore it.") from None
 
 
 def _open_source(settings: WitnessSettings, http: HttpOut, trust: TrustList) -> Source:
@@ -236,4 +231,5 @@ def _fetch_status(
         "last_refusal": refusal.code if refusal else None,
         "last_refusal_at": refusal.at.isoformat(timespec="seconds") if refusal else None,
         "alarms": [alarm._asdict() for alarm in fetch_alarms(engine)],
+        "parts": describe_parts(derive_parts(find(cosigner, engine, keeper))),
     }

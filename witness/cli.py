@@ -9,7 +9,6 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
@@ -22,10 +21,12 @@ from datwat.party.init import (
     serve_home,
     write_card,
 )
+from datwat.party.own_keys_cli import build_keys_app
 from datwat.party.settings import Plain, write_secret
 from datwat.protocol.trust import Card, Witness
-from witness.app import KEY_NAME, open_party
+from witness.app import open_party
 from witness.cosign import build_vkey
+from witness.own_key import KEY_NAME, WITNESS_KEYS, draw_key, open_keys
 from witness.settings import WitnessSettings
 
 _PARTY = "witness"
@@ -37,6 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+app.add_typer(build_keys_app(_PARTY, _PARTY, WITNESS_KEYS), name="keys")
 
 
 @app.command(
@@ -57,9 +59,9 @@ def init(
     values: dict[str, Plain] = {"id": party_id, "name": name, "url": url}
     values |= {"host": host, "port": port}
     with making_home(home, _PARTY, WitnessSettings, values) as settings:
-        key = Ed25519PrivateKey.generate()
-        write_secret(home, KEY_NAME, key.private_bytes_raw().hex().encode("ascii"))
-        vkey = build_vkey(settings.name, key)
+        write_secret(home, KEY_NAME, draw_key())
+        (key,) = open_keys(home).keys
+        vkey = build_vkey(settings.name, key.public.raw)
         witness = Witness(name=settings.name, vkey=vkey, url=settings.url)
         write_card(home, Card(v=1, role="witness", witness=witness), as_json=as_json)
 

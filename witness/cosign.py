@@ -21,10 +21,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine
 
 from datwat.party import clock
+from datwat.party.own_keys import OwnKeys
 from datwat.party.ratchet import Ratchet, RatchetBrokenError
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_list import Directory
@@ -38,7 +38,14 @@ from datwat.protocol.cosigning import (
     require_known_log,
 )
 from datwat.protocol.errors import DatwatError
-from datwat.protocol.notes import Note, SignatureLine, VerifierKey, parse_note
+from datwat.protocol.keys import SigningKey
+from datwat.protocol.notes import (
+    COSIGNATURE_TYPE,
+    Note,
+    SignatureLine,
+    VerifierKey,
+    parse_note,
+)
 from datwat.protocol.trust import TrustList
 from witness.errors import (
     AlarmedError,
@@ -65,12 +72,12 @@ class Refusal:
 
 
 class Cosigner:
-    """The witness's one key, and everything that stands before it."""
+    """The witness's key, and everything that stands before it."""
 
     def __init__(
         self,
         name: str,
-        key: Ed25519PrivateKey,
+        keys: OwnKeys[SigningKey],
         *,
         engine: Engine,
         ratchet: Ratchet,
@@ -78,8 +85,7 @@ class Cosigner:
         follow_seconds: float,
     ) -> None:
         self._name = name
-        self._key = key
-        self._vkey = build_vkey(name, key)
+        self._keys = keys
         self._engine = engine
         self._ratchet = ratchet
         self._open_source = open_source
@@ -154,11 +160,18 @@ class Cosigner:
         self._ratchet.advance(_ratchet_name(keys.origin), checkpoint.size, checkpoint.root)
         now = clock.now()
         parsed = parse_note(note)
-        line = build_cosignature(parsed.text, self._name, self._key, int(now.timestamp()))
-        kept = add_lines(_keep_lines_of(parsed, keys.vkeys), (line,))
+        lines = self._build_lines(parsed.text, int(now.timestamp()))
+        kept = add_lines(_keep_lines_of(parsed, keys.vkeys), lines)
         keep_vouched(self._engine, keys.origin, checkpoint.size, kept, now)
         _log.info("cosigned", size=checkpoint.size)
-        return line.text.encode()
+        return b"".join(line.text.encode() for line in lines)
+
+    def _build_lines(self, text: str, timestamp: int) -> tuple[SignatureLine, ...]:
+        """Return a line by each own key: whoever knows the old one or the next one reads it."""
+        return tuple(
+            build_cosignature(text, self._name, key.to_private(), timestamp)
+            for key in reversed(self._keys.keys)
+        )
 
     async def _follow_up_to(self, checkpoint: Checkpoint, note: bytes, trust: TrustList) -> None:
         """Follow the log up to a checkpoint, within the time; else go on with it meanwhile."""
@@ -200,17 +213,18 @@ class Cosigner:
             raise AlarmedError
 
     def _require_listed(self, directory: Directory) -> TrustList:
+        own = {build_vkey(self._name, key.public.raw) for key in self._keys.keys}
         listed = any(
-            one.name == self._name and one.vkey == self._vkey for one in directory.trust.witnesses
+            one.name == self._name and one.vkey in own for one in directory.trust.witnesses
         )
         if not listed:
             raise NotAWitnessError
         return directory.trust
 
 
-def build_vkey(name: str, key: Ed25519PrivateKey) -> str:
-    """Return the verifier key of a witness."""
-    return VerifierKey(name=name, type=4, public_key=key.public_key().public_bytes_raw()).text
+def build_vkey(name: str, public_key: bytes) -> str:
+    """Return the verifier key of a witness with this public key (32 bytes)."""
+    return VerifierKey(name=name, type=COSIGNATURE_TYPE, public_key=public_key).text
 
 
 async def _require_within(source: Source, checkpoint: Checkpoint, held: HeldLog) -> None:

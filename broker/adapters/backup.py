@@ -42,6 +42,8 @@ from broker.adapters.log_store import SqlLogStore
 from broker.audit.ports import KekPort
 from broker.audit.records import DELAYED_CHAIN_ID
 from broker.audit.sealing import derive_quarter_aad
+from broker.pseudonyms.row_keys import RowKeys
+from datwat.party.database import reading
 from datwat.protocol.sealing import UnsealError
 from datwat.protocol.values import encode_bytes
 
@@ -56,6 +58,8 @@ LEFT_OUT = frozenset(
         "officer_tokens",
         "oversight_acts",
         "replays",
+        "shared_changes",
+        "weighed_changes",
         "access_tokens",
         "spent_assertions",
     }
@@ -87,7 +91,7 @@ def make_backup(
     *,
     recipient: str,
     kek: KekPort,
-    row_key: bytes,
+    row_key: RowKeys | bytes,
     now: datetime,
 ) -> Backup:
     """Write a backup to a new file; nothing waits for it but what SQLite would truncate.
@@ -131,12 +135,9 @@ def is_binary(column: Column[object]) -> bool:
 @contextmanager
 def _open_view(engine: Engine) -> Iterator[Connection]:
     """Yield a connection that sees one moment, however long that takes."""
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as conn:
-            yield conn
-        return
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as conn:
-        conn.execute(text("SET LOCAL statement_timeout = 0"))
+    with reading(engine).connect() as conn:
+        if engine.dialect.name == "postgresql":
+            conn.execute(text("SET LOCAL statement_timeout = 0"))
         yield conn
 
 

@@ -23,8 +23,9 @@ from pydantic import Field, ValidationError
 from pyrage import x25519
 
 from broker.audit.ports import KekPort
+from broker.pseudonyms.row_keys import BACKUP, RowKeys
 from datwat.party.errors import PartyError
-from datwat.protocol.sealing import UnsealError, derive_key
+from datwat.protocol.sealing import UnsealError
 from datwat.protocol.values import Bytes32, BytesUpTo64K, Moment, Value
 
 _KEK_CONTEXT = b"dw-backup/v1"
@@ -72,9 +73,10 @@ class BackupHeader(Value):
     kek_sealed: BytesUpTo64K = Field(repr=False)
     row_check: Bytes32 = Field(repr=False)
 
-    def require_row_key(self, row_key: bytes) -> None:
-        """Raise BackupError unless the rows were sealed under this row key."""
-        if not hmac.compare_digest(self.row_check, derive_row_check(row_key, self.origin)):
+    def require_row_key(self, row_key: RowKeys | bytes) -> None:
+        """Raise BackupError unless the rows were sealed under a key of this ring."""
+        checks = RowKeys.of(row_key).build_checks(BACKUP, self.origin.encode())
+        if not any(hmac.compare_digest(self.row_check, check) for check in checks):
             raise BackupError("The row key of this home is not that of this backup: put it back.")
 
 
@@ -105,9 +107,12 @@ class FileKey:
             raise BackupKekError from None
 
 
-def derive_row_check(row_key: bytes, origin: str) -> bytes:
-    """Return what tells whether a row key belongs to a backup, and nothing of the key."""
-    return hmac.digest(derive_key(row_key, b"backup"), origin.encode(), "sha256")
+def derive_row_check(row_key: RowKeys | bytes, origin: str) -> bytes:
+    """Return what tells whether a row key belongs to a backup, and nothing of the key.
+
+    During a rotation it is both of its keys that are needed, for rows lie under either.
+    """
+    return RowKeys.of(row_key).build_checks(BACKUP, origin.encode())[0]
 
 
 def read_recipient(text: str) -> x25519.Recipient:

@@ -2,7 +2,7 @@
 
 Rule: what was committed survives a power cut, or the broker does not start; what was deleted is
 overwritten (SQLite `secure_delete`); a database of a newer version is left alone.
-Source: house reference "audit-log", Sequencing; SQLite "PRAGMA", PostgreSQL chapter 20.5.
+Source: house reference "audit-log", Sequencing; SQLite "PRAGMA"; `datwat/party/postgres.py`.
 """
 
 from __future__ import annotations
@@ -11,23 +11,18 @@ from contextlib import closing
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
 
-import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from datwat.protocol.errors import DatwatError
+from datwat.party import database as party
+from datwat.party.database_errors import DatabaseError
+from datwat.party.postgres import open_postgres
 
 BEGIN_OPTION = "sqlite_begin"
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 BUSY_TIMEOUT_MS = 5_000
-STATEMENT_TIMEOUT_MS = 30_000
+MIGRATIONS = Path(__file__).parent / "migrations"
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
-_UNSAFE_COMMIT = ("off", "local")
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -39,61 +34,23 @@ _PRAGMAS = (
 )
 
 
-class DatabaseError(DatwatError):
-    """The database cannot be used."""
-
-    code = "database_unusable"
-    default_detail = "The database cannot be used: check its URL, that it runs, and your rights."
-
-
-class DatabaseUnsafeError(DatabaseError):
-    """The server may lose what it said was committed."""
-
-    code = "database_unsafe"
-    default_detail = (
-        "PostgreSQL must run with fsync, full_page_writes and synchronous_commit on: "
-        "set them and restart it."
-    )
-
-
-class DatabaseTooNewError(DatabaseError):
-    """A newer version of this program migrated it."""
-
-    code = "database_too_new"
-    default_detail = "This database was made by a newer version: install that version."
-
-
 def open_engine(url: str) -> Engine:
     """Return an engine for `sqlite:///FILE` or `postgresql://…`, set up to lose nothing.
 
     On SQLite a transaction begins with `BEGIN`, or as the execution option `BEGIN_OPTION` says.
 
     Raises:
-        DatabaseError: another kind of URL.
-        DatabaseUnsafeError: a PostgreSQL server that may lose commits (on first use).
+        DatabaseError: another kind of URL, or (on first use) a server that is not what it must be.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise DatabaseError("The database URL has another form than sqlite:///FILE.") from None
-    backend = parsed.get_backend_name()
-    if backend == "sqlite" and parsed.database not in {None, "", ":memory:"}:
-        engine = create_engine(parsed, pool_size=8, max_overflow=8)
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    if backend == "postgresql":
-        timeouts = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={BUSY_TIMEOUT_MS}"
-        engine = create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            pool_size=8,
-            max_overflow=8,
-            pool_pre_ping=True,
-            connect_args={"options": timeouts, "connect_timeout": 5},
-        )
-        event.listen(engine, "connect", _require_safe_postgresql)
-        return engine
-    raise DatabaseError("The database URL must be sqlite:///FILE or postgresql://….")
+    parsed = party.parse_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return open_postgres(parsed)
+    if parsed.database in {None, "", ":memory:"}:
+        raise DatabaseError("The database URL must be sqlite:///FILE or postgresql://….")
+    engine = create_engine(parsed, pool_size=8, max_overflow=8)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
@@ -103,17 +60,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         DatabaseTooNewError: a newer version was there before.
         DatabaseError: it cannot be reached, or not changed.
     """
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    try:
-        with engine.connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-            connection.commit()
-    except CommandError as error:
-        raise DatabaseTooNewError from error
-    except DBAPIError:
-        raise DatabaseError from None  # the driver's own words name hosts and users
+    party.migrate(engine, MIGRATIONS, revision)
 
 
 def _set_up_sqlite(connection: SQLiteConnection, _: ConnectionPoolEntry) -> None:
@@ -127,15 +74,3 @@ def _begin_sqlite(connection: Connection) -> None:
     # By the driver itself: every transaction begins here.
     with closing(connection.connection.cursor()) as cursor:
         cursor.execute(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))
-
-
-def _require_safe_postgresql(
-    connection: psycopg.Connection[tuple[str, str, str]], _: ConnectionPoolEntry
-) -> None:
-    row = connection.execute(
-        "SELECT current_setting('fsync'), current_setting('full_page_writes'),"
-        " current_setting('synchronous_commit')"
-    ).fetchone()
-    connection.rollback()
-    if row is None or row[:2] != ("on", "on") or row[2] in _UNSAFE_COMMIT:
-        raise DatabaseUnsafeError

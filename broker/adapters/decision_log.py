@@ -17,7 +17,8 @@ from sqlalchemy import Connection, insert, select
 from broker.adapters.other_tables import DecisionRecord
 from broker.adapters.tables import table_of
 from broker.exchange.access import ChainCheck, LoggedDecision
-from datwat.protocol.sealing import UnsealError, build_cipher, derive_key, seal, unseal
+from broker.pseudonyms.row_keys import DECISION_CHAIN, DECISIONS, RowKeys
+from datwat.protocol.sealing import UnsealError, build_cipher, seal, unseal
 
 _T = table_of(DecisionRecord)
 _NEWEST = select(_T.c.number, _T.c.chained).order_by(_T.c.number.desc()).limit(1)
@@ -30,10 +31,11 @@ _BEGIN = bytes(32)
 class SqlDecisionLog:
     """Decisions in the broker's database."""
 
-    def __init__(self, row_key: bytes) -> None:
-        """Derive what seals and what chains from the broker's row key (32 bytes)."""
-        self._cipher = build_cipher(derive_key(row_key, b"decision-log"))
-        self._chain_key = derive_key(row_key, b"decision-log-chain")
+    def __init__(self, row_key: RowKeys | bytes) -> None:
+        """Take what seals and what chains: keys that outlive the row key, as the chain does."""
+        keys = RowKeys.of(row_key)
+        self._cipher = build_cipher(keys.derive_kept(DECISIONS))
+        self._chain_key = keys.derive_kept(DECISION_CHAIN)
 
     def write(self, conn: Connection, decisions: Sequence[LoggedDecision]) -> None:
         """Append decisions in the caller's transaction, which no other appends beside."""

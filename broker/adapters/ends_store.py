@@ -8,7 +8,7 @@ Source: house reference "audit-log", Ends.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from broker.adapters import ends_hot
 from broker.adapters.log_tables import (
     DataSubject,
     LogCounter,
@@ -49,38 +50,7 @@ _SUBJECTS, _COUNTERS = table_of(DataSubject), table_of(LogCounter)
 _PSEUDONYMS = register_of(PseudonymRecord)
 _SUBJECT_IN: BindParameter[Any] = bindparam("b_subjects", expanding=True)
 _DUE = _ENTRIES.c.retention_until <= bindparam("b_now")
-_LIST_DUE = (
-    select(_ENTRIES.c.subject_id, _ENTRIES.c.quarter)
-    .where(_DUE, _ENTRIES.c.subject_id.is_not(None))
-    .order_by(_ENTRIES.c.retention_until, _ENTRIES.c.idx)
-    .limit(bindparam("b_limit"))
-)
 _COUNT_DUE = select(func.count()).select_from(_ENTRIES).where(_DUE)
-_CONTENTS = (
-    select(
-        *(_ENTRIES.c.idx, _ENTRIES.c.entry, _ENTRIES.c.subject_id, _ENTRIES.c.audience),
-        *(_ENTRIES.c.quarter, _ENTRIES.c.sealed, _ENTRIES.c.input_sealed),
-        *(_ENTRIES.c.at, _ENTRIES.c.retention_until, _ENTRIES.c.number),
-    )
-    .where(
-        _ENTRIES.c.subject_id.in_(_SUBJECT_IN),
-        _ENTRIES.c.quarter.in_(bindparam("b_quarters", expanding=True)),
-        _ENTRIES.c.retention_until.is_not(None),
-    )
-    .order_by(_ENTRIES.c.idx)
-)
-# Not by pairs: SQLite would read the whole table for a list of them.
-_FETCH_KEYS = select(_KEYS).where(
-    _KEYS.c.subject_id.in_(_SUBJECT_IN),
-    _KEYS.c.quarter.in_(bindparam("b_quarters", expanding=True)),
-)
-_DESTROY = (
-    update(_ENTRIES)
-    .where(_ENTRIES.c.idx == bindparam("b_idx"))
-    .values(sealed=null(), input_sealed=null(), retention_until=null())
-)
-# What oversight counts of an entry ends with its content, in the same transaction.
-_DESTROY_ACT = delete(_ACTS).where(_ACTS.c.idx == bindparam("b_idx"))
 _RESEAL = (
     update(_ENTRIES)
     .where(_ENTRIES.c.idx == bindparam("b_idx"))
@@ -101,7 +71,6 @@ _THIS_KEY = (
     _KEYS.c.quarter == bindparam("b_quarter"),
 )
 _REPLACE_KEY = update(_KEYS).where(*_THIS_KEY).values(key_sealed=bindparam("b_key"))
-_DESTROY_KEY = delete(_KEYS).where(*_THIS_KEY)
 _PAGE = (
     select(_SUBJECTS.c.subject_id)
     .where(_SUBJECTS.c.subject_id > bindparam("b_after"))
@@ -178,8 +147,7 @@ class SqlEnds:
 
     def list_due(self, conn: Connection, now: datetime, limit: int) -> list[tuple[bytes, str]]:
         """Return subject and quarter of entries whose retention is over, the oldest end first."""
-        rows = conn.execute(_LIST_DUE, {"b_now": now, "b_limit": limit})
-        return [(bytes(row[0]), row[1]) for row in rows]
+        return ends_hot.list_due(conn, now, limit)
 
     def count_due(self, conn: Connection, now: datetime) -> int:
         """Return how many contents are to end."""
@@ -187,25 +155,17 @@ class SqlEnds:
 
     def fetch_contents(self, conn: Connection, places: Collection[Place]) -> list[ContentRow]:
         """Return every entry with an end of these subjects in these quarters, in order."""
-        wanted = set(places)
-        found: Iterable[Sequence[Any]] = conn.execute(_CONTENTS, _give_places(wanted))
-        return [row for row in (ContentRow(*one) for one in found) if row.place in wanted]
+        return ends_hot.fetch_contents(conn, places)
 
     def fetch_quarter_keys(
         self, conn: Connection, places: Collection[Place]
     ) -> Mapping[Place, bytes]:
         """Return the sealed key of each place that has one."""
-        wanted = set(places)
-        rows = conn.execute(_FETCH_KEYS, _give_places(wanted))
-        found = {(bytes(row.subject_id), row.quarter): bytes(row.key_sealed) for row in rows}
-        return {place: key for place, key in found.items() if place in wanted}
+        return ends_hot.fetch_quarter_keys(conn, places)
 
     def destroy_contents(self, conn: Connection, indexes: Sequence[int]) -> None:
         """Destroy what lies sealed beside these entries, their ends, and what is counted."""
-        if indexes:
-            ended = [{"b_idx": index} for index in indexes]
-            conn.execute(_DESTROY, ended)
-            conn.execute(_DESTROY_ACT, ended)
+        ends_hot.destroy_contents(conn, indexes)
 
     def reseal_contents(self, conn: Connection, rows: Sequence[Resealed]) -> None:
         """Put contents in the place of the same ones under another key."""
@@ -227,16 +187,14 @@ class SqlEnds:
 
     def replace_keys(self, conn: Connection, keys: Mapping[Place, bytes | None]) -> None:
         """Put sealed keys in the place of others; None destroys one."""
-        given = [
+        replaced = [
             {"b_subject": subject_id, "b_quarter": quarter, "b_key": key}
             for (subject_id, quarter), key in keys.items()
+            if key is not None
         ]
-        replaced = [one for one in given if one["b_key"] is not None]
-        destroyed = [one for one in given if one["b_key"] is None]
         if replaced:
             conn.execute(_REPLACE_KEY, replaced)
-        if destroyed:
-            conn.execute(_DESTROY_KEY, destroyed)
+        ends_hot.destroy_quarter_keys(conn, [place for place, key in keys.items() if key is None])
 
     def list_over(self, conn: Connection, after: bytes, limit: int) -> tuple[list[bytes], bytes]:
         """Return those of a page of subjects of whom nothing is left, and where the next begins."""
@@ -308,10 +266,3 @@ def _find_over(conn: Connection, subject_ids: Collection[bytes]) -> list[bytes]:
         rows = conn.execute(statement, {"b_subjects": list(left)}).scalars()
         left -= {bytes(subject_id) for subject_id in rows}
     return sorted(left)
-
-
-def _give_places(places: Collection[Place]) -> dict[str, list[Any]]:
-    return {
-        "b_subjects": list({subject_id for subject_id, _ in places}),
-        "b_quarters": list({quarter for _, quarter in places}),
-    }

@@ -16,12 +16,13 @@ import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from broker.audit.ports import Generation
-from datwat.party.files import describe_obstacle, sync_folder
+from datwat.party.files import describe_obstacle
+from datwat.party.key_files import replace_key_file, write_key_file
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.sealing import KEY_SIZE, UnsealError, seal, unseal
 from datwat.protocol.values import Bytes32, Moment, Value
@@ -56,6 +57,7 @@ class FileKek:
     def __init__(self, path: Path, content: _KeyFile) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._read_at: tuple[int, int] | None = None
         self._hold(content)
 
     def __repr__(self) -> str:
@@ -66,7 +68,7 @@ class FileKek:
         """Write a new key file; raise KekError if there is one already."""
         content = _KeyFile(v=1, generations=(_draw(1, datetime.now(UTC)),))
         try:
-            _write_new(path, content)
+            write_key_file(path, content.model_dump_json().encode())
         except OSError as error:
             raise KekError(describe_obstacle(error, path)) from None
         return cls(path, content)
@@ -74,20 +76,7 @@ class FileKek:
     @classmethod
     def open(cls, path: Path) -> FileKek:
         """Read a key file; raise KekError if it is not one, or others may read it."""
-        try:
-            if path.stat().st_mode & 0o077:
-                raise KekError(f"Others may read {path}: chmod 600 it.")
-            with path.open("rb") as file:
-                return cls(path, _KeyFile.model_validate_json(file.read(_MAX_FILE + 1)))
-        except OSError as error:
-            obstacle = describe_obstacle(error, path).removesuffix(".")
-            raise KekError(
-                f"{obstacle}; the file that belongs to the database is needed."
-            ) from None
-        except ValidationError:
-            raise KekError(
-                f"{path} is no key file, or damaged: put back the one that belongs to the database."
-            ) from None
+        return cls(path, _read(path))
 
     def seal(self, plaintext: bytes, aad: bytes) -> bytes:
         """Return `plaintext` sealed under the newest generation, bound to `aad`."""
@@ -99,6 +88,9 @@ class FileKek:
         """Return the plaintext; raise UnsealError for another key, context or a gone generation."""
         prefix = sealed[:_GENERATION_BYTES]
         key = self._keys.get(self.read_generation(sealed))
+        if key is None:  # another process of this home may have begun a generation just now
+            self.reread()
+            key = self._keys.get(self.read_generation(sealed))
         if key is None:
             raise UnsealError
         return unseal(key, sealed[_GENERATION_BYTES:], _context(prefix, aad))
@@ -113,8 +105,31 @@ class FileKek:
             Generation(one.generation, one.started_at) for one in self._content.generations
         )
 
+    def reread(self) -> None:
+        """Take up what another process of this home wrote into the file.
+
+        A file that is away, or older than what is held, changes nothing. Raises KekError where it
+        is no key file any more: nothing is known then of what it does not open.
+        """
+        with self._lock:
+            try:
+                status = self._path.stat()
+            except OSError:
+                return
+            mark = (status.st_ino, status.st_mtime_ns)
+            if mark == self._read_at:
+                return
+            try:
+                found = _read(self._path)
+            except KekError:  # the old file is overwritten once the new one has its name
+                found = _read(self._path)
+            if found.generations[-1].generation >= self._newest:
+                self._hold(found)
+            self._read_at = mark
+
     def start_generation(self, now: datetime) -> Generation:
         """Add a generation to the file, durably, and seal under it from here on."""
+        self.reread()
         with self._lock:
             made = _draw(self._newest + 1, now.replace(microsecond=0))
             self._replace((*self._content.generations, made))
@@ -122,6 +137,7 @@ class FileKek:
 
     def destroy_generation(self, number: int) -> None:
         """Take a generation out of the file and overwrite it; raise KekError for the newest."""
+        self.reread()
         with self._lock:
             if number == self._newest:
                 raise KekError("The newest generation of the key cannot be destroyed.")
@@ -135,19 +151,9 @@ class FileKek:
         self._newest = content.generations[-1].generation
 
     def _replace(self, generations: tuple[_Generation, ...]) -> None:
-        new = self._path.with_name(self._path.name + ".new")
         content = _KeyFile(v=1, generations=generations)
         try:
-            if new.exists():  # left by a crash before it took the old one's place: it holds keys
-                with new.open("r+b") as left:
-                    _overwrite(left)
-                new.unlink()
-            _write_new(new, content)
-            with self._path.open("r+b") as old:
-                new.replace(self._path)
-                sync_folder(self._path.parent)
-                # The old file has no name any more, but its bytes lie there: they held a key.
-                _overwrite(old)
+            replace_key_file(self._path, content.model_dump_json().encode())
         except OSError as error:
             raise KekError("The key file cannot be written; nothing was changed.") from error
         self._hold(content)
@@ -158,19 +164,19 @@ def _draw(number: int, now: datetime) -> _Generation:
     return _Generation(generation=number, started_at=started_at, key=os.urandom(KEY_SIZE))
 
 
-def _write_new(path: Path, content: _KeyFile) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content.model_dump_json().encode())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _overwrite(file: BinaryIO) -> None:
-    """Write zeros over all of a file, durably."""
-    file.write(bytes(os.fstat(file.fileno()).st_size))
-    file.flush()
-    os.fsync(file.fileno())
+def _read(path: Path) -> _KeyFile:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise KekError(f"Others may read {path}: chmod 600 it.")
+        with path.open("rb") as file:
+            return _KeyFile.model_validate_json(file.read(_MAX_FILE + 1))
+    except OSError as error:
+        obstacle = describe_obstacle(error, path).removesuffix(".")
+        raise KekError(f"{obstacle}; the file that belongs to the database is needed.") from None
+    except ValidationError:
+        raise KekError(
+            f"{path} is no key file, or damaged: put back the one that belongs to the database."
+        ) from None
 
 
 def _context(prefix: bytes, aad: bytes) -> bytes:

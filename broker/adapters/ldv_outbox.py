@@ -27,7 +27,7 @@ from broker.exchange.processing import (
     Write,
 )
 from broker.pseudonyms.errors import RowMismatch
-from datwat.protocol.sealing import derive_key
+from broker.pseudonyms.row_keys import PROCESSING, RowKeys
 from datwat.protocol.values import Value
 
 KEPT_FOR = timedelta(days=30)
@@ -77,10 +77,10 @@ class SqlProcessingLog:
 
     is_on = True
 
-    def __init__(self, row_key: bytes, clock: Callable[[], datetime]) -> None:
-        """Derive the keys of rows and of pseudonyms from the broker's row key (32 bytes)."""
+    def __init__(self, row_key: RowKeys | bytes, clock: Callable[[], datetime]) -> None:
+        """Take the row key; pseudonyms lie in another log, so that their key outlives it."""
         self._sealer = RowSealer(row_key)
-        self._pseudonym_key = derive_key(row_key, b"ldv-data-subject")
+        self._pseudonym_key = RowKeys.of(row_key).derive_kept(PROCESSING)
         self._clock = clock
 
     def prepare(self, records: Sequence[Processing]) -> Write:
@@ -151,7 +151,7 @@ class SqlProcessingLog:
 
 
 def build_processing_log(
-    target: str, row_key: bytes, clock: Callable[[], datetime]
+    target: str, row_key: RowKeys | bytes, clock: Callable[[], datetime]
 ) -> ProcessingLog:
     """Return what keeps records of processing activities; nothing where no target is set."""
     return SqlProcessingLog(row_key, clock) if target else NoProcessingLog()

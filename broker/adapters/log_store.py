@@ -16,7 +16,6 @@ import psycopg
 from sqlalchemy import (
     Connection,
     Engine,
-    and_,
     bindparam,
     func,
     insert,
@@ -27,19 +26,18 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 
 from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING
 from broker.adapters.log_hot import HEAD_ID, HotStatements
+from broker.adapters.log_keys import SqlLogKeys
 from broker.adapters.log_tables import (
-    DataSubject,
     LogEntry,
     LogHead,
     LogNode,
-    QuarterKey,
-    derive_seconds,
     table_of,
 )
 from broker.adapters.oversight_tables import ActRecord
-from broker.adapters.rows import build_hot_insert
-from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow, SealedKeys
+from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow
+from datwat.party.database import reading
 from datwat.party.hot import HotStatement
+from datwat.party.postgres import is_cut
 from datwat.protocol.entry import COMMIT_PLACE, derive_leaf_hash
 
 _FATAL_SQLITE = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -52,7 +50,6 @@ _BROKEN = (
 
 
 _HEAD, _ENTRIES, _NODES = table_of(LogHead), table_of(LogEntry), table_of(LogNode)
-_SUBJECTS, _KEYS = table_of(DataSubject), table_of(QuarterKey)
 _ACTS = table_of(ActRecord)
 
 _ENTRY_COLUMNS = (
@@ -68,29 +65,15 @@ _ENTRY_COLUMNS = (
     _ENTRIES.c.at,
     _ENTRIES.c.retention_until,
 )
-# Known persons cost these too (`even_writes.py`): what is new must cost no more than they do.
-_INSERT_SUBJECT = HotStatement(lambda _name: insert(_SUBJECTS))
-_INSERT_KEY = build_hot_insert(_KEYS)
-_FETCH_KEYS = (
-    select(_SUBJECTS.c.subject_id, _SUBJECTS.c.chain_key_sealed, _KEYS.c.key_sealed)
-    .select_from(
-        _SUBJECTS.outerjoin(
-            _KEYS,
-            and_(
-                _KEYS.c.subject_id == _SUBJECTS.c.subject_id,
-                _KEYS.c.quarter == bindparam("quarter"),
-            ),
-        )
-    )
-    .where(_SUBJECTS.c.subject_id.in_(bindparam("ids", expanding=True)))
-)
-_FETCH_QUARTER_KEYS = (
-    select(_KEYS.c.quarter, _KEYS.c.key_sealed)
-    .where(_KEYS.c.subject_id == bindparam("subject_id"))
-    .where(_KEYS.c.quarter.in_(bindparam("quarters", expanding=True)))
-)
 _FETCH_LEAVES = select(_ENTRIES.c.idx, _ENTRIES.c.entry).where(
     _ENTRIES.c.idx.in_(bindparam("indexes", expanding=True))
+)
+_FETCH_RANGE = HotStatement(
+    lambda _name: (
+        select(_ENTRIES.c.entry)
+        .where(_ENTRIES.c.idx >= bindparam("b_start"), _ENTRIES.c.idx < bindparam("b_end"))
+        .order_by(_ENTRIES.c.idx)
+    )
 )
 _FIND_COMMITTED = (
     select(_ENTRIES.c.idx, _ENTRIES.c.entry)
@@ -113,11 +96,11 @@ _SHOW_SEEN = (
 )
 
 
-class SqlLogStore:
+class SqlLogStore(SqlLogKeys):
     """Implements `broker.audit.ports.LogStore`; `writing` is for one thread at a time."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._reading_engine = reading(engine)
         self._writing_engine = engine.execution_options(**{BEGIN_OPTION: BEGIN_WRITING})
         self._writer: Connection | None = None
         self._hot = HotStatements(engine)
@@ -125,8 +108,7 @@ class SqlLogStore:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Yield the writer's connection in a transaction that commits durably, or not at all."""
-        connection = self._writer or self._writing_engine.connect()
-        self._writer = None
+        connection = self._take_writer() or self._writing_engine.connect()
         try:
             with connection.begin():
                 yield connection
@@ -137,10 +119,21 @@ class SqlLogStore:
             raise
         self._writer = connection
 
+    def _take_writer(self) -> Connection | None:
+        """Return the held connection, unless its server ended it: nothing was sent on it yet."""
+        held, self._writer = self._writer, None
+        if held is None or held.dialect.name == "sqlite":
+            return held
+        if not is_cut(held.connection.dbapi_connection):
+            return held
+        held.invalidate()
+        held.close()
+        return None
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a connection from the pool."""
-        with self._engine.connect() as connection:
+        """Yield a connection from the pool: one unchanging view."""
+        with self._reading_engine.connect() as connection:
             yield connection
 
     def close(self) -> None:
@@ -186,42 +179,6 @@ class SqlLogStore:
         """Move the head."""
         self._hot.update_head(connection, size, root)
 
-    def insert_subject(
-        self, connection: Connection, subject_id: bytes, chain_key_sealed: bytes, at: datetime
-    ) -> None:
-        """Write a new data subject."""
-        _INSERT_SUBJECT.run(
-            connection,
-            {
-                "subject_id": subject_id,
-                "chain_key_sealed": chain_key_sealed,
-                "created_at": derive_seconds(at),
-            },
-        )
-
-    def insert_quarter_key(
-        self, connection: Connection, subject_id: bytes, quarter: str, key_sealed: bytes
-    ) -> bool:
-        """Write a key; return False if that quarter has one already."""
-        values = {"subject_id": subject_id, "quarter": quarter, "key_sealed": key_sealed}
-        return _INSERT_KEY.run(connection, values) == 1
-
-    def fetch_keys(
-        self, connection: Connection, subject_ids: Collection[bytes], quarter: str
-    ) -> Sequence[SealedKeys]:
-        """Return the keys of the subjects that exist."""
-        rows = connection.execute(_FETCH_KEYS, {"ids": list(subject_ids), "quarter": quarter})
-        return [SealedKeys(*row) for row in rows]
-
-    def fetch_quarter_keys(
-        self, connection: Connection, subject_id: bytes, quarters: Collection[str]
-    ) -> Mapping[str, bytes]:
-        """Return the sealed key of each quarter that still has one."""
-        rows = connection.execute(
-            _FETCH_QUARTER_KEYS, {"subject_id": subject_id, "quarters": list(quarters)}
-        )
-        return {row[0]: row[1] for row in rows}
-
     def advance_counters(
         self, connection: Connection, counts: Mapping[CounterKey, int]
     ) -> Mapping[CounterKey, int]:
@@ -251,6 +208,11 @@ class SqlLogStore:
             return {row[0]: derive_leaf_hash(row[1]) for row in rows}
         rows = connection.execute(_FETCH_NODES, {"level": level, "indexes": list(indexes)})
         return {row[0]: row[1] for row in rows}
+
+    def fetch_entries(self, connection: Connection, start: int, end: int) -> Sequence[bytes]:
+        """Return the 66 bytes of each entry of log[start:end) that is there, in order."""
+        rows = _FETCH_RANGE.fetch_rows(connection, {"b_start": start, "b_end": end})
+        return [row[0] for row in rows]
 
     def fetch_entries_of(
         self,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -25,6 +24,8 @@ from broker.policy.decision import Decision, EntryPoint
 from broker.policy.engine import Decisions, PolicyUnavailableError, derive_retention
 from broker.policy.evaluation import Evaluation
 from broker.policy.proving import Prove
+from datwat.party import metrics
+from datwat.party.telemetry import get_logger
 from datwat.protocol.bundle import Bundle
 
 _READY_SECONDS = 15.0
@@ -36,7 +37,7 @@ _LIVED_LONG = 30.0
 _PROVING_SECONDS = 5.0
 # The longest message there is has been weighed by then.
 _LONGEST_USE = 10.0
-_log = logging.getLogger(__name__)
+_log = get_logger("policy")
 
 
 class InForce:
@@ -198,7 +199,8 @@ class SupervisedOpa(InForce):
                     continue  # replaced by a new bundle's
                 self._running = None
                 await running.stop()
-                _log.error("opa is lost; questions are denied until it runs again")
+                _log.error("opa_lost")
+                metrics.count("datwat_policy_engine_lost_total")
                 if time.monotonic() - running.started > _LIVED_LONG:
                     back_off = _FIRST_BACK_OFF
                 while self._running is None:
@@ -250,6 +252,7 @@ class _Running:
         except BaseException:
             await running.stop()
             raise
+        metrics.count("datwat_policy_engine_starts_total")
         return running
 
     async def stop(self) -> None:

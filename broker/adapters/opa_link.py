@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, get_args
@@ -27,8 +28,14 @@ from broker.policy.engine import (
     require_sound,
 )
 from broker.policy.evaluation import Evaluation
+from datwat.party import metrics
 
 DEADLINE_SECONDS = 0.25
+_PERMITTED, _REFUSED, _UNAVAILABLE = (
+    metrics.find_counter("datwat_decisions_total", outcome)
+    for outcome in ("permitted", "refused", "unavailable")
+)
+_SECONDS = metrics.find_histogram("datwat_decision_seconds")
 AT_ONCE = 16
 # Constants: a path is not escaped.
 _PATHS: dict[EntryPoint, str] = {
@@ -121,9 +128,16 @@ class OpaLink:
 
     async def weigh(self, evaluation: Evaluation, revision: str) -> Decision:
         """Return the sound decision on one evaluation; raise PolicyUnavailableError."""
-        entry_point = entry_point_of(evaluation.act)
-        decision = await self.query(entry_point, evaluation.as_json, revision)
-        return require_sound(evaluation, decision)
+        entry_point, began = entry_point_of(evaluation.act), time.perf_counter()
+        try:
+            decision = await self.query(entry_point, evaluation.as_json, revision)
+            require_sound(evaluation, decision)
+        except PolicyUnavailableError:
+            _UNAVAILABLE.inc()
+            raise
+        _SECONDS.observe(time.perf_counter() - began)
+        (_PERMITTED if decision.permit else _REFUSED).inc()
+        return decision
 
     async def weigh_all(self, evaluations: Sequence[Evaluation], revision: str) -> Decisions:
         """Return all decisions; the first failure ends them all.

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import re
 import secrets
@@ -27,6 +26,7 @@ from typing import get_args
 
 from broker.policy.bundle import BUNDLE_NAME, OpaKey, build_opa_archive
 from broker.policy.decision import EntryPoint
+from datwat.party.telemetry import get_logger
 from datwat.protocol.bundle import Bundle
 from datwat.protocol.errors import DatwatError
 
@@ -38,18 +38,17 @@ _STOP_SECONDS = 3.0
 CHECK_SECONDS = 1.0
 CHECKS_FAILED = 5
 _KEY_ID = "broker"
-_LOG_LINE = 300
 _GARBAGE = {"GOGC": "1000", "GOMEMLIMIT": "192MiB"}
 _TEN_YEARS = 315_360_000
 _SOCKETS = Path("/proc/net/tcp")
 _LISTENING = "0A"
 _LAUNCHER = Path(__file__).with_name("opa_child.py")
 _PROJECT = Path(__file__).resolve().parents[2]
-# What may be asked, as paths below `data`: the four decisions and nothing else.
+# What may be asked: the four decisions and nothing else.
 DECISIONS: tuple[tuple[str, ...], ...] = tuple(
-    ("datwat", entry, "decision") for entry in get_args(EntryPoint)
+    ("v1", "data", "datwat", entry, "decision") for entry in get_args(EntryPoint)
 )
-_log = logging.getLogger(__name__)
+_log = get_logger("policy")
 
 
 class OpaMissingError(DatwatError):
@@ -115,7 +114,6 @@ async def _is_fitting(binary: Path) -> bool:
 
 def build_authz_policy(token: str, paths: Sequence[Sequence[str]] = DECISIONS) -> str:
     """Return the `system.authz` policy that lets only this token reach health and these paths."""
-    asked = [["v1", "data", *path] for path in paths]
     return f"""package system.authz
 
 import rego.v1
@@ -134,7 +132,7 @@ reachable if {{
 
 reachable if {{
 	input.method == "POST"
-	input.path in {json.dumps(asked)}
+	input.path in {json.dumps(paths)}
 }}
 """
 
@@ -244,7 +242,7 @@ class OpaProcess:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _read_log(self) -> None:
-        """Pass on OPA's own errors: at this level it speaks of bundles, not of persons."""
+        """Pass on that OPA has errors of its own; its text, whatever it repeats, is dropped."""
         stream = self._process.stderr
         while stream is not None:
             try:
@@ -254,8 +252,9 @@ class OpaProcess:
             if not line:
                 return
             if b'"level":"error"' in line:
-                self.has_refused |= b'"plugin":"bundle"' in line
-                _log.warning("opa: %s", line.decode("utf-8", "replace").strip()[:_LOG_LINE])
+                is_bundle = b'"plugin":"bundle"' in line
+                self.has_refused |= is_bundle
+                _log.warning("opa_said", plugin="bundle" if is_bundle else None)
 
 
 def _write_files(folder: Path, bundle: Bundle, authz: str) -> None:

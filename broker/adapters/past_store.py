@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, select
 
 from broker.adapters.publication_tables import LOG_COSIGNED, LOG_GENERATIONS, LOG_PAST_ENTRIES
 from broker.audit.past_log import PastGeneration
+from datwat.party.database import reading
 
 _P, _G, _C = LOG_PAST_ENTRIES.c, LOG_GENERATIONS.c, LOG_COSIGNED.c
 _LIST = select(_G.origin, _G.note, _G.size, _C.note.label("cosigned")).select_from(
@@ -24,11 +25,11 @@ class SqlPast:
     """Implements `broker.audit.past_log.PastStore`; safe in several threads."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine = reading(engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a connection from the pool."""
+        """Yield a connection from the pool: one unchanging view."""
         with self._engine.connect() as connection:
             yield connection
 

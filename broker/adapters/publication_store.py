@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import BindParameter, Connection, Engine, bindparam, delete, insert, select
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Engine,
+    Executable,
+    bindparam,
+    delete,
+    insert,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING
 from broker.adapters.log_tables import LogEntry, LogNode, table_of
 from broker.adapters.publication_tables import LOG_COSIGNED, LOG_TAG_ROOTS
+from broker.adapters.sharing_store import note_change
 from broker.audit.publication_ports import StatedRoot
+from broker.sharing import PUBLISHED
+from datwat.party.database import reading
 from datwat.party.hot import HotStatement
 from datwat.protocol.entry import derive_leaf_hash
 
@@ -39,17 +52,32 @@ _FETCH_NODES = HotStatement(
 _LIST_ROOTS = select(LOG_TAG_ROOTS.c.size, LOG_TAG_ROOTS.c.root).order_by(LOG_TAG_ROOTS.c.size)
 
 
+def _build_put(statement: sqlite.Insert | postgresql.Insert) -> Executable:
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[LOG_COSIGNED.c.origin],
+        set_={"size": new["size"], "note": new["note"]},
+        where=LOG_COSIGNED.c.size <= new["size"],
+    )
+
+
+_PUT_COSIGNED = {
+    "sqlite": _build_put(sqlite.insert(LOG_COSIGNED)),
+    "postgresql": _build_put(postgresql.insert(LOG_COSIGNED)),
+}
+
+
 class SqlPublication:
     """Implements `broker.audit.publication_ports.PublicationStore`; safe in several threads."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._reading_engine = reading(engine)
         self._writing_engine = engine.execution_options(**{BEGIN_OPTION: BEGIN_WRITING})
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a connection from the pool."""
-        with self._engine.connect() as connection:
+        """Yield a connection from the pool: one unchanging view."""
+        with self._reading_engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -83,6 +111,7 @@ class SqlPublication:
         """Write a root in its entry's transaction; forget those of sizes below `keep_from`."""
         connection.execute(delete(LOG_TAG_ROOTS).where(LOG_TAG_ROOTS.c.size < keep_from))
         connection.execute(insert(LOG_TAG_ROOTS), stated._asdict())
+        note_change(connection, PUBLISHED)
 
     def find_cosigned(self, connection: Connection, origin: str) -> bytes | None:
         """Return the newest cosigned note of a log."""
@@ -91,7 +120,7 @@ class SqlPublication:
         return found
 
     def put_cosigned(self, connection: Connection, origin: str, size: int, note: bytes) -> None:
-        """Write the newest cosigned note of a log over the one before."""
-        connection.execute(delete(LOG_COSIGNED).where(LOG_COSIGNED.c.origin == origin))
+        """Write the newest cosigned note of a log; one smaller than there is is left out."""
         values = {"origin": origin, "size": size, "note": note}
-        connection.execute(insert(LOG_COSIGNED), values)
+        connection.execute(_PUT_COSIGNED[connection.dialect.name], values)
+        note_change(connection, PUBLISHED)

@@ -27,6 +27,7 @@ from broker.adapters.other_tables import OTHER_MODELS
 from broker.adapters.oversight_tables import OVERSIGHT_MODELS
 from broker.adapters.purpose_tables import PURPOSE_MODELS
 from broker.adapters.replay_tables import REPLAY_MODELS
+from broker.adapters.sharing_tables import SHARING_MODELS
 from broker.adapters.tables import REGISTER_MODELS, InvolvementRecord, table_of
 
 BATCH = 500
@@ -44,6 +45,7 @@ PURGED_MODELS = (
     *PURPOSE_MODELS,
     *OTHER_MODELS,
     *REPLAY_MODELS,
+    *SHARING_MODELS,
 )
 _PURGES = tuple(_build_purge(table_of(model)) for model in PURGED_MODELS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -24,7 +26,7 @@ from broker.adapters.tables import (
     ReferenceRecord,
     table_of,
 )
-from broker.audit.ended import note_ended
+from broker.audit.ended import EndedKind, note_ended
 from broker.pseudonyms.errors import RaceLost
 from broker.pseudonyms.reference_rows import (
     SESSION_KINDS,
@@ -49,13 +51,15 @@ _COLUMNS = (
     _T.c.shown_rung,
 )
 _THIS = _T.c.lookup == bindparam("b_lookup")
+# During a rotation of the row key a row lies under one of two; else both are the same.
+_EITHER = or_(_THIS, _T.c.lookup == bindparam("b_other"))
 _OF = (
     _T.c.partner == bindparam("b_partner"),
     _T.c.kind == bindparam("b_kind"),
     _T.c.target == bindparam("b_target"),
     NOT_A_SESSION,  # said again, so that the partial index serves
 )
-_FIND = select(*_COLUMNS).where(_THIS)
+_FIND = select(*_COLUMNS).where(_EITHER)
 _FIND_OF = select(*_COLUMNS).where(*_OF)
 _FIND_ALL_OF = select(*_COLUMNS).where(
     *_OF[:2], _T.c.target.in_(bindparam("b_targets", expanding=True)), NOT_A_SESSION
@@ -73,11 +77,11 @@ _TOUCH = HotStatement(
     )
 )
 _UPDATE_END = update(_T).where(_THIS).values(until_at=bindparam("b_until"))
-_DELETE = delete(_T).where(_THIS).returning(_T.c.kind)
+_DELETE = delete(_T).where(_EITHER).returning(_T.c.kind)
 _DELETE_TARGET = delete(_T).where(_T.c.target == bindparam("b_target"))
 
 _I = table_of(IntroductionRecord)
-_THIS_CODE = _I.c.lookup == bindparam("b_lookup")
+_THIS_CODE = or_(_I.c.lookup == bindparam("b_lookup"), _I.c.lookup == bindparam("b_other"))
 _FIND_CODE = select(
     _I.c.subject_id,
     _I.c.introduced_by,
@@ -122,12 +126,22 @@ def _build_row(row: rows.AnyRow) -> ReferenceRow:
     return ReferenceRow(row.lookup, row.partner, row.sealed, target)
 
 
+def _bind(lookups: Sequence[bytes]) -> dict[str, Any]:
+    return {"b_lookup": lookups[0], "b_other": lookups[-1]}
+
+
+def _note_ended(kind: EndedKind, lookups: Sequence[bytes]) -> None:
+    """Note it under each keyed hash: a backup of before or after it moved may be put back."""
+    for lookup in lookups:
+        note_ended(kind, lookup)
+
+
 class SqlReferenceStore:
     """References and introductions in the broker's database."""
 
-    def find_row(self, conn: Connection, lookup: bytes) -> ReferenceRow | None:
-        """Return the row of a keyed hash, ended or not."""
-        row = conn.execute(_FIND, {"b_lookup": lookup}).first()
+    def find_row(self, conn: Connection, lookups: Sequence[bytes]) -> ReferenceRow | None:
+        """Return the row that lies under one of one or two keyed hashes, ended or not."""
+        row = conn.execute(_FIND, _bind(lookups)).first()
         return None if row is None else _build_row(row)
 
     def find_row_of(
@@ -189,19 +203,19 @@ class SqlReferenceStore:
         """Write the end of one row."""
         conn.execute(_UPDATE_END, {"b_lookup": lookup, "b_until": until_at})
 
-    def delete_row(self, conn: Connection, lookup: bytes) -> None:
-        """Delete a row, if it is there."""
-        kind = conn.execute(_DELETE, {"b_lookup": lookup}).scalar()
+    def delete_row(self, conn: Connection, lookups: Sequence[bytes]) -> None:
+        """Delete the row under one of these, if it is there."""
+        kind = conn.execute(_DELETE, _bind(lookups)).scalar()
         if kind is not None and kind not in SESSION_KINDS:
-            note_ended("reference", lookup)
+            _note_ended("reference", lookups)
 
     def delete_target(self, conn: Connection, target: bytes) -> None:
         """Delete every partner's references to a thing."""
         conn.execute(_DELETE_TARGET, {"b_target": target})
 
-    def find_introduction(self, conn: Connection, lookup: bytes) -> Introduction | None:
-        """Return the introduction of a keyed hash, ended or not."""
-        row = conn.execute(_FIND_CODE, {"b_lookup": lookup}).first()
+    def find_introduction(self, conn: Connection, lookups: Sequence[bytes]) -> Introduction | None:
+        """Return the introduction under one of one or two keyed hashes, ended or not."""
+        row = conn.execute(_FIND_CODE, _bind(lookups)).first()
         return None if row is None else Introduction(*row)
 
     def insert_introduction(
@@ -219,10 +233,10 @@ class SqlReferenceStore:
         }
         conn.execute(_INSERT_CODE, values)
 
-    def redeem(self, conn: Connection, lookup: bytes, rid: bytes, now: datetime) -> bool:
+    def redeem(self, conn: Connection, lookups: Sequence[bytes], rid: bytes, now: datetime) -> bool:
         """Mark an introduction redeemed; tell whether it was in force and not yet redeemed."""
-        values = {"b_lookup": lookup, "b_rid": rid, "b_now": now}
+        values = {**_bind(lookups), "b_rid": rid, "b_now": now}
         redeemed = rows.is_written(conn, _REDEEM, values)
         if redeemed:
-            note_ended("introduction", lookup)
+            _note_ended("introduction", lookups)
         return redeemed

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 from broker.adapters.log_tables import LogEntry, QuarterKey, table_of
 from broker.audit.ports import KekPort
 from broker.audit.sealing import derive_quarter_aad
+from datwat.party.database import reading
 from datwat.protocol.entry import (
     ENTRY_LENGTH,
     ContentError,
@@ -70,9 +71,7 @@ class ReplayInputs:
 
     def __init__(self, engine: Engine, open_kek: Callable[[], KekPort]) -> None:
         """Keep where to read, and open the keys once."""
-        self._engine = engine
-        if engine.dialect.name == "postgresql":
-            self._engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        self._engine = reading(engine)
         self._open_kek = open_kek
         self._kek = open_kek()
 

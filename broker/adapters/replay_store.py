@@ -20,6 +20,7 @@ from broker.adapters.rows import RowSealer
 from broker.adapters.tables import table_of
 from broker.policy.replay_result import ReplayPlan, ReplayResult
 from broker.policy.replay_tally import Tally, build_result
+from broker.pseudonyms.row_keys import RowKeys
 from datwat.protocol.values import Value
 
 KEPT = timedelta(days=90)
@@ -51,7 +52,7 @@ class ReplayTask(NamedTuple):
 class SqlReplays:
     """The replays in the broker's database; safe in several threads and processes."""
 
-    def __init__(self, engine: Engine, row_key: bytes) -> None:
+    def __init__(self, engine: Engine, row_key: RowKeys | bytes) -> None:
         """Keep where they lie and the key that seals what was counted."""
         self._engine = engine
         self._writing = engine.execution_options(**{BEGIN_OPTION: BEGIN_WRITING})

@@ -43,6 +43,7 @@ from broker.audit.ended import Ended, EndedKind, read_ended
 from broker.audit.erasing import Eraser, IsWaiting
 from broker.audit.ports import KekPort
 from broker.consent.models import BlockRow, ObjectionRow, Shield
+from broker.pseudonyms.row_keys import RowKeys
 from datwat.party.ratchet import Ratchet
 
 _I, _R, _C = table_of(InvolvementRecord), table_of(ReferenceRecord), table_of(ConsentRecord)
@@ -86,7 +87,7 @@ class Replay:
         conn: Connection,
         *,
         kek: KekPort,
-        row_key: bytes,
+        row_key: RowKeys | bytes,
         is_waiting: IsWaiting,
         now: datetime,
     ) -> None:

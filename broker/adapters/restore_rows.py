@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, delete, insert
 
 from broker.adapters.backup import is_binary, list_tables
 from broker.adapters.backup_file import BackupError, BackupHeader, Line
@@ -93,6 +93,8 @@ class RowLoader:
         names = line.get("columns")
         if table is None or not isinstance(names, list) or set(names) != set(table.c.keys()):
             raise BackupError
+        # A migration may have put a first row in a table, such as the one that names the epoch.
+        self._conn.execute(delete(table))
         self._table = table
         self._names = names
         self._binary = [is_binary(table.c[name]) for name in names]

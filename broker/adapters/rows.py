@@ -16,8 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from broker.involvement.notices import UnreadableRow
 from broker.pseudonyms.errors import RaceLost, RowMismatch
+from broker.pseudonyms.row_keys import ROW, RowKeys
 from datwat.party.hot import HotStatement
-from datwat.protocol.sealing import UnsealError, build_cipher, derive_key, seal, unseal
+from datwat.protocol.sealing import UnsealError
 
 # Without it SQLAlchemy does not say how many rows an INSERT wrote (on PostgreSQL: -1).
 COUNTED: dict[str, Any] = {"preserve_rowcount": True}
@@ -29,23 +30,25 @@ _Built = TypeVar("_Built")
 class RowSealer:
     """Seals the words of a row under a key of the row key; `ids` are 16 bytes each."""
 
-    def __init__(self, row_key: bytes) -> None:
-        """Derive the key from the broker's row key (32 bytes)."""
-        self._key = build_cipher(derive_key(row_key, b"row"))
+    def __init__(self, row_key: RowKeys | bytes) -> None:
+        """Take the broker's row key: its ring, or the one key of 32 bytes."""
+        self._keys = RowKeys.of(row_key)
 
     def seal(self, table: str, words: BaseModel, *ids: bytes) -> bytes:
         """Return the words of one row, sealed."""
-        return seal(self._key, words.model_dump_json().encode(), _build_aad(table, ids))
+        return self._keys.seal(ROW, words.model_dump_json().encode(), build_row_aad(table, *ids))
 
     def unseal(self, table: str, kind: type[_Words], sealed: bytes, *ids: bytes) -> _Words:
         """Return the words of one row; raise RowMismatch where they are another's, or are none."""
         try:
-            return kind.model_validate_json(unseal(self._key, sealed, _build_aad(table, ids)))
+            opened = self._keys.unseal(ROW, sealed, build_row_aad(table, *ids))
+            return kind.model_validate_json(opened)
         except (UnsealError, ValidationError):
             raise RowMismatch from None
 
 
-def _build_aad(table: str, ids: tuple[bytes, ...]) -> bytes:
+def build_row_aad(table: str, *ids: bytes) -> bytes:
+    """Return what binds the words of a row to it."""
     return table.encode() + b"\0" + b"".join(ids)
 
 

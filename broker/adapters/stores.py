@@ -16,11 +16,13 @@ from broker.adapters.subject_store import SqlSubjectStore
 from broker.adapters.wish_store import SqlWishes
 from broker.exchange.registers import Registers
 from broker.pseudonyms.references import References
+from broker.pseudonyms.row_keys import RowKeys
 from broker.pseudonyms.subjects import Subjects
 
 
-def build_registers(row_key: bytes) -> Registers:
-    """Return the registers under a row key of 32 bytes; they hold keys, and no connection."""
+def build_registers(row_key: RowKeys | bytes) -> Registers:
+    """Return the registers under a row key, its ring or 32 bytes; they hold no connection."""
+    row_key = RowKeys.of(row_key)
     sealer = RowSealer(row_key)
     situations = SqlSpecialSituations(sealer)
     return Registers(

@@ -8,7 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection, Executable, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from broker.adapters.sharing_store import note_change
 from broker.adapters.tables import SuspensionRecord, table_of
+from broker.sharing import SUSPENSIONS
 
 _T = table_of(SuspensionRecord)
 _READ = select(_T.c.partner, _T.c.number)
@@ -40,3 +42,4 @@ class SqlSuspensions:
         """Write a partner's number; a lower one than is there changes nothing."""
         values = {"partner": partner, "number": number, "since_at": now}
         conn.execute(_UPSERT[conn.dialect.name], values)
+        note_change(conn, SUSPENSIONS)

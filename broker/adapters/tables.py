@@ -51,6 +51,23 @@ class PseudonymRecord(SQLModel, table=True):
     until_at: datetime = Field(sa_type=UtcSeconds)
 
 
+class PseudonymRotation(SQLModel, table=True):
+    """The one row that says under which epoch pseudonyms are written, and how far a rotation is.
+
+    `epoch` is 0 until the first is written; `leaving` the epoch whose rows are being turned.
+    """
+
+    __tablename__ = "pseudonym_rotation"
+    __table_args__: ClassVar[Any] = (_NO_ROWID,)
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    epoch: int
+    leaving: int | None
+    cursor: bytes
+    turned: int = Field(sa_type=BigInteger)
+    is_done: bool
+
+
 class ReferenceRecord(SQLModel, table=True):
     """What one partner knows one thing or person by: a keyed hash, and a sealed copy."""
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from broker.policy.bundle import BUNDLE_NAME, OpaKey, build_opa_archive
 from datwat.party.errors import PartyError
-from datwat.party.gate import Gate, Limits
+from datwat.party.gate import Door, Gate, Limits
 from datwat.party.problems import add_problem_handlers
 from datwat.party.serve import Listener
 from datwat.protocol.bundle import Bundle
@@ -75,5 +75,5 @@ def build_bundle_listener(server: BundleServer, host: str, port: int) -> Listene
     """Return the listener at which an OPA fetches its bundle."""
     app = Starlette(routes=[Route(PATH, server.serve, methods=["GET"])])
     add_problem_handlers(app)
-    app.add_middleware(Gate, version="1.0.0", limits=Limits(max_requests=8))
+    app.add_middleware(Gate, version="1.0.0", limits=Limits(max_requests=8), door=Door("opa"))
     return Listener(LISTENER, app, host, port)

@@ -23,6 +23,7 @@ from datwat.protocol.checkpoint import Checkpoint, verify_checkpoint, verify_cos
 from datwat.protocol.cosigning import (
     AddCheckpoint,
     CosigningFormError,
+    find_other_line,
     read_cosignature_lines,
     read_size_answer,
 )
@@ -187,7 +188,7 @@ class Cosigning:
         now = self._clock().timestamp()
         if not words or abs(words[0].timestamp - now) > CLOCKS_DIFFER_SECONDS:
             raise CosigningFormError("The witness's cosignature is missing or of another time.")
-        return lines
+        return (*lines, *find_other_line(head.note.encode(), body, lines))
 
     async def _look_behind(self, witness: Witness, size: int) -> None:
         """A witness says that it saw more: if it can show that, this log lost entries."""

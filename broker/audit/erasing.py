@@ -24,6 +24,7 @@ from datwat.protocol.entry import (
     ContentError,
     derive_content_key,
     derive_quarter,
+    may_hold,
     open_content,
     open_input,
     parse_entry,
@@ -34,6 +35,8 @@ from datwat.protocol.sealing import KEY_SIZE, UnsealError
 
 POSTPONED = timedelta(days=1)
 _NOTICES: frozenset[str] = frozenset({"erased", "lost"})
+# As a payload is written; inside a text of it the quotation marks would have a sign before them.
+_MARKS = tuple(f'"event":"{event}"'.encode() for event in sorted(_NOTICES))
 IsWaiting = Callable[[Connection, bytes], bool]
 """Whether the delayed entry with this replay half waits for its opening."""
 
@@ -166,7 +169,10 @@ def _is_notice(row: ContentRow, key: bytes | None) -> bool:
     if row.sealed is None or key is None:
         return False
     try:
-        content = open_content(key, row.sealed, parse_entry(row.entry).hash)
+        commit = parse_entry(row.entry).hash
+        if not may_hold(key, row.sealed, commit, _MARKS):
+            return False
+        content = open_content(key, row.sealed, commit)
         return orjson.loads(content.payload)["event"] in _NOTICES
     except (ContentError, ValueError, KeyError, TypeError):
         return False

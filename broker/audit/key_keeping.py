@@ -24,11 +24,19 @@ from broker.audit.ports import Generation, KekPort, LogStore
 from broker.audit.records import DELAYED_CHAIN_ID, Appendable, Job
 from broker.audit.replaced import Place
 from broker.audit.sealing import derive_quarter_aad
+from datwat.party.errors import PartyError
 from datwat.protocol.sealing import UnsealError
 
 # A key that was drawn before the new generation may still be on its way to the database.
 _SETTLED = timedelta(minutes=10)
 _FIRST: Place = (b"", "")
+
+
+class GenerationStartedError(PartyError):
+    """A generation was started just now."""
+
+    code = "generation_started"
+    default_detail = "A new generation was started less than ten minutes ago: it serves as well."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,21 @@ class KeyKeeper:
         *old, newest = self._kek.list_generations()
         over = [one for one in old if one.started_at + self._lives.opens <= now]
         return newest.started_at + self._lives.seals <= now, over
+
+    def start(self, now: datetime) -> Generation:
+        """Start a generation at once, whatever the age of the newest; return it.
+
+        Raises GenerationStartedError where the newest is so young that it serves as well.
+        """
+        newest = self._kek.list_generations()[-1]
+        if now < newest.started_at + _SETTLED:
+            raise GenerationStartedError
+        return self._kek.start_generation(now)
+
+    def is_resealed(self) -> bool:
+        """Whether a whole pass of this process found every living key under the newest."""
+        *old, newest = self._kek.list_generations()
+        return not old or self._done_under == newest.number
 
     def read_lag(self, now: datetime) -> timedelta:
         """Return how old the oldest living generation is."""

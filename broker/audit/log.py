@@ -28,9 +28,10 @@ from broker.audit.records import (
 )
 from broker.audit.sealing import Sealing
 from broker.audit.signer import Signed, Signer
-from broker.audit.tree import TreeReader
+from broker.audit.tree import Edge, TreeReader
 from broker.audit.writer import Committed, Waiting, Writer
-from datwat.party.ratchet import Ratchet
+from datwat.party import metrics
+from datwat.party.ratchet import Ratchet, RatchetError
 from datwat.protocol.checkpoint import CheckpointSigner
 from datwat.protocol.merkle import (
     EMPTY_ROOT,
@@ -43,12 +44,14 @@ MAX_WAITING = 4_096
 # Those who were answered just now ask again within it: one larger batch for two smaller ones. Only
 # after a batch of several, so that who writes alone never waits for nobody.
 _GATHER_SECONDS = 0.000_3
+_BATCH_SECONDS = metrics.find_histogram("datwat_log_batch_seconds")
+_BATCH_JOBS = metrics.find_histogram("datwat_log_batch_jobs")
 
 _Answer = tuple[asyncio.Future[Appended], Appended | BaseException]
 
 
 class Log:
-    """One log of one origin, written by this process."""
+    """One log of one origin, written by this process, and by others where the ratchet is shared."""
 
     def __init__(
         self,
@@ -61,8 +64,10 @@ class Log:
         self._store = store
         self._checkpoints = checkpoints
         self._tree = TreeReader(store)
-        self._writer = Writer(store, self._tree)
-        self._signer = Signer(ratchet, checkpoints, self._tree)
+        edge = Edge(store, self._tree)
+        self._is_shared = ratchet.is_shared
+        self._writer = Writer(store, self._tree, edge, is_shared=ratchet.is_shared)
+        self._signer = Signer(ratchet, checkpoints, self._tree, edge, store)
         self._on_failure = on_failure
         self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._signed: Signed | None = None
@@ -118,18 +123,26 @@ class Log:
         return await waiting.future
 
     def checkpoint(self) -> str:
-        """Return the note of the last head that was signed."""
-        return self._require_signed().note
+        """Return the note of the last head that was signed, by whichever process.
+
+        Raises LogBehindError, LogForkedError (the log stops), RatchetError.
+        """
+        return self._catch_up().note
 
     @property
     def size(self) -> int:
-        """How many entries the last signed head covers."""
-        return self._require_signed().size
+        """How many entries the last signed head covers; raises what `checkpoint` raises."""
+        return self._catch_up().size
 
     @property
     def is_busy(self) -> bool:
         """Whether jobs are being written or wait to be: others leave the database to them."""
         return self._is_writing or not self._jobs.empty()
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait to be taken up."""
+        return self._jobs.qsize()
 
     @property
     def failure(self) -> BaseException | None:
@@ -150,7 +163,7 @@ class Log:
         Raises:
             MerkleError: not 0 < `old_size` ≤ `new_size` ≤ the signed size.
         """
-        if new_size > self.size:
+        if new_size > self._require_signed().size:
             raise MerkleError("The log is not that large.")
         return tuple(build_consistency_proof(self._tree.node, old_size, new_size))
 
@@ -158,6 +171,38 @@ class Log:
         if self._signed is None:
             raise LogStoppedError
         return self._signed
+
+    def _catch_up(self) -> Signed:
+        """Take up what another process signed since: what is shown never goes back for anybody."""
+        signed = self._require_signed()
+        if not self._is_shared:
+            return signed
+        try:
+            newer = self._signer.find_newer(signed.size)
+        except LogError as error:
+            self._fail(error)
+            raise
+        return signed if newer is None else self._keep(newer)
+
+    def sign_committed(self) -> None:
+        """Sign what is committed, where another process may have written it and not signed it yet.
+
+        For who found there what they are to prove. Raises what `checkpoint` raises.
+        """
+        if self._is_shared:
+            try:
+                self._keep(self._signer.sign_committed())
+            except LogError as error:
+                self._fail(error)
+                raise
+
+    def _keep(self, signed: Signed) -> Signed:
+        """Hold the larger of two signed heads; another thread may have held one just now."""
+        with self._gate:
+            held = self._signed
+            if held is None or signed.size > held.size:
+                self._signed = held = signed
+            return held
 
     def _loop(self) -> None:
         ended = False
@@ -167,7 +212,10 @@ class Log:
             if self._failure is not None:
                 _answer_all([(waiting.future, LogStoppedError()) for waiting in batch])
             elif batch:
+                began = time.perf_counter()
                 self._write_batch(batch)
+                _BATCH_SECONDS.observe(time.perf_counter() - began)
+                _BATCH_JOBS.observe(len(batch))
             self._is_writing = False
 
     def _take_batch(self, *, gather: bool) -> tuple[list[Waiting], bool]:
@@ -209,10 +257,14 @@ class Log:
             signed = self._signer.sign(committed.size, committed.root)
             appended = self._signer.build_appended(written, signed)
         except Exception as error:  # noqa: BLE001 - after this nothing may be signed
+            if self._is_shared and not isinstance(error, LogError | RatchetError):
+                # What others wrote could not be read: it is written, and the next batch signs it.
+                _answer_all([(waiting.future, LogError()) for waiting in written])
+                return
             self._fail(error)
             _answer_all([(waiting.future, LogStoppedError()) for waiting in written])
             return
-        self._signed = signed
+        self._keep(signed)
         _answer_all([(waiting.future, one) for waiting, one in zip(written, appended, strict=True)])
 
     def _fail(self, error: BaseException) -> None:

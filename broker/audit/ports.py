@@ -227,6 +227,10 @@ class LogStore(Protocol):
         """Return the hashes that are there; at level 0 they are made from the entries."""
         ...
 
+    def fetch_entries(self, connection: Connection, start: int, end: int) -> Sequence[bytes]:
+        """Return the 66 bytes of each entry of log[start:end) that is there, in order."""
+        ...
+
     def fetch_entries_of(
         self,
         connection: Connection,

@@ -19,7 +19,7 @@ from broker.audit.log import Log
 from broker.audit.proofs import SignedHead
 from broker.audit.publication_ports import PublicationStore
 from broker.audit.records import LogBehindError, LogForkedError
-from datwat.party.ratchet import Ratchet
+from datwat.party.ratchet import Ratchet, RatchetRefusedError
 from datwat.protocol.checkpoint import parse_checkpoint, verify_checkpoint, verify_cosignatures
 from datwat.protocol.cosigning import add_lines
 from datwat.protocol.merkle import derive_root_at
@@ -106,8 +106,11 @@ class Publication:
             raise LogForkedError
 
     def read_shown(self) -> SignedHead:
-        """Return the checkpoint that outsiders are shown, and its size."""
-        cosigned = self._cosigned
+        """Return the checkpoint that outsiders are shown, and its size.
+
+        What another process of this log collected counts at once.
+        """
+        cosigned = self.read_cosigned()
         if self._read_trust().witness_threshold and cosigned is not None:
             return SignedHead(cosigned.note.decode(), cosigned.size)
         note = self._log.checkpoint()
@@ -115,7 +118,26 @@ class Publication:
 
     def read_cosigned(self) -> Cosigned | None:
         """Return the newest checkpoint that enough witnesses vouched for."""
+        if self._ratchet.is_shared:
+            self.follow()
         return self._cosigned
+
+    def follow(self) -> None:
+        """Take up what another process collected; raise LogBehindError, LogForkedError."""
+        held, trust = self._cosigned, self._read_trust()
+        with self._store.reading() as connection:
+            note = self._store.find_cosigned(connection, trust.log.origin)
+        if note is None or (held is not None and note == held.note):
+            return
+        seen = verify_checkpoint(note, trust.log.origin, trust.log.vkeys)
+        self.require_contains(seen.size, seen.root)
+        found = self._judge(note, seen.size)
+        with self._lock:
+            held = self._cosigned
+            if found is None or (held is not None and found.size < held.size):
+                return
+            self._cosigned = found
+        self._on_cosigned(found.size)
 
     def offer(self, head: SignedHead, lines: Sequence[SignatureLine]) -> None:
         """Take in verified lines of a witness under a checkpoint that this log signed.
@@ -132,7 +154,13 @@ class Publication:
             if found is None or (held is not None and found.size < held.size):
                 return
             checkpoint = parse_checkpoint(parse_note(note).text)
-            self._ratchet.advance(_derive_name(checkpoint.origin), checkpoint.size, checkpoint.root)
+            name = _derive_name(checkpoint.origin)
+            try:
+                self._ratchet.advance(name, checkpoint.size, checkpoint.root)
+            except RatchetRefusedError:
+                if self._ratchet.is_shared:
+                    return  # another process collected more meanwhile
+                raise
             with self._store.writing() as connection:
                 self._store.put_cosigned(connection, checkpoint.origin, found.size, note)
             self._cosigned = found

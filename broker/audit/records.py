@@ -154,7 +154,8 @@ class KeyCell:
 class SubjectKeys:
     """The opened keys of one subject in one quarter; the sealed ones are set where they are new.
 
-    What was sealed under keys whose `cell` says that they were replaced is not written any more.
+    What was sealed under keys whose `cell` says that they were replaced is not written any more,
+    nor, where several processes write, what `quarter_key_sealed` is not the stored one of any more.
     """
 
     subject_id: bytes = field(repr=False)
@@ -164,6 +165,7 @@ class SubjectKeys:
     created_at: datetime | None = None
     new_chain_key_sealed: bytes | None = field(default=None, repr=False)
     new_quarter_key_sealed: bytes | None = field(default=None, repr=False)
+    quarter_key_sealed: bytes | None = field(default=None, repr=False)
     cell: KeyCell | None = None
 
 

@@ -4,7 +4,8 @@ Rule: what was sealed under a key that is gone must never be written, for nobody
 are handed out with a cell that all their holders share; it is set before keys are replaced, and
 stays so for those who read them until that was committed. They lose the race, and gather anew.
 
-One process writes one log (its home is locked), so that this need not lie in the database.
+This is of one process. Where several write one log, the writer compares the stored keys besides
+(`sealing.are_current`): another process has no cell to set.
 """
 
 from __future__ import annotations

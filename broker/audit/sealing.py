@@ -96,6 +96,7 @@ class Sealing:
                 quarter=quarter,
                 chain_key=chain_key,
                 content_key=derive_content_key(key),
+                quarter_key_sealed=row.quarter_key_sealed,
                 cell=cell,
             )
         return found
@@ -203,6 +204,27 @@ def store_keys(store: LogStore, connection: Connection, keys: SubjectKeys) -> bo
     return store.insert_quarter_key(
         connection, keys.subject_id, keys.quarter, keys.new_quarter_key_sealed
     )
+
+
+def are_current(store: LogStore, connection: Connection, keys: Sequence[SubjectKeys]) -> bool:
+    """Tell whether what is stored is still what these keys were read from.
+
+    In the writer's transaction, for a log that several processes write: another one may have
+    replaced or destroyed keys since. The same statement whether a person is known or new.
+    """
+    by_quarter: dict[str, list[SubjectKeys]] = {}
+    for each in keys:
+        by_quarter.setdefault(each.quarter, []).append(each)
+    for quarter, some in by_quarter.items():
+        ids = [each.subject_id for each in some]
+        rows = {row.subject_id: row for row in store.fetch_keys(connection, ids, quarter)}
+        for each in some:
+            row = rows.get(each.subject_id)
+            if each.new_chain_key_sealed is not None:
+                continue
+            if row is None or row.quarter_key_sealed != each.quarter_key_sealed:
+                return False
+    return True
 
 
 def derive_quarter_aad(subject_id: bytes, quarter: str) -> bytes:

@@ -13,6 +13,7 @@ import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from broker.audit.ports import LogStore
 from broker.audit.records import (
     Appended,
     AppendedEntry,
@@ -21,9 +22,9 @@ from broker.audit.records import (
     LogForkedError,
     PreparedEntry,
 )
-from broker.audit.tree import TreeReader
+from broker.audit.tree import Edge, TreeReader
 from broker.audit.writer import Waiting
-from datwat.party.ratchet import Ratchet
+from datwat.party.ratchet import Mark, Ratchet, RatchetDamagedError, RatchetRefusedError
 from datwat.protocol.checkpoint import CheckpointSigner
 from datwat.protocol.entry import TAG_PLACE
 from datwat.protocol.merkle import build_inclusion_proofs, derive_root_at
@@ -40,16 +41,25 @@ class Signed:
 
 
 class Signer:
-    """Signs heads of one log; used by one thread only, `tree` by several."""
+    """Signs heads of one log; safe in several threads."""
 
-    def __init__(self, ratchet: Ratchet, checkpoints: CheckpointSigner, tree: TreeReader) -> None:
+    def __init__(
+        self,
+        ratchet: Ratchet,
+        checkpoints: CheckpointSigner,
+        tree: TreeReader,
+        edge: Edge,
+        store: LogStore,
+    ) -> None:
         self._ratchet = ratchet
         self._checkpoints = checkpoints
         self._tree = tree
+        self._edge = edge
+        self._store = store
         self._name = f"log:{checkpoints.origin}"
 
     def sign(self, size: int, root: bytes) -> Signed:
-        """Sign a committed head.
+        """Sign a committed head, or the larger one that another process had signed by now.
 
         Raises:
             LogBehindError: more was signed before.
@@ -60,14 +70,54 @@ class Signer:
         mark = self._ratchet.value(self._name)
         if mark is not None:
             if size < mark.number:
-                raise LogBehindError
+                return self._take_up(mark)
             before = derive_root_at(self._tree.node, mark.number)
             if not hmac.compare_digest(before, mark.digest):
                 raise LogForkedError
         if not hmac.compare_digest(derive_root_at(self._tree.node, size), root):
             raise LogDamagedError
-        self._ratchet.advance(self._name, size, root)
+        try:
+            self._ratchet.advance(self._name, size, root)
+        except RatchetRefusedError:
+            return self._take_up(self._require_mark())
         return Signed(size, root, self._checkpoints.sign(size, root))
+
+    def find_newer(self, size: int) -> Signed | None:
+        """Return the head beyond `size` that another process signed; None where there is none.
+
+        Raises LogBehindError, LogForkedError, RatchetError.
+        """
+        mark = self._require_mark()
+        return self._take_up(mark) if mark.number > size else None
+
+    def sign_committed(self) -> Signed:
+        """Sign the newest committed head, whichever process wrote it; raises what `sign` raises."""
+        with self._store.reading() as connection:
+            head = self._store.find_head(connection)
+            if head is None:
+                raise LogBehindError
+            self._edge.reach(connection, head.size, head.root)
+        return self.sign(head.size, head.root)
+
+    def _take_up(self, mark: Mark) -> Signed:
+        """Sign what another process signed: the same bytes (RFC 8032), if it is of this tree.
+
+        It was committed before the ratchet held it: a database that does not have it was put back.
+        """
+        with self._store.reading() as connection:
+            head = self._store.find_head(connection)
+            if head is None or head.size < mark.number:
+                raise LogBehindError
+            self._edge.reach(connection, head.size, head.root)
+        if not hmac.compare_digest(derive_root_at(self._tree.node, mark.number), mark.digest):
+            raise LogForkedError
+        return Signed(mark.number, mark.digest, self._checkpoints.sign(mark.number, mark.digest))
+
+    def _require_mark(self) -> Mark:
+        mark = self._ratchet.value(self._name)
+        if mark is None:  # it was there: somebody took it away
+            raise RatchetDamagedError
+        return mark
 
     def build_appended(self, written: Sequence[Waiting], signed: Signed) -> list[Appended]:
         """Return the receipts of each job, whose entries lie below a signed head."""

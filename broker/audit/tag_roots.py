@@ -29,11 +29,13 @@ from datwat.protocol.tag_tree import EMPTY, Leaf, TagProof, TagTwiceError
 
 _AT_ONCE = 256
 _WRITTEN_AT_ONCE = 512
-_HASHED_AT_ONCE = 16_384
+_HASHED_AT_ONCE = 4_096
 _PAUSE_SECONDS = 0.0005
+_REST_SECONDS = 0.0001
 _BUSY_PAUSE_SECONDS = 0.01
 _BUSY_PAUSES = 5
 _TYPE_PLACE = 1
+_STATED_WITHIN = 65_536
 
 
 class TagRootMovedError(LogError):
@@ -81,8 +83,10 @@ class TagRoots:
             TagIndexDamagedError: the tags do not give the root that the log states.
         """
         with self._adding, self._store.reading() as connection:
+            end = self._log.size
             stated = [
-                self._locate(connection, each) for each in self._store.list_tag_roots(connection)
+                self._locate(connection, each, end)
+                for each in self._store.list_tag_roots(connection)
             ]
             shown = [each for each in stated if each.index < covered]
             self._covered = covered
@@ -124,6 +128,21 @@ class TagRoots:
             self._show()
         return True
 
+    def follow(self) -> None:
+        """Take in the roots that another process stated since; raises as `load`."""
+        with self._adding, self._store.reading() as connection:
+            known = self._last.size if self._last else 0
+            for each in self._store.list_tag_roots(connection):
+                if each.size > known:
+                    # Committed, but perhaps not signed yet.
+                    stated = self._locate(connection, each, each.size + _STATED_WITHIN)
+                    self._index.discard()
+                    _require_same(self._take_in(stated.size), stated.root)
+                    self._index.mark()
+                    self._last = stated
+                    self._waiting.append(stated)
+            self._show()
+
     def cover(self, size: int) -> None:
         """Give proofs for the newest root whose entry lies below `size`: it is shown by now.
 
@@ -157,10 +176,9 @@ class TagRoots:
                 raise TagRootMovedError
             return [self._index.prove(connection, tag) for tag in tags]
 
-    def _locate(self, connection: Connection, stated: StatedRoot) -> StatedEntry:
-        """Return where the log states a root: a little above its size."""
+    def _locate(self, connection: Connection, stated: StatedRoot, end: int) -> StatedEntry:
+        """Return where the log states a root: a little above its size, and below `end`."""
         wanted = build_tag_root_entry(stated.size, stated.root)
-        end = self._log.size
         for start in range(stated.size, end, _AT_ONCE):
             found = self._store.fetch_entries(connection, start, min(start + _AT_ONCE, end))
             for index, entry in found:
@@ -176,7 +194,7 @@ class TagRoots:
                     leaves = self._fetch_leaves(start, end)
                     write_tags(self._store, self._index, leaves, self.give_way)
                     with self._store.reading() as connection:
-                        self._index.take_in(connection, leaves, end)
+                        self._index.take_in(connection, leaves, end, rest)
             except BaseException:
                 self._index.discard()
                 raise
@@ -245,6 +263,11 @@ def write_tags(
             give_way()
         with store.writing() as connection:
             index.write(connection, ordered[start : start + _WRITTEN_AT_ONCE])
+
+
+def rest() -> None:
+    """Let another thread have the interpreter: it would get no turn for 5 ms otherwise."""
+    time.sleep(_REST_SECONDS)
 
 
 def _require_same(root: bytes, stated: bytes) -> None:

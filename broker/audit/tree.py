@@ -15,9 +15,12 @@ from sqlalchemy import Connection
 
 from broker.audit.ports import LogStore, NodeRow
 from broker.audit.records import LogDamagedError
+from datwat.protocol.entry import derive_leaf_hash
 from datwat.protocol.merkle import derive_peaks, derive_root_of_peaks, hash_node
 
 _CACHED_NODES = 65_536
+# What others wrote since is hashed anew up to so many entries; beyond it the edge is read.
+_MOST_HASHED = 4_096
 
 
 class Frontier:
@@ -91,3 +94,46 @@ class TreeReader:
             raise LogDamagedError
         self.remember([NodeRow(level, index, found)])
         return found
+
+
+class Edge:
+    """The right edge as this process last saw it, moved on over what other processes wrote since.
+
+    Their entries are hashed here once more: the nodes that proofs need are then at hand, and a tree
+    that was computed otherwise is noticed. Safe to use from several threads.
+    """
+
+    def __init__(self, store: LogStore, tree: TreeReader) -> None:
+        self._store = store
+        self._tree = tree
+        self._held: Frontier | None = None
+
+    def reach(self, connection: Connection, size: int, root: bytes) -> Frontier:
+        """Return the edge at a committed head, for the caller to grow; raise LogDamagedError."""
+        held = self._held
+        frontier = None if held is None else self._follow(connection, held, size)
+        if frontier is None or frontier.root != root:
+            frontier = fetch_frontier(self._store, connection, size)
+        if frontier.root != root:
+            raise LogDamagedError
+        self.hold(frontier)
+        return frontier.copy()
+
+    def hold(self, frontier: Frontier) -> None:
+        """Keep an edge that is committed; nobody may grow it any more."""
+        held = self._held
+        if held is None or frontier.size > held.size:
+            self._held = frontier
+
+    def _follow(self, connection: Connection, held: Frontier, size: int) -> Frontier | None:
+        if held.size == size:
+            return held
+        if not 0 < size - held.size <= _MOST_HASHED:
+            return None
+        frontier, nodes = held.copy(), list[NodeRow]()
+        for entry in self._store.fetch_entries(connection, held.size, size):
+            nodes += frontier.append(derive_leaf_hash(entry))
+        if frontier.size != size:
+            raise LogDamagedError
+        self._tree.remember(nodes)
+        return frontier

@@ -22,15 +22,14 @@ from broker.audit.records import (
     Appendable,
     Appended,
     Job,
-    LogDamagedError,
     LogMissingError,
     LostRaceError,
     PreparedEntry,
     Statement,
     TagRoot,
 )
-from broker.audit.sealing import store_keys
-from broker.audit.tree import Frontier, TreeReader, fetch_frontier
+from broker.audit.sealing import are_current, store_keys
+from broker.audit.tree import Edge, Frontier, TreeReader
 from datwat.protocol.entry import (
     build_person_entry,
     build_statement_entry,
@@ -63,18 +62,19 @@ class Committed:
 class Writer:
     """Turns batches of jobs into committed entries; used by one thread only."""
 
-    def __init__(self, store: LogStore, tree: TreeReader) -> None:
+    def __init__(
+        self, store: LogStore, tree: TreeReader, edge: Edge, *, is_shared: bool = False
+    ) -> None:
+        """`is_shared`: other processes write this log too."""
         self._store = store
         self._tree = tree
-        self._frontier: Frontier | None = None
+        self._edge = edge
+        self._is_shared = is_shared
 
     def write(self, batch: Sequence[Waiting]) -> Committed:
         """Commit the jobs of a batch together; those that failed have their `error` set."""
-        frontier = self._frontier
-        # Whatever goes wrong below, the edge is read anew: another process may have moved on.
-        self._frontier = None
         with self._store.writing() as connection:
-            frontier = self._require_frontier(connection, frontier)
+            frontier = self._require_frontier(connection)
             written: list[Waiting] = []
             nodes: list[NodeRow] = []
             placed = 0
@@ -86,22 +86,16 @@ class Writer:
                 if waiting.error is None:
                     written.append(waiting)
             nodes += self._place(connection, written[placed:], frontier)
-        self._frontier = frontier
+        self._edge.hold(frontier)
         self._tree.remember(nodes)
         return Committed(frontier.size, frontier.root, written)
 
-    def _require_frontier(self, connection: Connection, known: Frontier | None) -> Frontier:
+    def _require_frontier(self, connection: Connection) -> Frontier:
         """Lock the head and return the right edge that belongs to it."""
         head = self._store.lock_head(connection)
         if head is None:
             raise LogMissingError
-        size, root = head
-        if known is not None and known.size == size and known.root == root:
-            return known
-        frontier = fetch_frontier(self._store, connection, size)
-        if frontier.root != root:
-            raise LogDamagedError
-        return frontier
+        return self._edge.reach(connection, *head)
 
     def _run(self, connection: Connection, waiting: Waiting) -> None:
         """Run one job under a savepoint; whatever it raises undoes this job only."""
@@ -109,6 +103,8 @@ class Writer:
         cursor = connection.connection.cursor()
         cursor.execute("SAVEPOINT job")
         try:
+            if self._is_shared and not are_current(self._store, connection, waiting.job.keys):
+                raise LostRaceError  # noqa: TRY301 - undone like any other failure
             for keys in waiting.job.keys:
                 if not store_keys(self._store, connection, keys):
                     raise LostRaceError  # noqa: TRY301 - undone like any other failure

@@ -8,14 +8,19 @@ from datwat.protocol.trust import BrokerEntry, Card, LogEntry, PublicJwk
 
 
 def build_card(settings: BrokerSettings, secrets: BrokerSecrets) -> Card:
-    """Return this broker's card."""
+    """Return this broker's card, with every key that it has, the newest first."""
     entry = BrokerEntry(
         id=settings.id,
         name=settings.name,
-        keys=(PublicJwk(kty="OKP", crv="Ed25519", x=secrets.signing.public.raw),),
-        x25519=(secrets.exchange.public.raw,),
+        keys=tuple(
+            PublicJwk(kty="OKP", crv="Ed25519", x=key.public.raw)
+            for key in secrets.signing_keys.keys
+        ),
+        x25519=tuple(key.public.raw for key in secrets.exchange_keys.keys),
         url=settings.url,
     )
     origin = settings.log_origin
-    log = LogEntry(origin=origin, vkeys=(secrets.build_signer(origin).vkey,))
-    return Card(v=1, role="broker", broker=entry, log=log)
+    vkeys = secrets.build_signer(origin).vkeys
+    return Card(
+        v=1, role="broker", broker=entry, log=LogEntry(origin=origin, vkeys=tuple(reversed(vkeys)))
+    )

@@ -15,7 +15,7 @@ import typer
 from broker.restoring import Restoration, Wanted
 from broker.settings import BrokerSettings
 from datwat.party import clock
-from datwat.party.admin import call_party
+from datwat.party.admin import call_party, call_running
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.serve import AlreadyRunningError, find_running
 from datwat.party.settings import load_settings, require_home
@@ -42,8 +42,9 @@ def housekeep(
         return
     ended: Counter[str] = Counter()
     answer: dict[str, Any] = {"more": True}
+    keeper = _call(home, "status")["housekeeper"]
     while answer["more"]:
-        answer = _call(home, "housekeep")
+        answer = call_running(home, "housekeep", process=keeper)
         ended.update(answer["ended"])
         if answer["failed"]:
             break

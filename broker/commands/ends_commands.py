@@ -84,6 +84,7 @@ def build_ends_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]
     desk, officers = BackupDesk(broker), OfficerCommands(broker)
 
     async def housekeep(_members: dict[str, Any]) -> dict[str, Any]:
+        broker.sharing.require_house()
         before, until, more = broker.housekeeper.done.copy(), time.monotonic() + _PATIENCE, True
         while more and time.monotonic() < until:
             more = await broker.housekeeper.run_round()

@@ -8,7 +8,7 @@ second. Refused here: a problem, and nothing about a person is written (protocol
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -35,18 +35,25 @@ _ModelT = TypeVar("_ModelT", bound=BaseModel)
 
 
 class RateLimiter:
-    """A bucket per partner: `burst` messages at once, `per_second` in the long run."""
+    """A bucket per partner: `burst` messages at once, `per_second` in the long run.
 
-    def __init__(self, per_second: float, burst: int) -> None:
+    `count_processes`: among how many that is divided; each takes its part of the messages.
+    """
+
+    def __init__(
+        self, per_second: float, burst: int, count_processes: Callable[[], int] = lambda: 1
+    ) -> None:
         self._per_second = per_second
         self._burst = float(burst)
+        self._count_processes = count_processes
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, partner: str, now: datetime) -> None:
         """Take one message from the partner's bucket; raise RateLimitedError where it is empty."""
-        moment = now.timestamp()
-        left, since = self._buckets.get(partner, (self._burst, moment))
-        left = min(self._burst, left + max(0.0, moment - since) * self._per_second)
+        moment, count = now.timestamp(), max(1, self._count_processes())
+        burst, per_second = self._burst / count, self._per_second / count
+        left, since = self._buckets.get(partner, (burst, moment))
+        left = min(burst, left + max(0.0, moment - since) * per_second)
         if left < 1:
             raise RateLimitedError
         self._buckets[partner] = (left - 1, moment)

@@ -2,8 +2,9 @@
 
 Rule: a consent that is withdrawn, an objection, or an occasion that is closed counts from the
 moment that it is written: whatever was gathered before it and is written after it is gathered anew.
-Kept in memory and read for every person alike: a broker has one process and one writer, and what it
-weighs when it ends is not written. Source: AVG 7(3), 21; architecture.md ("One life").
+Kept in memory and read for every person alike where a broker has one process: what it weighs when
+it ends is not written. Several processes keep it in the database (`adapters/changes_store.py`).
+Source: AVG 7(3), 21; architecture.md ("One life").
 What cannot change another's answer holds it up for nobody: else one partner could keep a person
 from being asked about, and a slower answer would tell that somebody writes about them.
 
@@ -19,7 +20,9 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
+
+from sqlalchemy import Connection
 
 from broker.pseudonyms.errors import RaceLost
 
@@ -61,8 +64,24 @@ def _build_own(partner: str, subject_ids: Sequence[bytes]) -> list[bytes]:
     return [partner.encode() + subject_id for subject_id in subject_ids]
 
 
-class Changes:
-    """What changed lately; the writer's thread and the loop share it."""
+class Changes(Protocol):
+    """What changed lately."""
+
+    def read_moment(self, conn: Connection) -> int:
+        """Return the moment; take it before anything is read that will be weighed."""
+
+    def require_same(self, conn: Connection, keys: Collection[bytes], moment: int) -> None:
+        """Raise RaceLost where something under these keys may differ from what was read then."""
+
+    def begin(self, conn: Connection, change: Change) -> None:
+        """Say, in the writer's transaction, that it is being written; twice is once."""
+
+    def end(self, change: Change) -> None:
+        """Say that it is durable or given up; nothing happens where it never began."""
+
+
+class ChangesHere:
+    """What changed lately, of one process; the writer's thread and the loop share it."""
 
     def __init__(self, most_kept: int = _MOST_KEPT) -> None:
         self._most_kept = most_kept
@@ -72,12 +91,12 @@ class Changes:
         self._changing: Counter[bytes] = Counter()
         self._changed: OrderedDict[bytes, int] = OrderedDict()
 
-    def read_moment(self) -> int:
+    def read_moment(self, _conn: Connection) -> int:
         """Return the moment; take it before anything is read that will be weighed."""
         with self._lock:
             return self._moment
 
-    def require_same(self, keys: Collection[bytes], moment: int) -> None:
+    def require_same(self, _conn: Connection, keys: Collection[bytes], moment: int) -> None:
         """Raise RaceLost where something under these keys may differ from what was read then."""
         with self._lock:
             if moment < self._since:
@@ -86,7 +105,7 @@ class Changes:
                 if key in self._changing or self._changed.get(key, 0) > moment:
                     raise RaceLost
 
-    def begin(self, change: Change) -> None:
+    def begin(self, _conn: Connection, change: Change) -> None:
         """Say, in the writer's transaction, that it is being written; twice is once."""
         with self._lock:
             if not change.begun:

@@ -18,11 +18,13 @@ from datetime import datetime
 from broker.audit.ended import Ended as Noted
 from broker.audit.ends import Ends
 from broker.audit.key_keeping import KeyKeeper
+from broker.exchange.row_turning import RowTurning
 
 # Small enough that a question which waits for the writer hardly notices.
 _CONTENTS = 32
 _SUBJECTS = 100
 _KEYS = 200
+_ROWS = 100
 _LOST = 200
 _PAUSE = 0.002
 _REST = 0.25
@@ -44,6 +46,7 @@ class EndsKeeping:
     record: RecordEnded
     tidy: Tidy
     forget: Forget
+    rows: RowTurning | None = None
     done: Counter[str] = field(default_factory=Counter)
     _noted: list[Noted] = field(default_factory=list)
     _after: bytes = b""
@@ -61,6 +64,7 @@ class EndsKeeping:
         await self._end_subjects(now)
         await self._tidy_up(at_once=not more)
         more |= await self._repeat(lambda: self._keep_keys(now), until)
+        more |= await self._repeat(lambda: self._turn_rows(now), until)
         self.done["ends_forgotten"] += await asyncio.to_thread(self.forget)
         return more
 
@@ -116,6 +120,11 @@ class EndsKeeping:
     async def _keep_keys(self, now: datetime) -> int:
         count = await self.generations.keep(now, _KEYS)
         self.done["keys_looked_at"] += count
+        return count
+
+    async def _turn_rows(self, now: datetime) -> int:
+        count = await self.rows.keep(now, _ROWS) if self.rows is not None else 0
+        self.done["rows_looked_at"] += count
         return count
 
     async def _tidy_up(self, *, at_once: bool) -> None:

@@ -180,8 +180,8 @@ class Gatherer:
                 assert shared.ticket is not None  # noqa: S101 - admission saw to it
                 pseudonym = shared.ticket.derive_point(gamma)
                 epoch = shared.ticket.header.epoch
-                subject_id = self._registers.subjects.find_subject(conn, pseudonym, epoch)
-                return _Found(subject_id, pseudonym, epoch)
+                seen = self._registers.subjects.find_subject(conn, pseudonym, epoch)
+                return _Found(seen.subject_id, seen.pseudonym, seen.epoch)
             case ByHandle(handle=handle):
                 target = references.find_handle(conn, question.partner.id, handle, now)
                 if target is None or (target.kind == "handle") == question.is_portal:

@@ -41,7 +41,7 @@ from datwat.party.trust_list import Directory, IssuerRefusedError
 from datwat.protocol.answers import ReleasePart
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.entry import Audience
-from datwat.protocol.keys import SigningKey
+from datwat.protocol.keys import Signer
 from datwat.protocol.messages import FailureCode, ReleaseObject
 from datwat.protocol.signing import SignedMessage, build_message
 from datwat.protocol.values import decode_bytes, encode_bytes, encode_moment
@@ -72,7 +72,7 @@ class HandOver:
     def __init__(  # noqa: PLR0913 - each is a room of its own
         self,
         *,
-        key: SigningKey,
+        key: Signer,
         gateways: Gateways,
         sealing: Sealing,
         log: Log,
@@ -163,7 +163,7 @@ class HandOver:
         """Return the order of a written entry; the same bytes each time (RFC 8032 signatures)."""
         receipted = known.get(person.commit or b"")
         if receipted is None:
-            head = self._proofs.read_head()
+            head = self._proofs.read_committed_head()
             with self._reading() as conn:
                 (receipted,) = self._ledger.add_receipts(conn, [person], head.size)
         assert receipted.tag is not None  # noqa: S101 - an order has an entry

@@ -77,7 +77,7 @@ class Housekeeper:
             await self._try("purge", self._destroy(now))
             await self._try("ends", self._end(now))
             if before and not self.failed:
-                _log.info("housekeeping_goes_on", steps=sorted(before))
+                _log.info("housekeeping_goes_on", steps=" ".join(sorted(before)))
             self.last_at = now
             return self._more
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from broker.audit.records import Appendable, Appended, Job, LostRaceError
 from broker.exchange.acts import Desk
 from broker.exchange.admission import split_chunks
-from broker.exchange.changes import Change, Changes, build_change, build_keys
+from broker.exchange.changes import Change, Changes, ChangesHere, build_change, build_keys
 from broker.exchange.duties import with_duties
 from broker.exchange.errors import TooManyRacesError
 from broker.exchange.facts import build_evaluation
@@ -62,11 +62,12 @@ class _Gathered:
 class Life:
     """Answers questions; one object per process."""
 
-    def __init__(self, rooms: Rooms, hand_over: HandOver) -> None:
+    def __init__(self, rooms: Rooms, hand_over: HandOver, changes: Changes | None = None) -> None:
+        """Keep the rooms; `changes` of several processes, None: of this one alone."""
         self._rooms = rooms
         self._gatherer = Gatherer(rooms.registers, rooms.sealing)
         self._hand_over = hand_over
-        self._changes = Changes()
+        self._changes = changes or ChangesHere()
         self._waiting = Waiting()
         self._releases = Turns(RELEASES_AT_ONCE, RELEASES_WAITING)
 
@@ -102,8 +103,8 @@ class Life:
         ticket: OpenedTicket | None = None
         for number, persons in enumerate(chunks):
             gathered: _Gathered | None = None
-            moment = self._changes.read_moment()
             with self._rooms.reading() as conn:
+                moment = self._changes.read_moment(conn)
                 found = self._rooms.ledger.find(conn, question, number, self._rooms.clock())
                 if found is None:
                     if not done:
@@ -133,7 +134,7 @@ class Life:
         self, question: Question, done: Sequence[Recorded], known: Mapping[bytes, Receipted]
     ) -> bytes:
         """Return recorded answers under one new checkpoint; `known` were written just now."""
-        head = self._rooms.proofs.read_head()
+        head = self._rooms.proofs.read_committed_head()
         persons = [person for recorded in done for person in recorded.persons]
         with self._rooms.reading() as conn:
             receipted = self._rooms.ledger.add_receipts(conn, persons, head.size, known)
@@ -156,8 +157,8 @@ class Life:
         for attempt in range(ATTEMPTS):
             try:
                 if attempt:
-                    moment = self._changes.read_moment()
                     with self._rooms.reading() as conn:
+                        moment = self._changes.read_moment(conn)
                         gathered = self._gather(conn, question, persons, ticket, moment)
                 weighed, revision = await self._weigh(question, gathered.people)
                 chunk = self._prepare(question, gathered.shared, weighed, revision)
@@ -179,7 +180,7 @@ class Life:
         ticket: OpenedTicket | None,
         moment: int,
     ) -> _Gathered:
-        """Step 2; `moment` was taken before `conn` began to read."""
+        """Step 2; `moment` was read before anything else on `conn`."""
         shared = self._gatherer.gather_message(conn, question, ticket)
         people = self._gatherer.gather_persons(conn, question, shared, persons)
         return _Gathered(people, shared, moment)
@@ -252,9 +253,9 @@ class Life:
         def work(conn: Connection) -> Sequence[Appendable]:
             if self._rooms.ledger.spend(conn, question, number, recorded) is not None:
                 raise _SpentAlreadyError
-            self._changes.require_same(same, moment)
+            self._changes.require_same(conn, same, moment)
             if change is not None:
-                self._changes.begin(change)
+                self._changes.begin(conn, change)
             for one in written:
                 self._write_person(conn, question, one)
             chunk.write(conn)

@@ -30,7 +30,7 @@ from datwat.party.trust_list import IssuerRefusedError
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.deliveries import ContactDelivery, EndedNotice, OpenedNotice
 from datwat.protocol.errors import DatwatError
-from datwat.protocol.keys import SigningKey
+from datwat.protocol.keys import Signer
 from datwat.protocol.signing import build_message, build_part
 from datwat.protocol.values import encode_bytes, encode_moment
 
@@ -51,7 +51,7 @@ class Courier(Protocol):
 class Outbox:
     """Delivers what is due; one round at a time."""
 
-    def __init__(self, rooms: Rooms, courier: Courier, key: SigningKey, party: str) -> None:
+    def __init__(self, rooms: Rooms, courier: Courier, key: Signer, party: str) -> None:
         self._rooms = rooms
         self._courier = courier
         self._key = key
@@ -162,7 +162,7 @@ class Outbox:
         opened = notice.content
         if not isinstance(opened, OpenedEntry):
             return opened
-        head = self._rooms.proofs.read_head()
+        head = self._rooms.proofs.read_committed_head()
         person = Person(
             part=b"",
             core=opened.core,
@@ -223,7 +223,7 @@ class Outbox:
 
 
 def build_relayed(
-    kind: str, party: str, to: str, content: BaseModel, now: datetime, *, key: SigningKey
+    kind: str, party: str, to: str, content: BaseModel, now: datetime, *, key: Signer
 ) -> bytes:
     """Return a signed message of the broker's own, with one part."""
     members = {

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from broker.audit.log import Log
 from broker.audit.records import Appendable, Job, Statement
+from datwat.party import metrics
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.values import encode_moment
 
@@ -37,6 +38,7 @@ class Overload:
         """Count a message of a partner that is refused for its number, and hold its refusal."""
         hour = now.replace(minute=0, second=0, microsecond=0)
         self._counts[hour, partner] = self._counts.get((hour, partner), 0) + 1
+        metrics.count("datwat_over_quota_total")
         if self._held >= MOST_HELD:
             return
         self._held += 1

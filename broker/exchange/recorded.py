@@ -21,10 +21,10 @@ from broker.audit.proofs import Proofs
 from broker.audit.records import AppendedEntry
 from broker.exchange.question import Question
 from broker.exchange.writing import Written
+from broker.pseudonyms.row_keys import SPENT, RowKeys
 from datwat.party.spent import RidReusedError, Spent, SpentRequests
 from datwat.protocol.entry import TAG_PLACE
 from datwat.protocol.messages import ReceiptPath
-from datwat.protocol.sealing import derive_key, seal, unseal
 from datwat.protocol.values import encode_bytes
 
 _RID_SIZE = 16
@@ -70,6 +70,11 @@ class Receipted:
 NONE_KNOWN: Mapping[bytes, Receipted] = {}
 
 
+def build_spent_aad(iss: str, rid: bytes) -> bytes:
+    """Return what binds a recorded answer to its request."""
+    return iss.encode() + rid
+
+
 def derive_chunk_rid(rid: bytes, number: int) -> bytes:
     """Return the id under which chunk `number` of a message is spent; the first has its own."""
     if number == 0:
@@ -105,10 +110,10 @@ class Ledger:
     """Reads and writes recorded answers, and makes their receipts."""
 
     def __init__(
-        self, spent: SpentRequests, row_key: bytes, store: LogStore, proofs: Proofs
+        self, spent: SpentRequests, row_key: RowKeys | bytes, store: LogStore, proofs: Proofs
     ) -> None:
         self._spent = spent
-        self._key = derive_key(row_key, b"spent")
+        self._keys = RowKeys.of(row_key)
         self._store = store
         self._proofs = proofs
 
@@ -185,12 +190,14 @@ class Ledger:
         return Receipted(person, entry[TAG_PLACE], self._proofs.build_receipt(index, size))
 
     def _seal(self, question: Question, rid: bytes, recorded: Recorded) -> bytes:
-        return seal(self._key, _dump(recorded), question.object.iss.encode() + rid)
+        aad = build_spent_aad(question.object.iss, rid)
+        return self._keys.seal(SPENT, _dump(recorded), aad)
 
     def _open(self, question: Question, rid: bytes, found: Spent) -> Recorded:
         answer = found.answer
         assert answer is not None  # noqa: S101 - the broker always records with the spending
-        return _load(unseal(self._key, answer, question.object.iss.encode() + rid))
+        aad = build_spent_aad(question.object.iss, rid)
+        return _load(self._keys.unseal(SPENT, answer, aad))
 
 
 def build_answer(

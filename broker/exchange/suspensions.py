@@ -89,6 +89,12 @@ class Suspensions:
             if stored.get(partner, 0) < number:
                 await self._store_number(partner, number)
 
+    async def follow(self) -> bool:
+        """Take up what other processes wrote; a partner that was closed here stays so meanwhile."""
+        async with self._lock:
+            self._read()
+        return True
+
     async def suspend(self, partner: str) -> None:
         """Close a partner at once and for good; the same again changes nothing.
 
@@ -96,6 +102,7 @@ class Suspensions:
         until the process ends.
         """
         async with self._lock:
+            self._read()
             number = self._require_known(partner)
             if number % 2:
                 return
@@ -109,6 +116,7 @@ class Suspensions:
         Raises PartnerNotListedError, RatchetError, LogError; it then stays closed.
         """
         async with self._lock:
+            self._read()
             number = self._require_known(partner)
             if not number % 2:
                 return
@@ -120,6 +128,12 @@ class Suspensions:
         if partner not in self._numbers and partner not in self._keeper.directory.partners:
             raise PartnerNotListedError
         return self._numbers.get(partner, 0)
+
+    def _read(self) -> None:
+        with self._reading() as conn:
+            for partner, number in self._store.read_numbers(conn).items():
+                self._numbers[partner] = max(self._numbers.get(partner, 0), number)
+        self._close()
 
     def _close(self) -> None:
         self._keeper.close_partners(

@@ -39,7 +39,7 @@ def build_pages(
     )
     login = Login(site, provider, build_entrance(settings, desk.roles))
     errors = ErrorPages(site)
-    app = build_app(_INFO, (), limits=limits, build_refusal=errors.build_refusal)
+    app = build_app(_INFO, (), limits=limits, build_refusal=errors.build_refusal, listener="pages")
     app.router.routes.extend((*login.build_routes(), *build_routes(site, desk)))
     errors.install(app)
     return app

@@ -26,6 +26,8 @@ PART_NAMES: Final[dict[PartName, str]] = {
     "trust_list": mark("Trust list"),
     "keys": mark("Keys and terms"),
     "processing_log": mark("Processing log (LDV)"),
+    "answers": mark("What residents wait for"),
+    "processes": mark("Processes of this broker"),
 }
 # How a state is drawn (`macros/status.html`), the icon that this gives, and its word.
 STATES: Final[dict[PartState, tuple[str, str, str]]] = {
@@ -65,6 +67,14 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         mark("No root over the new tags can be stated (%(code)s)."),
         mark("Do not restart yet: keep the log file of the broker, and call support."),
     ),
+    "log_waits": (
+        mark("%(num)s entries wait to be written: more than is written at once."),
+        mark("Look at the load and the disk of the database. Partners wait meanwhile."),
+    ),
+    "witnesses_old": (
+        mark("What enough witnesses vouched for last is of %(num)s minutes ago."),
+        mark("Look at the log of the broker. After 15 minutes gateways stop."),
+    ),
     "witnesses_vouch": (mark("%(num)s of %(all)s vouch for the log."), ""),
     "witnesses_failing": (
         mark("%(num)s of %(all)s vouch for the log. Without answer: %(names)s."),
@@ -87,6 +97,11 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         mark("It has not gone round for a while."),
         mark("Look at the log of the broker: the database may be busy."),
     ),
+    "housekeeping_behind": (
+        mark("%(num)s contents whose end has come are still there."),
+        mark("Run `datwat housekeep` at a quiet hour, until nothing more is due."),
+    ),
+    "housekeeping_elsewhere": (mark("Another process of this broker keeps house."), ""),
     "partners_answer": (mark("Whoever was asked last answered."), ""),
     "partners_failing": (
         mark("Without answer: %(names)s."),
@@ -109,6 +124,16 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "kek_overdue": (
         mark("An old key of the stored data was not destroyed in time."),
         mark("Run `datwat housekeep`, and look at what it says."),
+    ),
+    "answers_in_time": (mark("Nothing waits beyond its term."), ""),
+    "answers_overdue": (
+        mark("Beyond their term: %(num)s."),
+        mark("Tell the officers: `datwat answers lists` says which wait."),
+    ),
+    "processes_run": (mark("Running: %(num)s."), ""),
+    "processes_behind": (
+        mark("This process does not know what the others changed. It answers nobody."),
+        mark("Look whether the database answers this process. Else restart it."),
     ),
     "processing_off": (mark("No collector is set."), ""),
     "processing_works": (mark("Records are taken in. Waiting: %(num)s."), ""),

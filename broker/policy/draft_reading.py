@@ -28,7 +28,6 @@ from broker.purposes.guards import Breach, GuardRailError, find_breaches, requir
 from broker.purposes.life import require_new_revision
 from broker.purposes.life_errors import DraftInvalidError, Fault, NumberFoundError
 from broker.purposes.models import Purpose, derive_digest
-from datwat.party.errors import PartyError
 from datwat.party.faults import describe_fault, format_steps
 from datwat.party.strict_yaml import YamlPlace, find_place, find_places, read_yaml_text
 from datwat.protocol.bundle import Bundle
@@ -41,10 +40,8 @@ _NAME = "The draft"
 _CASES = "The cases"
 
 
-class _YamlError(PartyError):
+class _YamlError(DraftInvalidError):
     """Carries what the reader of YAML says."""
-
-    code = "draft_invalid"
 
 
 @dataclass(frozen=True, slots=True)

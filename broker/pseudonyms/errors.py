@@ -39,3 +39,38 @@ class RowMismatch(RegisterAlarm):
     """The sealed words of a row do not belong to its id."""
 
     code = "row_mismatch"
+
+
+class RotationConflict(RegisterAlarm):
+    """A turned pseudonym is in the database already: one person would have two subjects."""
+
+    code = "rotation_conflict"
+
+
+class RotationLost(RegisterAlarm):
+    """Rows lie under two epochs, and the key holder knows of no rotation between these two.
+
+    One of the two parties was put back from a backup. People must decide: docs/how-to/keys.md.
+    """
+
+    code = "rotation_lost"
+
+
+class RotationWaits(PartyError):  # noqa: N818 - nothing is wrong: it passes by itself
+    """Rows lie under two epochs, and this process does not have yet what leads between them.
+
+    Nothing was written: the same message may be sent again.
+    """
+
+    code = "rotation_waits"
+    default_detail = "Pseudonyms are being renewed: send the same message again in a moment."
+
+
+class EpochLeftError(PartyError):
+    """A ticket of an epoch that no pseudonym of this broker lies under (any more, or not yet)."""
+
+    code = "epoch_left"
+    default_detail = (
+        "The broker's pseudonyms are of another epoch than this ticket: ask for a new ticket. "
+        "If that is refused too, the broker's operator must look at `datwat broker status`."
+    )

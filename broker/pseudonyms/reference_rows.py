@@ -70,8 +70,8 @@ class Introduction:
 class ReferenceStore(Protocol):
     """Where references and introductions lie."""
 
-    def find_row(self, conn: Connection, lookup: bytes) -> ReferenceRow | None:
-        """Return the row of a keyed hash, ended or not."""
+    def find_row(self, conn: Connection, lookups: Sequence[bytes]) -> ReferenceRow | None:
+        """Return the row that lies under one of one or two keyed hashes, ended or not."""
 
     def find_row_of(
         self, conn: Connection, partner: str, kind: Kind, target: bytes
@@ -97,19 +97,19 @@ class ReferenceStore(Protocol):
     def update_end(self, conn: Connection, lookup: bytes, until_at: datetime) -> None:
         """Write the end of one row."""
 
-    def delete_row(self, conn: Connection, lookup: bytes) -> None:
-        """Delete a row, if it is there."""
+    def delete_row(self, conn: Connection, lookups: Sequence[bytes]) -> None:
+        """Delete the row under one of these, if it is there."""
 
     def delete_target(self, conn: Connection, target: bytes) -> None:
         """Delete every partner's references to a thing."""
 
-    def find_introduction(self, conn: Connection, lookup: bytes) -> Introduction | None:
-        """Return the introduction of a keyed hash, ended or not."""
+    def find_introduction(self, conn: Connection, lookups: Sequence[bytes]) -> Introduction | None:
+        """Return the introduction under one of one or two keyed hashes, ended or not."""
 
     def insert_introduction(
         self, conn: Connection, lookup: bytes, to_partner: str, introduction: Introduction
     ) -> None:
         """Add an introduction."""
 
-    def redeem(self, conn: Connection, lookup: bytes, rid: bytes, now: datetime) -> bool:
+    def redeem(self, conn: Connection, lookups: Sequence[bytes], rid: bytes, now: datetime) -> bool:
         """Mark an introduction redeemed; tell whether it was in force and not yet redeemed."""

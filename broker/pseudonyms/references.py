@@ -26,9 +26,10 @@ from broker.pseudonyms.reference_rows import (
     Target,
     Touch,
 )
+from broker.pseudonyms.row_keys import REFERENCE, ROW, RowKeys
 from broker.pseudonyms.subjects import draw_id
 from datwat.protocol.messages import Rung
-from datwat.protocol.sealing import UnsealError, build_cipher, derive_key, seal, unseal
+from datwat.protocol.sealing import UnsealError
 
 HANDLE_KEPT_FOR = timedelta(days=365)
 SESSION_IDLE = timedelta(minutes=15)
@@ -45,37 +46,45 @@ def derive_session_end(given_at: datetime, now: datetime) -> datetime:
     return min(now + SESSION_IDLE, given_at + SESSION_LONGEST)
 
 
-def _build_aad(partner: str, kind: Kind, target: bytes) -> bytes:
+def build_copy_aad(partner: str, kind: Kind, target: bytes) -> bytes:
+    """Return what binds the sealed copy of a reference to its row."""
     return b"\0".join((b"reference", partner.encode(), kind.encode(), target))
+
+
+def build_lookup_value(partner: str, reference: bytes) -> bytes:
+    """Return what the keyed hash of a reference, or of an introduction's code, is made of."""
+    return partner.encode() + reference
 
 
 class References:
     """Gives, finds and ends what partners know things and persons by."""
 
-    def __init__(self, store: ReferenceStore, row_key: bytes) -> None:
-        """Derive the two keys of this room from the broker's row key (32 bytes)."""
+    def __init__(self, store: ReferenceStore, row_key: RowKeys | bytes) -> None:
+        """Take the broker's row key: its ring, or the one key of 32 bytes."""
         self._store = store
-        self._lookup_key = derive_key(row_key, b"reference")
-        self._seal_key = build_cipher(derive_key(row_key, b"row"))
+        self._keys = RowKeys.of(row_key)
 
     def draw(self) -> bytes:
         """Return a new reference: 16 random bytes."""
         return draw_id()
 
     def _derive_lookup(self, partner: str, reference: bytes) -> bytes:
-        return hmac.digest(self._lookup_key, partner.encode() + reference, "sha256")
+        return self._keys.digest(REFERENCE, build_lookup_value(partner, reference))
+
+    def _derive_lookups(self, partner: str, reference: bytes) -> Sequence[bytes]:
+        return self._keys.digests(REFERENCE, build_lookup_value(partner, reference))
 
     def _open_copy(self, row: ReferenceRow) -> bytes:
-        aad = _build_aad(row.partner, row.target.kind, row.target.target)
+        aad = build_copy_aad(row.partner, row.target.kind, row.target.target)
         try:
-            return unseal(self._seal_key, row.sealed, aad)
+            return self._keys.unseal(ROW, row.sealed, aad)
         except UnsealError:
             raise ReferenceMismatch from None
 
     def _find_row(
         self, conn: Connection, partner: str, reference: bytes, now: datetime
     ) -> ReferenceRow | None:
-        row = self._store.find_row(conn, self._derive_lookup(partner, reference))
+        row = self._store.find_row(conn, self._derive_lookups(partner, reference))
         if row is None:
             return None
         if row.partner != partner or not hmac.compare_digest(self._open_copy(row), reference):
@@ -157,7 +166,7 @@ class References:
         row = ReferenceRow(
             lookup=self._derive_lookup(partner, reference),
             partner=partner,
-            sealed=seal(self._seal_key, reference, _build_aad(partner, kind, target)),
+            sealed=self._keys.seal(ROW, reference, build_copy_aad(partner, kind, target)),
             target=Target(kind, target, now, until_at, shown_at, shown_rung),
         )
         self._store.insert_row(conn, row)
@@ -201,7 +210,7 @@ class References:
 
     def end_reference(self, conn: Connection, partner: str, reference: bytes) -> None:
         """End one reference of a partner, such as a session's handle; nothing where it is over."""
-        self._store.delete_row(conn, self._derive_lookup(partner, reference))
+        self._store.delete_row(conn, self._derive_lookups(partner, reference))
 
     def end_target(self, conn: Connection, target: bytes) -> None:
         """End every partner's references to a thing, because the thing itself ended."""
@@ -221,12 +230,12 @@ class References:
 
         One that was redeemed is returned with `redeemed_at`: it opens nothing any more.
         """
-        found = self._store.find_introduction(conn, self._derive_lookup(to_partner, code))
+        found = self._store.find_introduction(conn, self._derive_lookups(to_partner, code))
         return found if found is not None and found.until_at > now else None
 
     def redeem_introduction(
         self, conn: Connection, to_partner: str, code: bytes, rid: bytes, now: datetime
     ) -> None:
         """Use up a code for the request `rid`; raise RaceLost where it is used or over its time."""
-        if not self._store.redeem(conn, self._derive_lookup(to_partner, code), rid, now):
+        if not self._store.redeem(conn, self._derive_lookups(to_partner, code), rid, now):
             raise RaceLost

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from typing import Literal
 
-from datwat.protocol.sealing import derive_key
+from broker.pseudonyms.row_keys import OVERSIGHT, RowKeys
 
 VeiledKind = Literal["professional", "subject", "occasion"]
 _SIZE = 8
@@ -22,9 +22,9 @@ _SHOWN = 6
 class Veil:
     """Turns what would name somebody into a number of 64 bits, signed as a database has it."""
 
-    def __init__(self, row_key: bytes) -> None:
-        """Derive the key from the broker's row key (32 bytes)."""
-        self._key = derive_key(row_key, b"oversight")
+    def __init__(self, row_key: RowKeys | bytes) -> None:
+        """Take the key that outlives the broker's row key: its numbers cannot be made anew."""
+        self._key = RowKeys.of(row_key).derive_kept(OVERSIGHT)
 
     def hide(self, kind: VeiledKind, value: bytes) -> int:
         """Return the number of a value of this kind."""

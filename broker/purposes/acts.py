@@ -61,17 +61,9 @@ def _index_act(act: str, weighed: dict[str, dict[str, dict[str, Any]]]) -> dict[
     codes = weighed[act]
     return {
         "codes": codes,
-        # What the findings say until a rule proves otherwise.
-        "unproven": {
-            name: {
-                "blade": code["blade"],
-                "code": name,
-                "satisfied": False,
-                "about": code["about"],
-                "params": {},
-            }
-            for name, code in codes.items()
-        },
+        # What the findings say: until a rule proves otherwise, and then.
+        "unproven": _list_findings(codes, satisfied=False),
+        "proven": _list_findings(codes, satisfied=True),
         "of": {
             blade: [name for name, code in codes.items() if code["blade"] == blade]
             for blade in BLADES
@@ -86,6 +78,21 @@ def _index_act(act: str, weighed: dict[str, dict[str, dict[str, Any]]]) -> dict[
             ]
             for other in ("inquire", "request_contact")
         },
+    }
+
+
+def _list_findings(
+    codes: Mapping[str, Mapping[str, Any]], *, satisfied: bool
+) -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "blade": code["blade"],
+            "code": name,
+            "satisfied": satisfied,
+            "about": code["about"],
+            "params": {},
+        }
+        for name, code in codes.items()
     }
 
 

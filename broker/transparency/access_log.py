@@ -19,13 +19,14 @@ from broker.audit.payloads import Record, parse_payload
 from broker.audit.ports import EntryRow, LogStore
 from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
+from broker.pseudonyms.row_keys import CURSOR, RowKeys
 from broker.transparency.cards import Line, build_card
 from broker.transparency.pages import LOOK_AHEAD, CardPage
 from datwat.party.errors import PartyError
 from datwat.protocol.acts import Page
 from datwat.protocol.entry import parse_entry
 from datwat.protocol.messages import OutcomeCore
-from datwat.protocol.sealing import UnsealError, derive_key, seal, unseal
+from datwat.protocol.sealing import UnsealError
 from datwat.protocol.values import decode_bytes, encode_bytes
 
 _BATCH = 50
@@ -44,11 +45,13 @@ class CursorError(PartyError):
 class AccessLogReader:
     """Reads what a resident may see of the log."""
 
-    def __init__(self, store: LogStore, sealing: Sealing, proofs: Proofs, row_key: bytes) -> None:
+    def __init__(
+        self, store: LogStore, sealing: Sealing, proofs: Proofs, row_key: RowKeys | bytes
+    ) -> None:
         self._store = store
         self._sealing = sealing
         self._proofs = proofs
-        self._key = derive_key(row_key, b"cursor")
+        self._keys = RowKeys.of(row_key)
 
     def read_page(
         self,
@@ -192,11 +195,11 @@ class AccessLogReader:
             return None
         indexes = (page.before, *sorted(page.shown))
         plain = b"".join(index.to_bytes(_INDEX_SIZE, "big") for index in indexes)
-        return encode_bytes(seal(self._key, plain, subject_id))
+        return encode_bytes(self._keys.seal(CURSOR, plain, subject_id))
 
     def _open_cursor(self, cursor: str, subject_id: bytes) -> tuple[int, frozenset[int]]:
         try:
-            plain = unseal(self._key, decode_bytes(cursor), subject_id)
+            plain = self._keys.unseal(CURSOR, decode_bytes(cursor), subject_id)
         except (UnsealError, ValueError):
             raise CursorError from None
         before, *shown = (

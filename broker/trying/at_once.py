@@ -43,6 +43,11 @@ class AtOnce:
         self._most_each = most_each
         self._held: Counter[str] = Counter()
 
+    @property
+    def running(self) -> int:
+        """How many run now."""
+        return self._held.total()
+
     @contextmanager
     def hold(self, by: str | None) -> Iterator[None]:
         """Hold a place for a trial; `by` is who tries, None where nobody did.

@@ -16,10 +16,11 @@ from broker.adapters.kek_file import FileKek
 from broker.adapters.opa_process import find_opa
 from broker.adapters.replay_inputs import ReplayInputs
 from broker.adapters.replay_store import SqlReplays
+from broker.adapters.row_key_file import RowKeyFile
 from broker.adapters.secrets import KEK_NAME, ROW_KEY_NAME
 from broker.settings import BrokerSettings
 from broker.trying.replay_run import ReplayRun
-from datwat.party.settings import load_settings, read_secret
+from datwat.party.settings import load_settings
 from datwat.protocol.errors import DatwatError
 
 _OBJECTS = 200_000
@@ -32,11 +33,13 @@ async def run_replay(home: Path, number: int) -> bool:
     """
     settings = load_settings(BrokerSettings, home)
     engine = open_engine(settings.database)
-    replays = SqlReplays(engine, read_secret(home, ROW_KEY_NAME))
+    row_file = RowKeyFile(home / "secrets" / ROW_KEY_NAME)
+    replays = SqlReplays(engine, row_file.keys)
     task = replays.take(number)
     if task is None:
         return False
     kek = home / "secrets" / KEK_NAME
+    following = asyncio.create_task(row_file.follow())
     try:
         run = ReplayRun(task, replays, ReplayInputs(engine, lambda: FileKek.open(kek)))
         return await run.run(await find_opa())
@@ -44,6 +47,7 @@ async def run_replay(home: Path, number: int) -> bool:
         replays.set_state(number, ("running",), "failed")
         raise
     finally:
+        following.cancel()
         engine.dispose()
 
 

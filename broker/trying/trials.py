@@ -59,6 +59,11 @@ class Trials:
         self._job: MutationJob | None = None
         self._checking: asyncio.Task[None] | None = None
 
+    @property
+    def running(self) -> int:
+        """How many trials of all kinds run now."""
+        return self._at_once.running
+
     async def close(self) -> None:
         """End what runs."""
         if self._checking is not None:

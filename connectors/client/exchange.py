@@ -42,7 +42,7 @@ from datwat.party.telemetry import get_logger
 from datwat.party.trust_list import Directory
 from datwat.protocol.checkpoint import Checkpoint
 from datwat.protocol.freshness import RESUME_AGE
-from datwat.protocol.keys import SigningKey
+from datwat.protocol.keys import Signer
 from datwat.protocol.signing import build_message
 from datwat.protocol.values import encode_bytes
 
@@ -53,6 +53,8 @@ _BATCH_SECONDS: Final = 120.0
 _BATCH: Final = 32
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 5.0
+# What a peer refuses for a moment only: the same bytes are taken up then, or answered as before.
+_PASSES: Final = frozenset({"too_busy", "rotation_waits", "database_away", "log_unavailable"})
 _RATCHET_PREFIX: Final = "client_log:"
 _ROOTS_KEPT: Final = 1_024
 
@@ -100,7 +102,7 @@ class Exchange:
         self,
         *,
         party_id: str,
-        key: SigningKey,
+        key: Signer,
         directory: Callable[[], Directory],
         http: HttpOut,
         memory: LogMemory,
@@ -187,6 +189,8 @@ class Exchange:
             "for_rid": encode_bytes(blinded.for_rid),
             "elements": [encode_bytes(element) for element in blinded.elements],
         }
+        if len(holder.epochs) > 1:  # a rotation: the key holder answers under one that we know
+            members["epochs"] = [epoch.epoch for epoch in holder.epochs]
         wire = build_message(members, (), self._key).to_bytes()
         url = holder.url.rstrip("/") + "/v1/evaluations"
         raw = await self._post(url, wire, _LOOKUP_SECONDS)
@@ -207,7 +211,7 @@ class Exchange:
             except (PeerUnreachableError, PeerTooSlowError) as error:
                 failure: Exception = error
             except PeerRefusedError as error:
-                if error.peer_code != "too_busy":
+                if error.peer_code not in _PASSES:
                     raise
                 failure = error
             if time.monotonic() + pause > ends:

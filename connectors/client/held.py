@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, Row, select
 from connectors.client.store import read_moment
 from connectors.gateway_tables import gateway_opened
 from connectors.tables import clients, evidence
+from datwat.party.database import reading
 from datwat.protocol.acts import ByHandle, PersonPart
 from datwat.protocol.held_entries import HeldEntry
 from datwat.protocol.messages import Answer, PersonAnswer
@@ -25,7 +26,7 @@ from datwat.protocol.values import encode_bytes
 
 def list_held(engine: Engine, client: str, origin: str) -> list[HeldEntry]:
     """Return the entries of one log that answers about a client rest on, in no fixed order."""
-    with engine.connect() as connection:
+    with reading(engine).connect() as connection:
         handle = connection.execute(
             select(clients.c.handle).where(clients.c.number == client)
         ).scalar()

@@ -52,7 +52,8 @@ def build_local_app(
 ) -> ASGIApp:
     """Return the app of the local listener, under `/local`."""
     operations = [*build_operations(service, sync, applications)]
-    return StripPrefix(build_app(INFO, operations, limits=limits))
+    app = build_app(INFO, operations, limits=limits, listener="local", is_traced=True)
+    return StripPrefix(app)
 
 
 def build_operations(

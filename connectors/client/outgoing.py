@@ -23,7 +23,7 @@ from datwat.protocol.acts import (
     Statement,
 )
 from datwat.protocol.canonical import encode_canonical
-from datwat.protocol.keys import ExchangeKey, SigningKey
+from datwat.protocol.keys import ExchangeKey, Signer
 from datwat.protocol.messages import (
     ActObject,
     ContactRequestObject,
@@ -170,7 +170,7 @@ def build_sent(
     *,
     envelope: Mapping[str, Any],
     rid: bytes,
-    key: SigningKey,
+    key: Signer,
 ) -> Sent:
     """Return the signed message of `draft`; the lookup's gammas are given out in order.
 

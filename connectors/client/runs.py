@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from connectors.client.results import SyncState
 from connectors.client.store import read_moment
 from connectors.tables import sync_failures, sync_runs
+from datwat.party.database import reading
 
 
 class RunStore:
@@ -85,7 +86,7 @@ class RunStore:
         return found
 
     def _find(self, query: Any) -> SyncState | None:  # noqa: ANN401 - a select of runs
-        with self._engine.connect() as connection:
+        with reading(self._engine).connect() as connection:
             row = connection.execute(query).first()
             if row is None:
                 return None

@@ -26,7 +26,7 @@ from datwat.party.http_in import build_json_response
 from datwat.party.openapi import Operation
 from datwat.party.ratchet import Ratchet
 from datwat.party.trust_list import Directory
-from datwat.protocol.keys import SigningKey
+from datwat.protocol.keys import Signer
 from datwat.protocol.order import ContactDeliveryObject, NeedProof, NoticeObject, OrderEnvelope
 from datwat.protocol.order_errors import NeedProofError
 from datwat.protocol.signing import SignedMessage
@@ -47,7 +47,7 @@ class Gateway:
         cls,
         *,
         own: str,
-        key: SigningKey,
+        key: Signer,
         directory: Callable[[], Directory],
         policy: PolicyKeeper,
         engine: Engine,

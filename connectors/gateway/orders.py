@@ -35,7 +35,7 @@ from datwat.protocol.checkpoint import Checkpoint
 from datwat.protocol.entry import derive_commit
 from datwat.protocol.envelope import EnvelopeError, seal_envelope
 from datwat.protocol.freshness import CLOCK_SKEW
-from datwat.protocol.keys import ExchangePublicKey, SigningKey
+from datwat.protocol.keys import ExchangePublicKey, Signer
 from datwat.protocol.messages import ReleaseCore, ReleaseObject
 from datwat.protocol.order import OrderEnvelope, OrderObject
 from datwat.protocol.order_checks import (
@@ -81,7 +81,7 @@ class Orders:
         self,
         *,
         own: str,
-        key: SigningKey,
+        key: Signer,
         directory: Callable[[], Directory],
         policy: PolicyKeeper,
         engine: Engine,

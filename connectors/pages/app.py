@@ -57,7 +57,9 @@ class StaffPages:
     def build_app(self, limits: Limits) -> Starlette:
         """Return the app of the listener."""
         errors = ErrorPages(self.site)
-        app = build_app(_INFO, (), limits=limits, build_refusal=errors.build_refusal)
+        app = build_app(
+            _INFO, (), limits=limits, build_refusal=errors.build_refusal, listener="pages"
+        )
         app.router.routes.extend((*self.login.build_routes(), *build_routes(self.site, self.desk)))
         errors.install(app)
         return app

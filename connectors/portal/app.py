@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from connectors.client.exchange import Exchange, LogMemory
-from connectors.identity_key import load_signing_key
+from connectors.identity_key import build_signer, open_signing_keys
 from connectors.policy import PolicyKeeper
 from connectors.portal.api import PortalApi
 from connectors.portal.counter_commands import build_counter_commands
@@ -23,12 +23,15 @@ from connectors.portal.login import build_options
 from connectors.portal.pages.screens import build_routes, build_site
 from connectors.portal.resident import Resident, build_entrance
 from connectors.portal.settings import CLIENT_SECRET_NAME, PortalSettings
+from connectors.watching import derive_portal_parts, find_portal, read_portal_figures
 from datwat.party import clock
 from datwat.party.admin import Command, build_admin_listener
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.http_out import HttpOut
+from datwat.party.metrics_http import build_metrics_listeners, build_metrics_route
 from datwat.party.openapi import ApiInfo
+from datwat.party.parts import describe_parts
 from datwat.party.serve import Listener
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.protocol import blinding
@@ -51,7 +54,7 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
     Raises SelfTestError, SecretError, RatchetError, TrustListError.
     """
     blinding.run_self_test()
-    key = load_signing_key(settings.home)
+    keys = open_signing_keys(settings.home)
     provider = Provider(
         build_options(settings), find_client_secret(settings.home, CLIENT_SECRET_NAME)
     )
@@ -60,6 +63,7 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
         ratchet = stack.enter_context(open_ratchet(settings))
         http = await stack.enter_async_context(HttpOut())
         keeper = await TrustKeeper.open(settings, ratchet, http)
+        key = build_signer(keys, settings.id, lambda: keeper.directory)
         policy = PolicyKeeper(settings.home, lambda: keeper.directory, ratchet, http)
         policy.load()
         memory = LogMemory(ratchet)
@@ -74,7 +78,7 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
         desk = ResidentDesk(exchange, memory, policy)
         api = PortalApi(site, desk, settings.url)
         login = Login(site, provider, build_entrance(settings, desk))
-        for work in (keeper.run(), policy.run(), _purge_for_ever(site)):
+        for work in (keeper.run(), keys.follow(), policy.run(), _purge_for_ever(site)):
             stack.callback(asyncio.ensure_future(work).cancel)
         limits = Limits(
             max_body_bytes=settings.max_body_bytes,
@@ -87,11 +91,12 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
         )
         app.router.routes.extend((*login.build_routes(), *build_routes(site, desk)))
         errors.install(app)
+        commands = build_commands(settings, keeper, policy, site, desk)
+        figures = build_metrics_route(settings, lambda: read_portal_figures(keeper, policy))
         yield (
             Listener("api", app, settings.host, settings.port),
-            build_admin_listener(
-                settings.home, build_commands(settings, keeper, policy, site, desk)
-            ),
+            *build_metrics_listeners(settings, figures),
+            build_admin_listener(settings.home, commands, routes=(figures,)),
         )
 
 
@@ -118,6 +123,7 @@ def build_commands(
             "list_expired": now > directory.trust.valid_until,
             "policy_revision": bundle.revision if bundle else None,
             "policy_seq": bundle.seq if bundle else None,
+            "parts": describe_parts(derive_portal_parts(find_portal(keeper, policy))),
         }
 
     return {"status": status, **build_counter_commands(site, desk)}

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from connectors.identity_key import build_jwk, create_signing_key
+from connectors.keys_cli import PARTNER_KEYS
 from connectors.portal.app import open_party
 from connectors.portal.counter_cli import desk
 from connectors.portal.pages.screens import build_site
@@ -29,6 +30,7 @@ from datwat.party.init import (
     serve_home,
     write_card,
 )
+from datwat.party.own_keys_cli import build_keys_app
 from datwat.party.settings import Plain, load_settings, write_secret
 from datwat.protocol.trust import BsnRight, Card, Partner
 from datwat.web.i18n import Code
@@ -45,6 +47,7 @@ app = typer.Typer(
 )
 
 app.add_typer(desk, name="desk")
+app.add_typer(build_keys_app(_PARTY, _PARTY, PARTNER_KEYS), name="keys")
 
 SecretFileOption = Annotated[
     Path | None, typer.Option(help="File with the secret that the provider gave this client.")

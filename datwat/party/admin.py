@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from datwat.party.errors import PartyError
 from datwat.party.files import describe_obstacle
-from datwat.party.gate import Gate, Limits
+from datwat.party.gate import Door, Gate, Limits
 from datwat.party.problems import NotFoundError, add_problem_handlers
 from datwat.party.serve import Listener, NotRunningError, require_running
 from datwat.party.settings import read_secret, require_home, write_secret
@@ -104,11 +104,15 @@ def create_admin_token(home: Path) -> None:
 
 
 def build_admin_listener(
-    home: Path, commands: Mapping[str, Command], find_holder: FindHolder = _find_nobody
+    home: Path,
+    commands: Mapping[str, Command],
+    find_holder: FindHolder = _find_nobody,
+    routes: Sequence[Route] = (),
 ) -> Listener:
     """Return the loopback listener, on a free port, that runs `commands` by name.
 
-    `find_holder` tells whose a named token is; such a token runs a `RoleCommand` only.
+    `find_holder` tells whose a named token is; such a token runs a `RoleCommand` only. `routes`
+    are what else is here, such as the figures; each looks at its own token.
     """
     expected = hashlib.sha256(read_secret(home, TOKEN_NAME)).digest()
 
@@ -132,9 +136,10 @@ def build_admin_listener(
             answer = await command(members)
         return Response(orjson.dumps(answer), media_type="application/json")
 
-    app = Starlette(routes=[Route("/v1/commands/{name}", run, methods=["POST"])])
+    app = Starlette(routes=[Route("/v1/commands/{name}", run, methods=["POST"]), *routes])
     add_problem_handlers(app)
-    app.add_middleware(Gate, version="1.0.0", limits=Limits(max_requests=8))
+    limits = Limits(max_requests=8)
+    app.add_middleware(Gate, version="1.0.0", limits=limits, door=Door(LISTENER_NAME))
     return Listener(LISTENER_NAME, app, _HOST, 0)
 
 
@@ -159,15 +164,17 @@ def call_running(
     command: str,
     *,
     token: str | None = None,
+    process: int | None = None,
     **members: Any,  # noqa: ANN401 - JSON
 ) -> dict[str, Any]:
     """Run a command in the party that runs from `home` and return its answer.
 
     `token`: a named one; None takes the one in the file that DATWAT_TOKEN_FILE names, else that of
-    the home folder. Raises NotRunningError, SecretError, or CommandRefusedError with the party's
-    own sentence.
+    the home folder. `process`: which one of several; None takes the first that runs.
+
+    Raises NotRunningError, SecretError, or CommandRefusedError with the party's own sentence.
     """
-    port = require_running(home).ports[LISTENER_NAME]
+    port = require_running(home, process).ports[LISTENER_NAME]
     named = _find_named_token() if token is None else None
     token = token or named or read_secret(home, TOKEN_NAME).decode("ascii")
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

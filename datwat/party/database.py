@@ -1,8 +1,8 @@
 """One way to open a database and one way to bring its schema up to date.
 
 Rules: what was acknowledged survives a crash (SQLite: WAL with synchronous=FULL; PostgreSQL:
-refused unless fsync, full_page_writes and synchronous_commit are on); what was deleted is
-overwritten (secure_delete); a database that a newer version made is refused, never guessed at.
+`postgres.py`); what was deleted is overwritten (secure_delete); a database that a newer version
+made is refused, never guessed at; nothing starts without the rights that it will need.
 """
 
 from __future__ import annotations
@@ -16,46 +16,60 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from datwat.party.errors import PartyError
+from datwat.party.database_errors import (
+    DatabaseError,
+    DatabaseNotDurableError,
+    DatabaseRightsError,
+    DatabaseTooNewError,
+    DatabaseUnfinishedError,
+)
+from datwat.party.postgres import READ_ONLY, explain, open_postgres
 
-# An execution option of a connection that only reads: it then never waits for a writer.
-READ_ONLY = "datwat_read_only"
+__all__ = [
+    "COPYING",
+    "READ_ONLY",
+    "DatabaseError",
+    "DatabaseNotDurableError",
+    "DatabaseTooNewError",
+    "find_sqlite_file",
+    "migrate",
+    "open_engine",
+    "parse_url",
+    "reading",
+    "run_migrations",
+    "truncate_journal",
+]
+
+COPYING = "datwat_copying"
+"""The table that a database has while a copy into it is not finished."""
+
 _BUSY_MILLISECONDS = 5_000
 _TRUNCATE_MILLISECONDS = 50
-_CONNECT_SECONDS = 5
 _MIGRATION_LOCK = 0x64617477  # any constant of ours: two processes must not migrate at once
-_POSTGRES_OPTIONS = "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=5000"
-_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+# A migration takes as long as it takes; it waits for another one, and briefly for who reads.
+_MIGRATION_LIMITS = "SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = '60s'"
+_LACKING = text(
+    "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+    " AND relkind IN ('r', 'p') AND NOT (has_table_privilege(oid, 'SELECT')"
+    " AND (relname = 'alembic_version' OR has_table_privilege(oid, 'INSERT')))"
+)
 _NO_URL = "The database URL must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE."
 
 
-class DatabaseError(PartyError):
-    """The database cannot be used as it is."""
-
-    code = "database_unusable"
-    default_detail = "The database cannot be opened: check its address and that it runs."
-
-
-class DatabaseNotDurableError(DatabaseError):
-    """The server may lose what it acknowledged."""
-
-    code = "database_not_durable"
-    default_detail = (
-        "The PostgreSQL server may lose what it acknowledged: "
-        "switch fsync, full_page_writes and synchronous_commit on."
-    )
-
-
-class DatabaseTooNewError(DatabaseError):
-    """A newer version of the software made this schema."""
-
-    code = "database_too_new"
-    default_detail = "The database was made by a newer version: run that version."
+def parse_url(url: str) -> URL:
+    """Return an SQLite or PostgreSQL URL in its parts; raise DatabaseError for any other."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseError(_NO_URL) from None
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise DatabaseError(_NO_URL)
+    return parsed
 
 
 def open_engine(url: str) -> Engine:
@@ -63,26 +77,22 @@ def open_engine(url: str) -> Engine:
 
     Every SQLite transaction begins IMMEDIATE (it would otherwise fail, not wait, when it turns from
     reading to writing), unless the connection carries the execution option READ_ONLY. PostgreSQL is
-    checked for durability on each new connection. Raises DatabaseError for another kind of URL.
+    checked on each new connection. Raises DatabaseError for another kind of URL.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise DatabaseError(_NO_URL) from None
-    match parsed.get_backend_name():
-        case "sqlite":
-            return _open_sqlite(parsed)
-        case "postgresql":
-            return _open_postgres(parsed)
-    raise DatabaseError(_NO_URL)
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return open_postgres(parsed)
+    return _open_sqlite(parsed)
+
+
+def reading(engine: Engine) -> Engine:
+    """Return the same engine for transactions that only read, each from one unchanging view."""
+    return engine.execution_options(**{READ_ONLY: True})
 
 
 def find_sqlite_file(url: str) -> Path | None:
     """Return the file of an SQLite URL, or None for another database; raise DatabaseError."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise DatabaseError(_NO_URL) from None
+    parsed = parse_url(url)
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database
     return Path(str(parsed.database)) if is_file else None
 
@@ -107,25 +117,62 @@ def truncate_journal(engine: Engine) -> bool:
     return not busy
 
 
-def migrate(engine: Engine, script_location: str | Path) -> None:
-    """Bring the schema up to the newest revision under `script_location`, in one transaction.
+def migrate(
+    engine: Engine, script_location: str | Path, revision: str = "head", *, is_copy: bool = False
+) -> None:
+    """Bring the schema up to a revision under `script_location`, in one transaction.
 
-    The `env.py` there calls `run_migrations`. Safe to call from several processes at once.
-    Raises DatabaseTooNewError where the database holds a revision that is not known here.
+    The `env.py` there calls `run_migrations`. Safe to call from several processes at once; nothing
+    is locked where there is nothing to do. `revision` is the newest, or one that a copy or a backup
+    is of; `is_copy` where a copy into this database is being made.
+
+    Raises:
+        DatabaseTooNewError: that revision, or the one in the database, is not known here.
+        DatabaseUnfinishedError: a copy into this database was not finished.
+        DatabaseRightsError: the role may not do this, or not what the party will do.
+        DatabaseError: it cannot be reached, or not used; the class says why.
     """
     config = Config()
     config.set_main_option("script_location", str(script_location).replace("%", "%%"))
-    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+    scripts = ScriptDirectory.from_config(config)
+    known = {one.revision for one in scripts.walk_revisions()}
+    if revision not in {*known, "head"}:
+        raise DatabaseTooNewError
     try:
-        with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
-            if not set(MigrationContext.configure(connection).get_current_heads()) <= known:
-                raise DatabaseTooNewError
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except DBAPIError:
+        with reading(engine).connect() as connection:
+            if not is_copy and inspect(connection).has_table(COPYING):
+                raise DatabaseUnfinishedError
+            found = _read_revisions(connection, known)
+        if not found or found != set(scripts.get_heads()):
+            with engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    for limit in _MIGRATION_LIMITS:
+                        connection.execute(text(limit))
+                    lock = {"k": _MIGRATION_LOCK}
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), lock)
+                _read_revisions(connection, known)
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+        _require_rights(engine)
+    except DBAPIError as error:
+        if engine.dialect.name == "postgresql":
+            raise explain(engine, error) from None
         raise DatabaseError from None
+
+
+def _read_revisions(connection: Connection, known: set[str]) -> set[str]:
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    if not found <= known:
+        raise DatabaseTooNewError
+    return found
+
+
+def _require_rights(engine: Engine) -> None:
+    """Raise DatabaseRightsError where the role could not read or add to a table at all."""
+    if engine.dialect.name == "postgresql":
+        with reading(engine).connect() as connection:
+            if connection.execute(_LACKING).scalar():
+                raise DatabaseRightsError
 
 
 def run_migrations(metadata: MetaData | None = None) -> None:
@@ -167,26 +214,5 @@ def _open_sqlite(url: URL) -> Engine:
     def begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get(READ_ONLY, False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _open_postgres(url: URL) -> Engine:
-    engine = create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        pool_pre_ping=True,
-        pool_timeout=_CONNECT_SECONDS,
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "options": _POSTGRES_OPTIONS},
-    )
-
-    @event.listens_for(engine, "connect")
-    def require_durable(raw: DBAPIConnection, _record: object) -> None:
-        cursor = raw.cursor()
-        for name in _DURABLE:
-            cursor.execute(f"SHOW {name}")
-            if cursor.fetchone() == ("off",):
-                raise DatabaseNotDurableError
-        cursor.close()
-        raw.rollback()
 
     return engine

@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from datwat.party.bodies import Bodies, CallerGoneError, end_now
+from datwat.party.measured import LEFT, Measured
 from datwat.party.media import FORM, JSON, require_accept, require_kind
 from datwat.party.problems import (
     CODE_KEY,
@@ -72,6 +73,22 @@ class Limits:
     write_timeout: timedelta = timedelta(seconds=10)
 
 
+@dataclass(frozen=True)
+class Door:
+    """What is behind a gate: the listener's name in figures, and its operations.
+
+    `operations`: ids by method and path, whose fixed paths the log may name. `is_traced`: who may
+    speak here is known by name, so that the trace of a message goes on; else each begins one.
+    """
+
+    listener: str = "api"
+    operations: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    is_traced: bool = False
+
+
+_NO_DOOR = Door()
+
+
 class Gate:
     """Pure ASGI: a `BaseHTTPMiddleware` costs a third of a millisecond per request."""
 
@@ -81,25 +98,27 @@ class Gate:
         *,
         version: str,
         limits: Limits,
-        paths: frozenset[str] = frozenset(),
+        door: Door = _NO_DOOR,
         on_unknown_key: Callable[[], None] | None = None,
         build_refusal: Callable[[Scope, DatwatError], Response | None] | None = None,
         forms: frozenset[str] = frozenset(),
     ) -> None:
-        """Wrap `app`; `paths` are the fixed paths that the log may name.
+        """Wrap `app`, which answers at this door.
 
-        `forms` are those that take a form (OAuth) where others take JSON.
-        `on_unknown_key` is called after a refusal because a key is in no list that is held here.
-        `build_refusal` returns the page for people in the place of a problem, where they ask.
+        `forms` are the paths that take a form (OAuth) where others take JSON. `on_unknown_key` is
+        called after a refusal because a key is in no list that is held here. `build_refusal`
+        returns the page for people in the place of a problem, where they ask.
         """
         self._app = app
         self._on_unknown_key = on_unknown_key
         self._build_refusal = build_refusal
         self._limits = limits
-        self._paths = paths
+        self._paths = frozenset(path for _, path in door.operations)
+        self._is_traced = door.is_traced
         self._forms = forms
         self._headers = (*_HEADERS, (b"api-version", version.encode("ascii")))
         self._running = 0
+        self._measured = Measured(door.listener, door.operations, lambda: self._running)
         self._untaken = _Untaken(limits.write_timeout)
         self._bodies = Bodies(max_bytes=limits.max_body_bytes, timeout=limits.read_timeout)
 
@@ -108,7 +127,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        trace, refused = read_trace(scope["headers"])
+        goes_on = self._is_traced and scope["method"] == "POST"
+        trace, refused = read_trace(scope["headers"], goes_on=goes_on)
         headers = (*self._headers, *build_answer_headers(trace))
         is_public = scope["path"] == OPENAPI_PATH
         answer = _Answer(send, headers, self._untaken, is_public=is_public)
@@ -127,6 +147,7 @@ class Gate:
                 answer.on_made = leave
                 await self._app(scope, _replay(body, receive), answer.send)
         except CallerGoneError:
+            self._measured.note(scope, LEFT, 0)
             return
         except DatwatError as error:
             await answer.send_problem(scope, error, self._find_page(scope, error))
@@ -136,13 +157,15 @@ class Gate:
             await answer.send_problem(scope, fault, self._find_page(scope, fault))
         if self._on_unknown_key is not None and scope.get(CODE_KEY) == MessageKeyError.code:
             self._on_unknown_key()
+        seconds = time.perf_counter() - began
+        self._measured.note(scope, answer.status, seconds)
         _log.info(
             "request",
             method=scope["method"] if scope["method"].isalpha() else "other",
             route=self._find_route(scope),
             status=answer.status,
             code=scope.get(CODE_KEY),
-            ms=round((time.perf_counter() - began) * 1_000, 2),
+            ms=round(seconds * 1_000, 2),
         )
 
     def _find_page(self, scope: Scope, error: DatwatError) -> Response | None:
@@ -158,7 +181,8 @@ class Gate:
         """Return the template of the route, never a path that the caller made up."""
         if scope["path"] in self._paths:
             return str(scope["path"])
-        return str(getattr(scope.get("route"), "path", "none"))
+        found = getattr(scope.get("route"), "path", None)
+        return str(found or self._measured.find_template(scope["path"]))
 
     @contextmanager
     def _place(self) -> Iterator[Callable[[], None]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import BindParameter, Connection, Dialect, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import CompilerElement
 
@@ -70,3 +70,17 @@ class HotStatement:
         # The driver's own cursor: SQLAlchemy's way to it costs half a statement.
         driver: Any = connection.connection.dbapi_connection
         return driver.cursor()
+
+
+def build_places(name: str, count: int) -> list[BindParameter[Any]]:
+    """Return so many parameters of one name and a number each, for a list in a statement."""
+    return [bindparam(f"{name}_{place}") for place in range(count)]
+
+
+def fill_places(name: str, values: Sequence[Any], count: int) -> dict[str, Any]:
+    """Return at most `count` values (at least one) for `build_places`.
+
+    Places that are left over repeat the last value: it is in the list already.
+    """
+    last = len(values) - 1
+    return {f"{name}_{place}": values[min(place, last)] for place in range(count)}

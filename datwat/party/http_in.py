@@ -21,7 +21,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-from datwat.party.gate import OPENAPI_PATH, Gate, Limits
+from datwat.party.gate import OPENAPI_PATH, Door, Gate, Limits
+from datwat.party.measured import name_operation
 from datwat.party.openapi import ApiInfo, Operation, build_openapi
 from datwat.party.problems import InputInvalidError, add_problem_handlers
 from datwat.party.trust_list import Directory, Issuer
@@ -115,13 +116,16 @@ def build_app(
     lifespan: Lifespan | None = None,
     on_unknown_key: Callable[[], None] | None = None,
     build_refusal: Callable[[Scope, DatwatError], Response | None] | None = None,
+    listener: str = "api",
+    is_traced: bool = False,
 ) -> FastAPI:
     """Return a party's app: `operations` first (in their order, hot ones first), then the rest.
 
     FastAPI's own documentation pages and telemetry are off. Add pages and other routes to what is
     returned; every route, declared here or there, shares the gate and the problems.
     `on_unknown_key` is called after a message signed by a key that is in no list held here;
-    `build_refusal` returns the page for what the gate refuses to people.
+    `build_refusal` returns the page for what the gate refuses to people. `listener` is what figures
+    call this one; `is_traced`: who sends messages here is known by name (`Gate`).
     """
     app = FastAPI(
         title=info.title,
@@ -144,13 +148,15 @@ def build_app(
 
     app.router.routes.append(Route(OPENAPI_PATH, openapi, methods=["GET"]))
     add_problem_handlers(app)
-    paths = frozenset({OPENAPI_PATH, *(operation.path for operation in operations)})
+    named = {
+        (one.method, one.path): name_operation(one.path, one.operation_id) for one in operations
+    }
     forms = frozenset(operation.path for operation in operations if operation.takes_form)
     app.add_middleware(
         Gate,
         version=info.version,
         limits=limits,
-        paths=paths,
+        door=Door(listener, {**named, ("GET", OPENAPI_PATH): "getOpenapi"}, is_traced),
         on_unknown_key=on_unknown_key,
         build_refusal=build_refusal,
         forms=forms,

@@ -22,6 +22,7 @@ from datwat.party.console import print_result
 from datwat.party.serve import Listener
 from datwat.party.serve import serve as run_party
 from datwat.party.settings import (
+    PartySettings,
     Plain,
     SettingsT,
     load_settings,
@@ -102,9 +103,23 @@ def serve_home(
     *,
     home: Path,
     with_parent: bool,
+    process: int = 1,
 ) -> None:
-    """Run the party of this home until it is stopped; raise what its opening raises."""
+    """Run the party of this home until it is stopped; raise what its opening raises.
+
+    `process`: which one of several that serve from this home; `open_party` is told by its settings.
+    """
     require_home(home, party)
     settings = load_settings(kind, home)
+    if process != 1:
+        settings = settings.model_copy(update=shift_settings(settings, process))
     configure_logging(settings.log_level)
-    run_party(partial(open_party, settings), home=settings.home, with_parent=with_parent)
+    opening = partial(open_party, settings)
+    run_party(opening, home=settings.home, with_parent=with_parent, process=process)
+
+
+def shift_settings(settings: PartySettings, process: int) -> dict[str, int]:
+    """Return what differs for process 2 and on: its number, and ports that are as much higher."""
+    ports = {name: getattr(settings, name) for name in ("port", "metrics_port")}
+    shifted = {name: port + process - 1 for name, port in ports.items() if port}
+    return {"process": process, **shifted}

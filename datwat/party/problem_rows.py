@@ -65,9 +65,11 @@ _CODES: dict[tuple[int, str], str] = {
         "document_form document_threshold bundle_form bundle_digest bundle_stale trust_list_form "
         "approval_form"
     ),
-    (400, "What was sealed does not open"): "seal_broken",
+    (400, "What was sealed does not open"): "seal_broken rotation_sealed",
+    (400, "The shares do not hold"): "share_refused",
     (400, "The command cannot be carried out"): (
-        "command_refused trust_card trust_draft trust_draft_incomplete"
+        "command_refused trust_card trust_draft trust_draft_incomplete "
+        "next_key_there next_key_none next_key_unknown"
     ),
     (403, "The signature does not count"): (
         "message_key_unknown message_signature message_issuer message_audience"
@@ -75,7 +77,7 @@ _CODES: dict[tuple[int, str], str] = {
     (403, "The party does not take part"): (
         "issuer_refused issuer_unknown covenant_expired partner_suspended"
     ),
-    (403, "The token is not accepted"): "admin_token",
+    (403, "The token is not accepted"): "admin_token metrics_token",
     (404, "Not found"): "not_found",
     (405, "Method not allowed"): "method_not_allowed",
     (406, "Not acceptable"): "not_acceptable",
@@ -85,7 +87,9 @@ _CODES: dict[tuple[int, str], str] = {
     (415, "Unsupported media type"): "media_type",
     (500, "The party has a fault"): (
         "error party_error internal_error settings_invalid home_exists secret_unusable "
-        "database_unusable database_not_durable database_too_new text_missing "
+        "database_unusable database_not_durable database_too_new database_unreachable "
+        "database_starting database_entry database_old_server database_encoding database_rights "
+        "database_unfinished database_copy database_role_name text_missing "
         "libsodium_missing voprf_self_test command_unavailable file_unreadable "
         "already_running not_running port_taken start_failed "
         "ratchet_unusable ratchet_locked ratchet_damaged ratchet_broken ratchet_refused "
@@ -95,6 +99,7 @@ _CODES: dict[tuple[int, str], str] = {
     (502, "Another party did not give a usable answer"): (
         "peer_failed peer_unreachable peer_answer_invalid peer_refused"
     ),
+    (503, "The database does not answer"): "database_away database_read_only ratchet_away",
     (503, "Too busy"): "too_busy",
     (503, "The broker was just restored"): "peer_restored",
     (503, "The trust list has expired"): "trust_list_expired",

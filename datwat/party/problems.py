@@ -8,18 +8,22 @@ words (`faults.py`), since FastAPI's and Pydantic's messages repeat the input.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
+import psycopg
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from datwat.party.database_errors import find_away
 from datwat.party.errors import PartyError
 from datwat.party.faults import describe_fault
 from datwat.party.problem_rows import ROWS
@@ -220,6 +224,12 @@ def add_problem_handlers(app: Starlette) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
         return await on_datwat(request, InputInvalidError.from_findings(error.errors()))
 
+    async def on_database(request: Request, error: Exception) -> Response:
+        away = find_away(error)
+        if away is None:  # a defect of our own: the gate notes it, and tells nothing
+            raise error
+        return await on_datwat(request, away)
+
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - as above
         response = await on_datwat(
@@ -232,6 +242,9 @@ def add_problem_handlers(app: Starlette) -> None:
     app.add_exception_handler(DatwatError, on_datwat)
     app.add_exception_handler(RequestValidationError, on_input)
     app.add_exception_handler(HTTPException, on_http)
+    # What the driver raises of a statement that it ran itself does not go through SQLAlchemy.
+    for kind in (SQLAlchemyError, psycopg.Error, sqlite3.Error):
+        app.add_exception_handler(kind, on_database)
 
 
 # What stands for an error of the framework itself; of any other status RequestRefusedError.

@@ -55,7 +55,12 @@ __all__ = [
 
 
 class Ratchet:
-    """A party's ratchet; every method is safe to call from several threads."""
+    """A party's ratchet; every method is safe to call from several threads.
+
+    `is_shared`: several processes may use it at once (`ratchet_server.py`).
+    """
+
+    is_shared = False
 
     def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor = descriptor
@@ -174,6 +179,11 @@ class Ratchet:
         """Return everything recorded of a kind, oldest first."""
         with self._lock:
             return tuple(self._records.get(kind, {}))
+
+    def read_all(self) -> tuple[dict[str, Mark], list[Record]]:
+        """Return all marks, and all records in their order."""
+        with self._lock:
+            return dict(self._values), [record for _, record in self._list_placed()]
 
     def forget(self, kinds: Collection[str], mark: Record) -> int:
         """Take what was recorded of these kinds before `mark` out of the file; return how much.

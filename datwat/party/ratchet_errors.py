@@ -33,6 +33,16 @@ class RatchetBrokenError(RatchetError):
     default_detail = "The ratchet could not be written; the process must stop."
 
 
+class RatchetAwayError(RatchetError):
+    """The server of a ratchet does not answer; whether something was written is not known."""
+
+    code = "ratchet_away"
+    default_detail = (
+        "The ratchet's server does not answer: nothing is signed until it does. Check ratchet_url "
+        "and that the server runs."
+    )
+
+
 class RatchetRefusedError(RatchetError):
     """Something would go back."""
 

@@ -1,7 +1,7 @@
 """Runs a party: its listeners, one run file that says where they are, and a graceful end.
 
-Rules: one process per home folder (a lock, not a pid); what fails at the start is one sentence, not
-a traceback; a child of the demo or of a test dies with its parent.
+Rules: one process per home folder and number (a lock, not a pid); what fails at the start is one
+sentence, not a traceback; a child of the demo or of a test dies with its parent.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ _LISTENERS = {
     "local": "local API, for your own software, with a token",
     "pages": "pages of your own staff, with their login",
     "opa": "policy bundle, for an OPA of your own, with a token",
+    "metrics": "figures for Prometheus, with a token",
     "admin": "admin listener, for `datwat` commands on this machine",
 }
 
@@ -101,16 +102,20 @@ class Running(NamedTuple):
 OpenParty = Callable[[], AbstractAsyncContextManager[Sequence[Listener]]]
 
 
-def serve(open_party: OpenParty, *, home: Path, with_parent: bool = False) -> None:
+def serve(
+    open_party: OpenParty, *, home: Path, with_parent: bool = False, process: int = 1
+) -> None:
     """Open the party, serve until SIGTERM or SIGINT, close it; the errors of `open_party` come out.
 
-    Raises AlreadyRunningError, PortTakenError, StartError.
+    `process`: which one of those that serve from this home. Raises AlreadyRunningError,
+    PortTakenError, StartError.
     """
     if with_parent:
         die_with_parent()
     allow_connections()
-    with _hold_home(home), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(open_party, home))
+    folder = _name_folder(home, process)
+    with _hold_home(folder), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(open_party, folder))
 
 
 def die_with_parent() -> None:
@@ -123,33 +128,51 @@ def die_with_parent() -> None:
         raise StartError("The parent process has ended.")
 
 
-def find_running(home: Path) -> Running | None:
-    """Return where the party of this home listens, or None if it is not (yet) running."""
+def find_running(home: Path, process: int = 1) -> Running | None:
+    """Return where a process of this home listens, or None if it is not (yet) running."""
+    folder = _name_folder(home, process)
     try:
-        with (home / "run" / "lock").open("rb") as lock:
+        with (folder / "lock").open("rb") as lock:
             if _try_lock(lock):
                 return None
-        held = json.loads((home / "run" / "serve.json").read_text(encoding="utf-8"))
+        held = json.loads((folder / "serve.json").read_text(encoding="utf-8"))
         return Running(held["pid"], held["ports"])
     except (OSError, ValueError, KeyError):
         return None
 
 
-def require_running(home: Path) -> Running:
-    """Return where the party of this home listens; raise NotRunningError."""
-    running = find_running(home)
-    if running is None:
-        raise NotRunningError
-    return running
+def require_running(home: Path, process: int | None = None) -> Running:
+    """Return where a process of this home listens; raise NotRunningError.
+
+    None: the first one, or where that does not run, the next.
+    """
+    numbers = list_processes(home) if process is None else [process]
+    for number in numbers:
+        running = find_running(home, number)
+        if running is not None:
+            return running
+    raise NotRunningError
+
+
+def list_processes(home: Path) -> list[int]:
+    """Return the numbers of the processes that ever served from this home, the first one first."""
+    with contextlib.suppress(OSError):
+        names = [path.name for path in (home / "run").iterdir() if path.is_dir()]
+        return [1, *sorted(int(name) for name in names if name.isdecimal())]
+    return [1]
 
 
 def wait_until_ready(
-    home: Path, *, seconds: float = 20.0, is_alive: Callable[[], bool] | None = None
+    home: Path,
+    *,
+    seconds: float = 20.0,
+    is_alive: Callable[[], bool] | None = None,
+    process: int = 1,
 ) -> Running:
     """Return as soon as the party listens; raise NotRunningError when that takes too long."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        running = find_running(home)
+        running = find_running(home, process)
         if running is not None:
             return running
         if is_alive is not None and not is_alive():
@@ -166,7 +189,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(open_party: OpenParty, home: Path) -> None:
+async def _serve(open_party: OpenParty, folder: Path) -> None:
     async with open_party() as listeners:
         with ExitStack() as stack:
             servers = []
@@ -175,12 +198,12 @@ async def _serve(open_party: OpenParty, home: Path) -> None:
                 sock = stack.enter_context(_open_socket(listener))
                 ports[listener.name] = sock.getsockname()[1]
                 servers.append((_Server(_build_config(listener)), sock))
-            await _run_servers(servers, home, listeners, ports)
+            await _run_servers(servers, folder, listeners, ports)
 
 
 async def _run_servers(
     servers: Sequence[tuple[_Server, socket.socket]],
-    home: Path,
+    folder: Path,
     listeners: Sequence[Listener],
     ports: dict[str, int],
 ) -> None:
@@ -201,14 +224,14 @@ async def _run_servers(
                 raise StartError
             await asyncio.sleep(0.01)
         _spare_collector()
-        _write_run_file(home, ports)
+        _write_run_file(folder, ports)
         addresses = {one.name: _build_address(one, ports[one.name]) for one in listeners}
         _log.info("serving", **addresses)
         _say_where(addresses)
         await asyncio.gather(*running)
     finally:
         stop()
-        (home / "run" / "serve.json").unlink(missing_ok=True)
+        (folder / "serve.json").unlink(missing_ok=True)
         _log.info("stopped")
 
 
@@ -261,19 +284,25 @@ def _open_socket(listener: Listener) -> socket.socket:
     return sock
 
 
-def _write_run_file(home: Path, ports: dict[str, int]) -> None:
+def _name_folder(home: Path, process: int) -> Path:
+    """Return where a process of this home says that it runs: one of several has its own."""
+    return home / "run" if process == 1 else home / "run" / str(process)
+
+
+def _write_run_file(folder: Path, ports: dict[str, int]) -> None:
     content = json.dumps({"pid": os.getpid(), "ports": ports})
-    replace_file(home / "run" / "serve.json", content.encode())
+    replace_file(folder / "serve.json", content.encode())
 
 
 @contextmanager
-def _hold_home(home: Path) -> Iterator[None]:
-    """Hold the home folder's lock, which the kernel lets go of however the process ends."""
-    make_private_folder(home / "run")
-    with (home / "run" / "lock").open("wb") as lock:
+def _hold_home(folder: Path) -> Iterator[None]:
+    """Hold a process's lock, which the kernel lets go of however the process ends."""
+    make_private_folder(folder.parent)
+    make_private_folder(folder)
+    with (folder / "lock").open("wb") as lock:
         if not _try_lock(lock):
             raise AlreadyRunningError
-        (home / "run" / "serve.json").unlink(missing_ok=True)
+        (folder / "serve.json").unlink(missing_ok=True)
         yield
 
 

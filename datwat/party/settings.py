@@ -66,6 +66,7 @@ class PartySettings(BaseSettings):
     `trust_list` is a path or URL of the party's own choice; `trust_pin` the SHA-256 (hex) of the
     list that was typed in at install. `url` is the address at which others reach this party.
     `party` is the command that made the home, such as `broker`; the others refuse it.
+    `metrics_port` (0: off) is where Prometheus reads the figures, on this machine.
     """
 
     model_config = SettingsConfigDict(
@@ -83,9 +84,12 @@ class PartySettings(BaseSettings):
     trust_list: str = Field(default="", max_length=1_024)
     trust_pin: Hex32 = ""
     ratchet_folder: str = Field(default="", max_length=1_024)
+    ratchet_url: str = Field(default="", max_length=1_024, repr=False)
     max_body_bytes: int = Field(default=_MEBIBYTE, ge=1_024, le=16 * _MEBIBYTE)
     max_requests: int = Field(default=256, ge=1, le=1_024)
     read_timeout_seconds: int = Field(default=10, ge=1, le=60)
+    metrics_port: int = Field(default=0, ge=0, le=65_535)
+    process: int = Field(default=1, ge=1, le=64)
     log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)$")
 
     @classmethod
@@ -142,6 +146,16 @@ def require_home(home: Path, party: str) -> None:
 
     Raises SettingsError, which says what the folder is and which command is meant.
     """
+    found = read_party(home, party)
+    if found not in ("", party):
+        raise SettingsError(
+            f"{home} is the home of a `{found}`, not of a `{party}`: use `datwat {found} …`, "
+            "or name another --home."
+        )
+
+
+def read_party(home: Path, party: str = "…") -> str:
+    """Return the command that made this home, empty where it does not say; raise SettingsError."""
     try:
         held = tomllib.loads((home / SETTINGS_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -150,12 +164,7 @@ def require_home(home: Path, party: str) -> None:
         raise SettingsError(describe_obstacle(error, home / SETTINGS_FILE)) from None
     except ValueError:  # TOML and UTF-8
         raise SettingsError(f"{home / SETTINGS_FILE} is not TOML: correct it.") from None
-    found = held.get("party", "")
-    if found not in ("", party):
-        raise SettingsError(
-            f"{home} is the home of a `{found}`, not of a `{party}`: use `datwat {found} …`, "
-            "or name another --home."
-        )
+    return str(held.get("party", ""))
 
 
 def write_settings(home: Path, values: Mapping[str, Plain]) -> None:
@@ -176,7 +185,7 @@ def change_settings(home: Path, values: Mapping[str, Plain]) -> None:
     """
     path = home / SETTINGS_FILE
     try:
-        with _only_here(home):
+        with only_here(home):
             held: dict[str, Plain] = tomllib.loads(path.read_text(encoding="utf-8"))
             new = path.with_suffix(".new")
             new.unlink(missing_ok=True)  # left by a change that was cut short
@@ -191,7 +200,7 @@ def change_settings(home: Path, values: Mapping[str, Plain]) -> None:
 
 
 @contextmanager
-def _only_here(home: Path) -> Iterator[None]:
+def only_here(home: Path) -> Iterator[None]:
     """Wait until nobody else changes this home; the lock goes with the process that holds it."""
     descriptor = os.open(home, os.O_RDONLY)
     try:

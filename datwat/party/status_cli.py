@@ -25,6 +25,6 @@ def status(*, home: HomeOption, as_json: JsonOption = False) -> None:
         print_result(found, as_json=as_json)
     else:
         rows = [{name: part[name] for name in _SHOWN} for part in parts]
-        print_result({"id": found["id"], "parts": rows}, as_json=False)
+        print_result({"id": found.get("id", found.get("name")), "parts": rows}, as_json=False)
     if any(part["state"] == "failed" for part in parts):
         raise typer.Exit(1)

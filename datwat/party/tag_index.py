@@ -12,7 +12,7 @@ them again changes nothing. Source: docs/decisions/0014; `datwat/protocol/tag_tr
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
@@ -30,8 +30,15 @@ from sqlalchemy import (
 )
 
 from datwat.party.errors import PartyError
-from datwat.party.tag_levels import MANY, NONE, Layer, Top, raise_nodes
-from datwat.party.tag_statements import PAGES_AT_ONCE, TAG_BITS, build_range, compile_statements
+from datwat.party.tag_levels import MANY, NONE, Layer, Top, go_on, raise_nodes
+from datwat.party.tag_statements import (
+    PAGES_AT_ONCE,
+    TAG_BITS,
+    TAGS_AT_ONCE,
+    build_range,
+    compile_statements,
+    run_insert,
+)
 from datwat.protocol.tag_tree import (
     TAG_LENGTH,
     Leaf,
@@ -141,19 +148,28 @@ class TagIndex:
 
     def write(self, connection: Connection, leaves: Sequence[Leaf]) -> None:
         """Write tags without hashing anything: the half of `add` that needs the write lock."""
-        rows = [{"tag": tag, "idx": index} for tag, index in sorted(leaves)]
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            self._insert.run_all(connection, rows[start : start + _ROWS_AT_ONCE])
+        ordered = sorted(leaves)
+        for start in range(0, len(ordered), TAGS_AT_ONCE):
+            run_insert(self._insert, connection, ordered[start : start + TAGS_AT_ONCE])
 
-    def take_in(self, connection: Connection, leaves: Iterable[Leaf], size: int) -> bytes:
-        """Hash what `write` wrote: the half of `add` that only reads; contract as `add`."""
+    def take_in(
+        self,
+        connection: Connection,
+        leaves: Iterable[Leaf],
+        size: int,
+        rest: Callable[[], None] = go_on,
+    ) -> bytes:
+        """Hash what `write` wrote: the half of `add` that only reads; contract as `add`.
+
+        `rest` is called about every millisecond, for a thread beside which others have work.
+        """
         new = sorted(leaves)
         is_open = bool(self._layers) and not self._layers[-1].is_marked
         below = self._layers[-1] if self._layers else None
         layer = self._layers[-1] if is_open else Layer(below or self._committed, self.added)
         if not all(layer.size <= index < size for _, index in new):
             raise ValueError("a tag of another part of the log")
-        raise_nodes(layer, self._hash_pages(connection, layer, new, size))
+        raise_nodes(layer, self._hash_pages(connection, layer, new, size, rest), rest)
         layer.size = size
         if not is_open:
             self._layers.append(layer)
@@ -225,7 +241,12 @@ class TagIndex:
         return proof
 
     def _hash_pages(
-        self, connection: Connection, layer: Layer, new: Sequence[Leaf], size: int
+        self,
+        connection: Connection,
+        layer: Layer,
+        new: Sequence[Leaf],
+        size: int,
+        rest: Callable[[], None],
     ) -> list[int]:
         """Hash the pages of the new tags anew and return their nodes, in order."""
         shift, first = TAG_BITS - self._bits, 1 << self._bits
@@ -240,6 +261,7 @@ class TagIndex:
                 leaves = list(page_rows)
                 root = derive_tag_root(leaves, self._bits)
                 layer.put(first + page, root, min(len(leaves), MANY))
+            rest()
         if any(held.get(tag) != index for tag, index in new):
             raise TagTwiceError
         return nodes

@@ -7,12 +7,13 @@ lie below it, as none, one or many: a tag that is alone stands for itself, howev
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from mmap import mmap
 
 from datwat.protocol.tag_tree import TAG_LENGTH
 
 NONE, ONE, MANY = 0, 1, 2
+_NODES_AT_ONCE = 256
 
 Node = tuple[bytes, int]
 """Hash and kind of a node."""
@@ -91,19 +92,35 @@ class Layer:
         top.put_all(self._changed)
 
 
-def raise_nodes(top: Top | Layer, nodes: Sequence[int]) -> None:
-    """Hash what lies above nodes of one depth (in order) anew, up to the root."""
-    read, sha256 = top.read, hashlib.sha256
+def go_on() -> None:
+    """Take no rest: nobody else waits."""
+
+
+def raise_nodes(top: Top | Layer, nodes: Sequence[int], rest: Callable[[], None] = go_on) -> None:
+    """Hash what lies above nodes of one depth (in order) anew, up to the root.
+
+    `rest` is called every few hundred nodes: other threads get no turn from pure Python for 5 ms.
+    """
+    read = top.read
     fresh = {node: read(node) for node in nodes}
     while nodes and nodes[0] > 1:
         below, fresh = fresh, {}
         nodes = list(dict.fromkeys([node >> 1 for node in nodes]))
-        for node in nodes:
-            # One of the halves was hashed just now, the other one perhaps too.
-            left, left_kind = below.get(2 * node) or read(2 * node)
-            right, right_kind = below.get(2 * node + 1) or read(2 * node + 1)
-            if left_kind + right_kind > ONE:  # by hand: it is the loop of a new root
-                fresh[node] = sha256(b"\x01" + left + right).digest(), MANY
-            else:  # a tag that is alone stands for itself, however high
-                fresh[node] = left if left_kind else right, left_kind + right_kind
+        for start in range(0, len(nodes), _NODES_AT_ONCE):
+            _hash_above(top, nodes[start : start + _NODES_AT_ONCE], below, fresh)
+            rest()
         top.put_all(fresh)
+
+
+def _hash_above(
+    top: Top | Layer, nodes: Sequence[int], below: Mapping[int, Node], fresh: dict[int, Node]
+) -> None:
+    read, sha256 = top.read, hashlib.sha256
+    for node in nodes:
+        # One of the halves was hashed just now, the other one perhaps too.
+        left, left_kind = below.get(2 * node) or read(2 * node)
+        right, right_kind = below.get(2 * node + 1) or read(2 * node + 1)
+        if left_kind + right_kind > ONE:  # by hand: it is the loop of a new root
+            fresh[node] = sha256(b"\x01" + left + right).digest(), MANY
+        else:  # a tag that is alone stands for itself, however high
+            fresh[node] = left if left_kind else right, left_kind + right_kind

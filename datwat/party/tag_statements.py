@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import LargeBinary, Table, bindparam, column, select, values
+from sqlalchemy import Connection, LargeBinary, Table, bindparam, column, select, values
 from sqlalchemy.dialects import postgresql, sqlite
 
 from datwat.party.hot import HotStatement
-from datwat.protocol.tag_tree import TAG_LENGTH
+from datwat.protocol.tag_tree import TAG_LENGTH, Leaf
 
 TAG_BITS = 8 * TAG_LENGTH
 PAGES_AT_ONCE = 64
+TAGS_AT_ONCE = 256
 
 
 def build_range(node: int, depth: int) -> tuple[bytes, bytes]:
@@ -25,13 +27,29 @@ def build_range(node: int, depth: int) -> tuple[bytes, bytes]:
 
 @lru_cache
 def compile_statements(table: Table) -> tuple[HotStatement, HotStatement, HotStatement]:
-    """Return what inserts a tag, what reads one range of tags, and what reads many."""
+    """Return what inserts TAGS_AT_ONCE tags, what reads one range of tags, and what reads many."""
     inserts: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+    places: list[dict[str, Any]] = [
+        {"tag": bindparam(f"tag_{place}"), "idx": bindparam(f"idx_{place}")}
+        for place in range(TAGS_AT_ONCE)
+    ]
     return (
-        HotStatement(lambda name: inserts[name](table).on_conflict_do_nothing()),
+        HotStatement(lambda name: inserts[name](table).values(places).on_conflict_do_nothing()),
         HotStatement(lambda _name: _select_ranges(table, 1)),
         HotStatement(lambda _name: _select_ranges(table, PAGES_AT_ONCE)),
     )
+
+
+def run_insert(insert: HotStatement, connection: Connection, leaves: Sequence[Leaf]) -> None:
+    """Insert up to TAGS_AT_ONCE tags, at least one; those that are there already stay.
+
+    In one statement: with one each, a thread of Python waits for its turn after each of them while
+    it holds the database's write lock. Places left over repeat the last tag, which changes nothing.
+    """
+    given: dict[str, Any] = {}
+    for place in range(TAGS_AT_ONCE):
+        given[f"tag_{place}"], given[f"idx_{place}"] = leaves[min(place, len(leaves) - 1)]
+    insert.run(connection, given)
 
 
 def _select_ranges(table: Table, count: int) -> Any:  # noqa: ANN401 - a Core statement

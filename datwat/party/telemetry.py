@@ -1,8 +1,9 @@
 """Logging: one JSON line per event, and nothing in it that says something of a person.
 
-Rule: an event has a name of ours and a few plain values. What looks like a BSN, a reference, a
-pseudonym, a key or a message is withheld, whoever logged it (AVG 25; BIO2 8.15: nothing that helps
-to break security). Exceptions are logged by class name: their text could repeat what came in.
+Rules: an event and its members stand in `event_rows.py`; what does not is not written, and that is
+said. Of what is, whatever looks like a BSN, a reference, a pseudonym, a key or a message is
+withheld, whoever logged it (AVG 25; BIO2 8.15: nothing that helps to break security). Exceptions
+are logged by class name, and libraries by where they spoke: their text could repeat what came in.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any, BinaryIO
 import orjson
 import structlog
 
+from datwat.party import metrics
+from datwat.party.event_rows import EVENTS, UNLISTED
 from datwat.party.tracing import find_trace
 
 WITHHELD = "[withheld]"
@@ -25,6 +28,9 @@ _BSN_LIKE = re.compile(r"(?<![0-9])[0-9]{8,9}(?![0-9])")
 # 22 characters is the shortest base64url of sixteen bytes; lower-case words are no secret.
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9_+/=-]{22,}")
 _WORDS = re.compile(r"[a-z][a-z/_-]*")
+
+_LOUD = frozenset({"warning", "error", "critical"})
+_COUNTED = "datwat_events_total"
 
 Event = MutableMapping[str, Any]
 
@@ -90,12 +96,18 @@ class _JsonHandler(logging.Handler):
         self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record: the message's own text, never its arguments nor a traceback."""
+        """Write where a library spoke: neither what it said nor a traceback."""
         error = record.exc_info[1] if record.exc_info else None
+        level = record.levelname.lower()
+        if level in _LOUD:
+            metrics.count(_COUNTED, "library", level)
         line = {
-            "event": clean_value(str(record.msg)[:_LONGEST].splitlines()[0] if record.msg else ""),
-            "level": record.levelname.lower(),
-            "room": record.name,
+            "event": "library",
+            "level": level,
+            "room": "library",
+            "library": clean_value(record.name),
+            "place": clean_value(record.filename),
+            "line": record.lineno,
             **({"exception": name_failure(error)} if error else {}),
         }
         self._stream.write(orjson.dumps(line) + b"\n")
@@ -112,8 +124,18 @@ def _clean_event(_logger: object, _name: str, event: Event) -> Event:
     failure = event.pop("exc_info", None)
     if isinstance(failure, BaseException):
         event["exception"] = name_failure(failure)
-    moment = event.pop("timestamp", None)
-    cleaned: Event = {key: clean_value(value) for key, value in event.items()}
+    moment, name, level = event.pop("timestamp", None), event.pop("event"), event.pop("level")
+    row = EVENTS.get(name) if isinstance(name, str) else None
+    cleaned: Event = {"event": name if row is not None else UNLISTED, "level": level}
+    cleaned["room"] = event.pop("room", None)
+    members = row.members if row is not None else ()
+    for member, value in event.items():
+        if member in members:
+            cleaned[member] = clean_value(value)
+        else:
+            cleaned[UNLISTED] = True
+    if level in _LOUD:
+        metrics.count(_COUNTED, cleaned["event"], level)
     trace = find_trace()
     if trace is not None:
         # Hexadecimal of one exact form, so no other text gets in here (`tracing.py`).

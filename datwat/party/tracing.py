@@ -1,10 +1,11 @@
 """Traces: which request of which chain this is, kept from connector to broker to source and back.
 
-Rules: W3C Trace Context (level 1) comes in and goes out with its trace id unchanged; where none
-comes, or a bad one, a fresh one begins. FSC's transaction id goes along as it came, and a bad one
-is refused: whoever logs under it could not be found again. Neither is ever in a signed message, so
-neither proves anything. `tracestate` is free text of somebody else: it ends here. Sources: W3C
-Trace Context 1.0 sections 3.2 and 4; Logboek Dataverwerkingen; FSC Core (`Fsc-Transaction-Id`).
+Rules: W3C Trace Context (level 1) of a message from a known party comes in and goes out with its
+trace id unchanged; where none comes, or a bad one, or from whoever, a fresh one begins. FSC's
+transaction id goes along as it came, and a bad one is refused: whoever logs under it could not be
+found again. Neither is ever in a signed message, so neither proves anything. `tracestate` is free
+text of somebody else: it ends here. Sources: W3C Trace Context 1.0 sections 3.2 and 4; Logboek
+Dataverwerkingen; FSC Core (`Fsc-Transaction-Id`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _LONGEST = 256
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _SAMPLED = "01"
 _LONGEST_NUMBER = 9
+# So many digits in a row, as ASCII, are no sixteen random bytes either (once in 10^10).
+_WRITTEN_NUMBER = re.compile(rb"[0-9]{8}")
 
 
 class TransactionIdError(PartyError):
@@ -81,11 +84,11 @@ def begin_trace() -> Trace:
 
 
 def read_trace(
-    headers: Iterable[tuple[bytes, bytes]],
+    headers: Iterable[tuple[bytes, bytes]], *, goes_on: bool = True
 ) -> tuple[Trace, TransactionIdError | None]:
     """Return the trace of a request from its ASGI headers, and why it is to be refused, if it is.
 
-    Total: a bad `traceparent`, or several, begins a fresh trace.
+    Total: a bad `traceparent`, or several, begins a fresh trace; so does any unless it `goes_on`.
     """
     parents: list[bytes] = []
     transactions: list[bytes] = []
@@ -94,7 +97,7 @@ def read_trace(
             parents.append(value)
         elif name == _TRANSACTION_NAME:
             transactions.append(value)
-    trace = _read_parent(parents)
+    trace = _read_parent(parents) if goes_on else begin_trace()
     if not transactions:
         return trace, None
     try:
@@ -165,9 +168,11 @@ def _require_transaction(values: list[bytes]) -> str:
 
 
 def _is_number(text: str) -> bool:
-    """Tell whether hexadecimal text is a short number behind zeros: nobody draws that at random.
+    """Tell whether hexadecimal text is a number behind zeros, or one in ASCII: nobody draws those.
 
     It may be somebody's number, which must not get into a log by a header.
     """
     left = text.lstrip("0")
-    return left.isdigit() and len(left) <= _LONGEST_NUMBER
+    if left.isdigit() and len(left) <= _LONGEST_NUMBER:
+        return True
+    return _WRITTEN_NUMBER.search(bytes.fromhex(text)) is not None

@@ -14,7 +14,13 @@ import typer
 from datwat.party import clock, trust_draft, trust_signing
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.settings import change_settings
-from datwat.party.trust_list import MAX_LIST_BYTES, AcceptedList, TrustListError, parse_list
+from datwat.party.trust_list import (
+    MAX_LIST_BYTES,
+    AcceptedList,
+    TrustListError,
+    parse_list,
+    read_verify_keys,
+)
 from datwat.protocol.documents import count_valid_signatures
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.values import encode_moment
@@ -118,17 +124,53 @@ def sign(
     signing = trust_signing.sign_draft(
         folder, trust_signing.read_keys(paths), now=clock.now(), days=days
     )
+    said: dict[str, Any] = {
+        "list": str(signing.path),
+        "seq": signing.seq,
+        "hash": signing.digest,
+        "signatures": signing.signed,
+        "threshold": signing.threshold,
+    }
+    if signing.outgoing_threshold:
+        said["old_keys_signatures"] = signing.outgoing_signed
+        said["old_keys_threshold"] = signing.outgoing_threshold
+    print_result({**said, "complete": signing.is_complete}, as_json=as_json)
+
+
+@app.command("new-keys", epilog="Example: datwat trust new-keys --folder trust --keys 3")
+def new_keys(
+    *,
+    folder: FolderOption = _FOLDER,
+    keys: Annotated[int, typer.Option(min=1, max=16, help="How many covenant keys.")] = 3,
+    threshold: Annotated[int, typer.Option(min=1, max=16, help="How many must sign.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Have the next list introduce new covenant keys. Old and new ones must sign that list."""
+    trust_draft.replace_covenant(folder, keys=keys, threshold=threshold)
+    print_result({"folder": str(folder), "keys": keys, "threshold": threshold}, as_json=as_json)
+
+
+@app.command("keep-keys", epilog="Example: datwat trust keep-keys --folder trust")
+def keep_keys(*, folder: FolderOption = _FOLDER, as_json: JsonOption = False) -> None:
+    """Take new covenant keys back out of the draft, before the list that introduces them."""
+    draft = trust_draft.keep_covenant(trust_draft.read_draft(folder))
+    trust_draft.write_draft(folder, draft)
     print_result(
-        {
-            "list": str(signing.path),
-            "seq": signing.seq,
-            "hash": signing.digest,
-            "signatures": signing.signed,
-            "threshold": signing.threshold,
-            "complete": signing.is_complete,
-        },
-        as_json=as_json,
+        {"keys": len(draft.covenant.keys), "threshold": draft.covenant.threshold}, as_json=as_json
     )
+
+
+@app.command("end-policy-key", epilog="Example: datwat trust end-policy-key --folder trust uPTo…")
+def end_policy_key(
+    kid: Annotated[str, typer.Argument(help="The key's thumbprint, as `trust show` lists it.")],
+    *,
+    folder: FolderOption = _FOLDER,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a policy key out of the draft. First have another one sign the bundle in force."""
+    draft = trust_draft.end_policy_key(trust_draft.read_draft(folder), kid)
+    trust_draft.write_draft(folder, draft)
+    print_result({"ended": kid, "policy_keys": len(draft.policy_keys)}, as_json=as_json)
 
 
 @app.command(epilog="Example: datwat trust show trust/trust-list.json")
@@ -197,6 +239,7 @@ def _describe(accepted: AcceptedList, signatures: int) -> dict[str, Any]:
         "witness_keys": [witness.vkey for witness in trust.witnesses],
         "witness_threshold": trust.witness_threshold,
         "policy_keys": len(trust.policy.keys),
+        "policy_kids": list(read_verify_keys(trust.policy.keys)),
         "partners": [
             {
                 "id": partner.id,

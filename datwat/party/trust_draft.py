@@ -15,7 +15,7 @@ from datwat.party.errors import PartyError
 from datwat.party.files import describe_obstacle, replace_file
 from datwat.party.settings import make_private_folder
 from datwat.protocol.errors import ProtocolError
-from datwat.protocol.keys import SigningKey
+from datwat.protocol.keys import SigningKey, VerifyKey
 from datwat.protocol.notes import COSIGNATURE_TYPE, VerifierKey
 from datwat.protocol.trust import (
     BrokerEntry,
@@ -59,11 +59,15 @@ class DraftIncompleteError(DraftError):
 
 
 class Draft(Value):
-    """What will be signed next; `seq` is that of the list signed last."""
+    """What will be signed next; `seq` is that of the list signed last.
+
+    `outgoing` are the keys that parties go by until then, where the draft introduces others.
+    """
 
     v: int = Field(default=1, ge=1, le=1)
     seq: int = Field(default=0, ge=0)
     covenant: Covenant
+    outgoing: Covenant | None = None
     partners: tuple[Partner, ...] = ()
     broker: BrokerEntry | None = None
     log: LogEntry | None = None
@@ -81,17 +85,72 @@ def create_draft(folder: Path, *, keys: int, threshold: int, policy_threshold: i
     if threshold > keys:
         raise DraftError("The threshold is higher than the number of keys.")
     make_private_folder(folder)
+    covenant = _draw_covenant(folder, 1, keys, threshold)
+    draft = Draft(covenant=covenant, policy_threshold=policy_threshold)
+    write_draft(folder, draft)
+    return draft
+
+
+def replace_covenant(folder: Path, *, keys: int, threshold: int) -> Draft:
+    """Write `keys` fresh covenant keys that the next list introduces; return its draft.
+
+    That list needs the threshold of the old keys as well, for parties go by those. Raises
+    DraftError where others are being introduced already.
+    """
+    draft = read_draft(folder)
+    if draft.outgoing is not None:
+        raise DraftError(
+            "New covenant keys are in the draft already: `datwat trust sign` with the old and the "
+            "new ones, or take them back with `datwat trust keep-keys`."
+        )
+    if threshold > keys:
+        raise DraftError("The threshold is higher than the number of keys.")
+    first = 1 + max((_read_number(path) for path in folder.glob(KEY_PATTERN)), default=0)
+    # Those that lie elsewhere have numbers too: the new ones go on behind all that ever were.
+    first = max(first, 1 + len(draft.covenant.keys))
+    covenant = _draw_covenant(folder, first, keys, threshold)
+    changed = draft.model_copy(update={"covenant": covenant, "outgoing": draft.covenant})
+    write_draft(folder, changed)
+    return changed
+
+
+def keep_covenant(draft: Draft) -> Draft:
+    """Return the draft with the keys that parties go by; raise DraftError without others."""
+    if draft.outgoing is None:
+        raise DraftError("The draft introduces no covenant keys: nothing was changed.")
+    return draft.model_copy(update={"covenant": draft.outgoing, "outgoing": None})
+
+
+def end_policy_key(draft: Draft, kid: str) -> Draft:
+    """Return the draft without a policy key, by its thumbprint.
+
+    Raises DraftError where there is none, or too few would be left.
+    """
+    left = tuple(key for key in draft.policy_keys if VerifyKey(key.x).kid != kid)
+    if len(left) == len(draft.policy_keys):
+        raise DraftError("No policy key of the draft has this thumbprint: `datwat trust show`.")
+    if len(left) < draft.policy_threshold:
+        raise DraftError(
+            f"{draft.policy_threshold} policy keys must sign, and fewer would be left: `datwat "
+            "trust add` the card of another one first."
+        )
+    return draft.model_copy(update={"policy_keys": left})
+
+
+def _draw_covenant(folder: Path, first: int, keys: int, threshold: int) -> Covenant:
     public = []
-    for number in range(1, keys + 1):
+    for number in range(first, first + keys):
         key = SigningKey.generate()
         path = folder / f"covenant-{number}.key"
         path.touch(mode=0o600, exist_ok=False)
         path.write_text(key.to_jwk_text(), encoding="utf-8")
         public.append(PublicJwk(kty="OKP", crv="Ed25519", x=key.public.raw))
-    covenant = Covenant(threshold=threshold, keys=tuple(public))
-    draft = Draft(covenant=covenant, policy_threshold=policy_threshold)
-    write_draft(folder, draft)
-    return draft
+    return Covenant(threshold=threshold, keys=tuple(public))
+
+
+def _read_number(path: Path) -> int:
+    number = path.stem.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def read_draft(folder: Path) -> Draft:

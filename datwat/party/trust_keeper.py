@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -21,7 +22,8 @@ from datwat.party.database import find_sqlite_file
 from datwat.party.files import describe_obstacle, replace_file
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet, RatchetBrokenError, require_apart
-from datwat.party.settings import PartySettings, make_private_folder
+from datwat.party.ratchet_places import open_on_server, require_not_moved
+from datwat.party.settings import PartySettings, make_private_folder, only_here
 from datwat.party.telemetry import get_logger
 from datwat.party.trust_list import (
     MAX_LIST_BYTES,
@@ -43,9 +45,14 @@ _log = get_logger("trust")
 
 
 def open_ratchet(settings: PartySettings) -> Ratchet:
-    """Open the party's ratchet, in a folder of its own; raise RatchetError."""
+    """Open the party's ratchet, in a folder or on a server of its own; raise RatchetError."""
     make_private_folder(settings.ratchet)
     path = settings.ratchet / "ratchet"
+    if settings.ratchet_url:
+        return open_on_server(
+            settings.ratchet_url, settings.id, database=settings.database, file=path
+        )
+    require_not_moved(path)
     database = find_sqlite_file(settings.database)
     if database is not None:
         require_apart(path, database)
@@ -58,11 +65,12 @@ class TrustKeeper:
     def __init__(
         self, settings: PartySettings, ratchet: Ratchet, http: HttpOut, accepted: AcceptedList
     ) -> None:
-        self._folder = settings.home / "trust"
+        self._home, self._folder = settings.home, settings.home / "trust"
         self._source = settings.trust_list
         self._ratchet = ratchet
         self._http = http
         self._asked = asyncio.Event()
+        self.on_accepted: Callable[[], None] = _tell_nobody
         self.directory = Directory(accepted)
 
     @classmethod
@@ -101,6 +109,20 @@ class TrustKeeper:
         await asyncio.to_thread(self._hold, accepted)
         self.directory = directory.with_closed(self.directory.closed)
         _log.info("trust_list_accepted", seq=accepted.trust.seq, partners=len(directory.partners))
+        self.on_accepted()
+        return True
+
+    async def take_up_held(self) -> bool:
+        """Take up the list that another process of this home accepted; raise TrustListError."""
+        mark = await asyncio.to_thread(self._ratchet.value, RATCHET_NAME)
+        if mark is None or mark.number <= self.directory.accepted.trust.seq:
+            return True
+        document = await asyncio.to_thread(_read_file, self._folder / f"{mark.digest.hex()}.json")
+        accepted = accept_next(document, self.directory.accepted)
+        self.directory = Directory(accepted).with_closed(self.directory.closed)
+        _log.info(
+            "trust_list_accepted", seq=accepted.trust.seq, partners=len(accepted.trust.partners)
+        )
         return True
 
     def ask(self) -> None:
@@ -132,12 +154,17 @@ class TrustKeeper:
         """Write the document, then move the ratchet, then let go of older documents."""
         make_private_folder(self._folder)
         path = self._folder / f"{accepted.digest.hex()}.json"
-        if not path.exists():
-            replace_file(path, accepted.document)
+        with only_here(self._home):  # another process may take up the same list
+            if not path.exists():
+                replace_file(path, accepted.document)
         self._ratchet.advance(RATCHET_NAME, accepted.trust.seq, accepted.digest)
         for other in self._folder.glob("*.json"):
             if other != path:
                 other.unlink()
+
+
+def _tell_nobody() -> None:
+    pass
 
 
 async def _find_start(settings: PartySettings, ratchet: Ratchet, http: HttpOut) -> AcceptedList:

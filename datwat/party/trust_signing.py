@@ -1,7 +1,9 @@
 """The signing of a draft: from what lies in the covenant's folder to the next trust list.
 
 Rules: each signing raises `seq` by one; covenant keys that are never in one place sign one after
-the other what lies in `trust-list.pending.json`; one that the draft no longer makes is dropped.
+the other what lies in `trust-list.pending.json`; one that the draft no longer makes is dropped. A
+list that introduces new covenant keys needs the old ones' threshold, for parties hold the list
+before it, and the new ones' as well, for whoever begins with it.
 """
 
 from __future__ import annotations
@@ -32,25 +34,26 @@ from datwat.protocol.documents import (
 )
 from datwat.protocol.errors import ProtocolError
 from datwat.protocol.keys import SigningKey
-from datwat.protocol.trust import TrustList
+from datwat.protocol.trust import Covenant, TrustList
 
 LIST_FILE = "trust-list.json"
 PENDING_FILE = "trust-list.pending.json"
 
 
 class Signing(NamedTuple):
-    """What became of a signing: the list's hash (hex), how many keys signed, how many must."""
+    """What became of a signing: the list's hash (hex), how many keys signed, how many must.
+
+    `outgoing_…` of the old covenant keys, where the list introduces new ones; else 0 of 0.
+    """
 
     seq: int
     digest: str
     signed: int
     threshold: int
+    outgoing_signed: int
+    outgoing_threshold: int
+    is_complete: bool
     path: Path
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether enough keys signed."""
-        return self.signed >= self.threshold
 
 
 def sign_draft(folder: Path, keys: list[SigningKey], *, now: datetime, days: int) -> Signing:
@@ -69,21 +72,36 @@ def sign_draft(folder: Path, keys: list[SigningKey], *, now: datetime, days: int
         document = pending
         for key in keys:
             document = add_signature(document, key)
-    signed = len(count_valid_signatures(document, read_verify_keys(draft.covenant.keys)))
     digest = hashlib.sha256(document.payload)
-    result = Signing(
-        seq=draft.seq + 1,
-        digest=digest.hexdigest(),
-        signed=signed,
-        threshold=draft.covenant.threshold,
-        path=folder / (LIST_FILE if signed >= draft.covenant.threshold else PENDING_FILE),
-    )
+    result = _judge(folder, draft, document, digest.hexdigest())
     if result.is_complete:
         Directory(accept_first(document.to_bytes(), digest.digest()))  # refuses a key used twice
-        write_draft(folder, draft.model_copy(update={"seq": result.seq}))
+        write_draft(folder, draft.model_copy(update={"seq": result.seq, "outgoing": None}))
         (folder / PENDING_FILE).unlink(missing_ok=True)
     replace_file(result.path, document.to_bytes())
     return result
+
+
+def _judge(folder: Path, draft: Draft, document: SignedDocument, digest: str) -> Signing:
+    outgoing = draft.outgoing
+    signed = _count(document, draft.covenant)
+    outgoing_signed = _count(document, outgoing) if outgoing is not None else 0
+    outgoing_threshold = outgoing.threshold if outgoing is not None else 0
+    is_complete = signed >= draft.covenant.threshold and outgoing_signed >= outgoing_threshold
+    return Signing(
+        seq=draft.seq + 1,
+        digest=digest,
+        signed=signed,
+        threshold=draft.covenant.threshold,
+        outgoing_signed=outgoing_signed,
+        outgoing_threshold=outgoing_threshold,
+        is_complete=is_complete,
+        path=folder / (LIST_FILE if is_complete else PENDING_FILE),
+    )
+
+
+def _count(document: SignedDocument, covenant: Covenant) -> int:
+    return len(count_valid_signatures(document, read_verify_keys(covenant.keys)))
 
 
 def read_keys(paths: list[Path]) -> list[SigningKey]:

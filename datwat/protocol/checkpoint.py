@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field, ValidationError
@@ -71,35 +71,51 @@ class Cosignature(Value):
 
 
 class CheckpointSigner:
-    """Signs the checkpoints of one log; the key name is the origin."""
+    """Signs the checkpoints of one log, by each of its keys; the key name is the origin.
 
-    def __init__(self, origin: str, private_key: Ed25519PrivateKey) -> None:
-        self._private_key = private_key
-        self._key = VerifierKey(
-            name=origin,
-            type=SIGNATURE_TYPE,
-            public_key=private_key.public_key().public_bytes_raw(),
-        )
+    A log has one key, or two while its next one becomes known: whoever knows either of them reads
+    the same note.
+    """
+
+    def __init__(
+        self, origin: str, keys: Ed25519PrivateKey | Callable[[], Sequence[Ed25519PrivateKey]]
+    ) -> None:
+        """Take the key, or what gives the keys of the moment, the one in use first."""
+        self.origin = origin
+        self._read = keys if callable(keys) else lambda: (keys,)
+        self._known: dict[int, tuple[Ed25519PrivateKey, VerifierKey]] = {}
 
     @property
-    def origin(self) -> str:
-        """The name of the log."""
-        return self._key.name
+    def vkeys(self) -> tuple[str, ...]:
+        """The verifier keys that go into the trust list, in that order."""
+        return tuple(self._build_key(key).text for key in self._read())
 
     @property
     def vkey(self) -> str:
-        """The verifier key that goes into the trust list."""
-        return self._key.text
+        """The verifier key of the key in use."""
+        return self.vkeys[0]
 
     def sign(self, size: int, root: bytes) -> str:
         """Return the signed note of this tree; equal trees give equal notes (RFC 8032)."""
         text = Checkpoint(origin=self.origin, size=size, root=root).text
-        line = SignatureLine(
-            name=self.origin,
-            key_id=self._key.key_id,
-            signature=self._private_key.sign(text.encode()),
+        lines = tuple(
+            SignatureLine(
+                name=self.origin,
+                key_id=self._build_key(key).key_id,
+                signature=key.sign(text.encode()),
+            )
+            for key in self._read()
         )
-        return Note(text=text, signatures=(line,)).serialise().decode()
+        return Note(text=text, signatures=lines).serialise().decode()
+
+    def _build_key(self, key: Ed25519PrivateKey) -> VerifierKey:
+        """Return the verifier key of a key, made once: it costs as much as a signature."""
+        known = self._known.get(id(key))
+        if known is None:
+            public = key.public_key().public_bytes_raw()
+            verifier = VerifierKey(name=self.origin, type=SIGNATURE_TYPE, public_key=public)
+            known = self._known[id(key)] = (key, verifier)
+        return known[1]
 
 
 def parse_checkpoint(text: str) -> Checkpoint:

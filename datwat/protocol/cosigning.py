@@ -237,6 +237,20 @@ def read_cosignature_lines(
     )
 
 
+def find_other_line(
+    checkpoint: bytes, answer: bytes, known: Sequence[SignatureLine]
+) -> tuple[SignatureLine, ...]:
+    """Return the line of a witness's answer by a key that is not known, if its name is known.
+
+    While a witness goes over to its next key it vouches with both, and whoever holds another list
+    than ours knows the other one; it counts for nobody else. At most one, unverified. `answer` is
+    one that `read_cosignature_lines` read, and `known` what it returned.
+    """
+    answered = parse_note(f"{parse_note(checkpoint).text}\n".encode() + answer).signatures
+    names = {line.name for line in known}
+    return tuple(line for line in answered if line not in known and line.name in names)[:1]
+
+
 def add_lines(checkpoint: bytes, lines: Sequence[SignatureLine]) -> bytes:
     """Return the note with these lines under it; one of a key already there replaces the old."""
     note = parse_note(checkpoint)

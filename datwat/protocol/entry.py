@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Literal
@@ -179,10 +180,7 @@ def open_content(key: bytes, sealed: bytes, commit: bytes) -> Content:
     Raises:
         ContentError: other key, other entry, other form, or not what the commit covers.
     """
-    try:
-        body = unseal(key, sealed, _content_aad(commit))
-    except ProtocolError as error:
-        raise ContentError from error
+    body = _unseal_body(key, sealed, commit)
     salt, rest = body[:SALT_LENGTH], body[SALT_LENGTH:]
     core, rest = _take(rest)
     payload, padding = _take(rest)
@@ -193,6 +191,15 @@ def open_content(key: bytes, sealed: bytes, commit: bytes) -> Content:
     if not hmac.compare_digest(derive_commit(core, content.payload_hash), commit):
         raise ContentError
     return content
+
+
+def may_hold(key: bytes, sealed: bytes, commit: bytes, marks: Iterable[bytes]) -> bool:
+    """Tell whether one of `marks` lies anywhere in what `open_content` would give.
+
+    A quick look, for whoever passes over most contents; raises ContentError where it cannot look.
+    """
+    body = _unseal_body(key, sealed, commit)
+    return any(mark in body for mark in marks)
 
 
 def seal_input(key: bytes, data: bytes, commit: bytes) -> bytes:
@@ -208,6 +215,13 @@ def open_input(key: bytes, sealed: bytes, commit: bytes) -> bytes:
     except ProtocolError as error:
         raise ContentError from error
     return _take(body)[0]
+
+
+def _unseal_body(key: bytes, sealed: bytes, commit: bytes) -> bytes:
+    try:
+        return unseal(key, sealed, _content_aad(commit))
+    except ProtocolError as error:
+        raise ContentError from error
 
 
 def _content_aad(commit: bytes) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.errors import ProtocolError
-from datwat.protocol.keys import SigningKey, VerifyKey
+from datwat.protocol.keys import Signer, VerifyKey
 from datwat.protocol.values import Bytes64, BytesUpTo64K, Value, encode_bytes
 
 _PROTECTED = re.compile(rb'\{"alg":"Ed25519","kid":"([A-Za-z0-9_-]{43})"\}')
@@ -58,8 +58,9 @@ def _signing_input(protected: bytes, payload: bytes) -> bytes:
     return f"{encode_bytes(protected)}.{encode_bytes(payload)}".encode("ascii")
 
 
-def sign_object(object_bytes: bytes, key: SigningKey) -> Signature:
-    """Return the JWS header and signature of `key` over exact bytes."""
+def sign_object(object_bytes: bytes, signer: Signer) -> Signature:
+    """Return the JWS header and signature over exact bytes, by the key of this moment."""
+    key = signer.now()
     protected = encode_canonical({"alg": "Ed25519", "kid": key.kid})
     return Signature(
         protected=protected, signature=key.sign(_signing_input(protected, object_bytes))

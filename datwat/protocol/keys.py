@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -157,6 +157,14 @@ class SigningKey:
         """Return the thumbprint of the public key."""
         return self.public.kid
 
+    def to_private(self) -> Ed25519PrivateKey:
+        """Return the private key itself, for what signs by rules of its own (checkpoints)."""
+        return self._private
+
+    def now(self) -> Self:
+        """Return this key: it is the one to sign with at every moment (see `Signer`)."""
+        return self
+
     def to_jwk_text(self) -> str:
         """Return the private JWK as JSON text: a secret, for one protected file."""
         secret = encode_bytes(self._private.private_bytes_raw())
@@ -165,6 +173,14 @@ class SigningKey:
     def sign(self, data: bytes) -> bytes:
         """Return the 64-byte Ed25519 signature over `data`."""
         return self._private.sign(data)
+
+
+class Signer(Protocol):
+    """Whatever signs with one key at a time: a key, or a party's own keys while they change."""
+
+    def now(self) -> SigningKey:
+        """Return the key to sign with at this moment."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ Notice = Literal["now", "later"]
 MAX_PERSONS = 1_000
 FieldPath = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){0,3}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+EpochNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class MessageObject(Value):
@@ -137,12 +138,17 @@ class FiguresObject(MessageObject):
 
 
 class EvaluateObject(MessageObject):
-    """A blind look-up at the key holder: `for_rid` is the id of the message that will follow."""
+    """A blind look-up at the key holder: `for_rid` is the id of the message that will follow.
+
+    `epochs` are those of the sender's trust list, where it has two: the key holder answers under
+    one of them. Left out, the list has one, and a key holder with two takes the older.
+    """
 
     type: Literal["evaluate"]
     request_class: Literal["register", "inquire", "self"]
     for_rid: Bytes16
     elements: tuple[Bytes32, ...] = Field(min_length=1, max_length=MAX_PERSONS)
+    epochs: tuple[EpochNumber, ...] = Field(default=(), max_length=2)
 
 
 class EvaluateAnswer(Value):

@@ -26,7 +26,7 @@ from datwat.protocol.canonical import (
 )
 from datwat.protocol.freshness import CLOCK_SKEW, MAX_AGE, require_fresh
 from datwat.protocol.jws import MessageError, sign_object, verify_object
-from datwat.protocol.keys import SigningKey, VerifyKey
+from datwat.protocol.keys import Signer, VerifyKey
 from datwat.protocol.values import (
     PROTOCOL_VERSION,
     Bytes64,
@@ -193,9 +193,7 @@ def part_content(part: bytes) -> bytes:
     return part[SALT_SIZE:]
 
 
-def build_message(
-    members: Mapping[str, Any], parts: Sequence[bytes], key: SigningKey
-) -> SignedMessage:
+def build_message(members: Mapping[str, Any], parts: Sequence[bytes], key: Signer) -> SignedMessage:
     """Return the signed message of an object's members (JSON values, no `parts`) and its parts."""
     digests = [encode_bytes(hashlib.sha256(part).digest()) for part in parts]
     object_bytes = encode_canonical({**members, "parts": digests})

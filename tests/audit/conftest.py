@@ -33,7 +33,8 @@ class LogWorld:
         self.store = SqlLogStore(engine)
         self.kek = FileKek.create(folder / "kek")
         self.sealing = Sealing(self.kek, self.store)
-        self.checkpoints = CheckpointSigner(ORIGIN, Ed25519PrivateKey.generate())
+        self.key = Ed25519PrivateKey.generate()
+        self.checkpoints = CheckpointSigner(ORIGIN, self.key)
         self.failures: list[BaseException] = []
         create_log(self.store, self.sealing, ORIGIN)
 

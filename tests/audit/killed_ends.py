@@ -55,7 +55,7 @@ _ENTRIES = table_of(LogEntry)
 _PERSONS = 4
 _NOT_USED = ("proofs", "ledger", "veil", "trust", "acts", "write_known")
 _SOON, _LATER = AT + timedelta(days=1), AT + timedelta(days=900)
-_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+LOG_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _BROKER = Organisation(id="00000099000000003000:broker", name="Broker")
 _LOOK = Look(
     by=Professional(id="a", role="officer"),
@@ -119,7 +119,7 @@ class Process:
         self.kek = FileKek.open(folder / "kek")
         self.sealing = Sealing(self.kek, self.store)
         self.ratchet = Ratchet.open(folder / "ratchet")
-        self.log = Log(self.store, self.ratchet, CheckpointSigner(ORIGIN, _KEY))
+        self.log = Log(self.store, self.ratchet, CheckpointSigner(ORIGIN, LOG_KEY))
         self.log.start()
 
     def build_keeping(self) -> EndsKeeping:
@@ -316,7 +316,7 @@ def _check(folder: Path, url: str) -> None:
     process.close()
 
 
-def _fork(work: Callable[[], None]) -> int:
+def fork(work: Callable[[], None]) -> int:
     """Return how a child process ended that did some work: 0, 1, or minus a signal."""
     child = os.fork()
     if child:
@@ -334,8 +334,8 @@ def _try(databases: Databases, template: Path, run: Path, at: int) -> tuple[int,
     """Return how a run that is killed at a place ended, and how many places there were."""
     shutil.copytree(template, run)
     url = databases.copy(run)
-    ended = _fork(lambda: _end(run, url, at))
-    wrong = _fork(lambda: _check(run, url))
+    ended = fork(lambda: _end(run, url, at))
+    wrong = fork(lambda: _check(run, url))
     count = int((run / "count").read_text()) if ended == 0 else 0
     shutil.rmtree(run)
     databases.drop(url)
@@ -347,7 +347,7 @@ def main(folder: Path, server: str, places: int) -> None:
     wrong: list[int] = []
     template.mkdir(parents=True)
     first = databases.create(template)
-    if _fork(lambda: _make(template, first)):
+    if fork(lambda: _make(template, first)):
         raise SystemExit(1)
     ended, count = _try(databases, template, folder / "whole", 0)
     if ended:

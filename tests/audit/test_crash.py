@@ -29,7 +29,7 @@ _LONG_ROUNDS = 200
 
 def _run_until_killed(world: LogWorld, url: str, seconds: float) -> list[dict[str, Any]]:
     """Return what the child acknowledged before it was killed."""
-    key = world.checkpoints._private_key.private_bytes_raw().hex()  # noqa: SLF001
+    key = world.key.private_bytes_raw().hex()
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.audit.crash_child", url, str(world.folder), key],
         stdout=subprocess.PIPE,

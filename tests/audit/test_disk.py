@@ -36,7 +36,7 @@ def _require(program: str) -> None:
 
 
 def _command(world: LogWorld, url: str) -> list[str]:
-    key = world.checkpoints._private_key.private_bytes_raw().hex()  # noqa: SLF001
+    key = world.key.private_bytes_raw().hex()
     return [sys.executable, "-m", "tests.audit.steady_child", url, str(world.folder), key]
 
 

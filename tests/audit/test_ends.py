@@ -408,8 +408,8 @@ async def test_a_person_of_whom_nothing_is_left_goes_whole(world: EndsWorld) -> 
     with pytest.raises(LostRaceError):
         await world.log.append(Job(lambda _: [entry], keys=[held]))
     with world.store.reading() as conn:
-        assert subjects.find_subject(conn, b"p" * 32, 1) is None
-        assert subjects.find_subject(conn, b"q" * 32, 1) == other.subject_id
+        assert subjects.find_subject(conn, b"p" * 32, 1).subject_id is None
+        assert subjects.find_subject(conn, b"q" * 32, 1).subject_id == other.subject_id
         for model, column in ((DataSubject, "subject_id"), (LogCounter, "chain_id")):
             table = table_of(model)
             left = set(map(bytes, conn.execute(select(table.c[column])).scalars()))

@@ -13,6 +13,7 @@ import pytest
 
 from broker.adapters.kek_file import FileKek, KekError
 from broker.audit.ports import KekPort
+from datwat.protocol.sealing import UnsealError
 from tests.audit.kek_contract import KekContract
 
 _NOW = datetime(2026, 11, 5, 9, 30, tzinfo=UTC)
@@ -60,6 +61,37 @@ def test_a_key_that_a_crash_left_beside_the_file_is_overwritten_too(tmp_path: Pa
     kek.destroy_generation(1)
     assert set((tmp_path / "old").read_bytes()) == {0}
     assert not left.exists()
+
+
+def test_what_another_process_of_the_home_began_opens_and_seals_here(tmp_path: Path) -> None:
+    path = tmp_path / "kek.json"
+    first = FileKek.create(path)
+    second = FileKek.open(path)
+    old = second.seal(b"plain", b"")
+    first.start_generation(_NOW)
+    assert second.unseal(first.seal(b"new", b""), b"") == b"new"
+    assert second.read_generation(second.seal(b"plain", b"")) == 2
+    assert second.start_generation(_NOW).number == 3
+    first.reread()
+    assert [one.number for one in first.list_generations()] == [1, 2, 3]
+    second.destroy_generation(1)
+    first.reread()
+    with pytest.raises(UnsealError):
+        first.unseal(old, b"")
+
+
+def test_an_older_file_that_is_put_in_place_meanwhile_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "kek.json"
+    kek = FileKek.create(path)
+    older = path.read_bytes()
+    kek.start_generation(_NOW)
+    sealed = kek.seal(b"plain", b"")
+    path.unlink()
+    kek.reread()
+    path.write_bytes(older)
+    path.chmod(0o600)
+    kek.reread()
+    assert kek.unseal(sealed, b"") == b"plain"
 
 
 def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from broker.audit.records import (
     PreparedEntry,
     Statement,
 )
-from broker.audit.tree import TreeReader
+from broker.audit.tree import Edge, TreeReader
 from broker.audit.writer import Waiting, Writer
 from datwat.party.ratchet import RatchetBrokenError
 from datwat.protocol.checkpoint import CheckpointSigner, verify_checkpoint
@@ -181,7 +181,8 @@ async def test_a_job_may_see_the_entries_of_those_before_it(world: LogWorld) -> 
     ]
     loop = asyncio.get_running_loop()
     batch = [Waiting(job, loop.create_future()) for job in jobs]
-    committed = Writer(world.store, TreeReader(world.store)).write(batch)
+    tree = TreeReader(world.store)
+    committed = Writer(world.store, tree, Edge(world.store, tree)).write(batch)
     assert seen == [0, 2]
     assert committed.size == 5
     assert [row.index for one in batch for row in one.rows] == [0, 1, 2, 3, 4]
@@ -361,7 +362,7 @@ async def test_a_job_without_entries_is_committed_and_answered(world: LogWorld) 
 
 
 def test_only_the_log_of_its_own_name_starts(world: LogWorld) -> None:
-    other = CheckpointSigner("broker.test/log/2", world.checkpoints._private_key)  # noqa: SLF001
+    other = CheckpointSigner("broker.test/log/2", world.key)
     with pytest.raises(LogMissingError):
         Log(world.store, world.ratchet, other).start()
     with pytest.raises(LogError):

@@ -24,7 +24,7 @@ _ENTRIES = 3
 
 def _run(world: LogWorld, url: str, kill_at: int) -> tuple[list[str], int]:
     """Return what a child said, and how it ended."""
-    key = world.checkpoints._private_key.private_bytes_raw().hex()  # noqa: SLF001
+    key = world.key.private_bytes_raw().hex()
     done = subprocess.run(
         [sys.executable, "-m", "tests.audit.steady_child", url, str(world.folder), key],
         capture_output=True,

@@ -173,6 +173,7 @@ async def test_a_round_gives_way_while_the_log_writes_and_goes_on_when_it_is_idl
     monkeypatch.setattr("broker.audit.tag_roots._WRITTEN_AT_ONCE", 4)
     await write(world, 6)  # two transactions, with one pause between them
     await asyncio.to_thread(await_idle, world)
+    monkeypatch.setattr("broker.audit.tag_roots.rest", lambda: None)
     monkeypatch.setattr(time, "sleep", pause)
     assert await roots.state()
     assert len(slept) == 1  # nobody wrote anything meanwhile

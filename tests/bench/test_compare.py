@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,8 @@ def hold(folder: Path, before: Figure, after: Figure, **machine: float) -> Row:
     """Compare one figure of two runs, the second on a machine that may be another."""
     a = read_result(write(folder / "a.json", before))
     b = read_result(write(folder / "b.json", after, **machine))
-    rows = {(row.figure.group, row.figure.name): row for row in compare(a, b)}
-    return rows[after.group, after.name]
+    rows = {row.figure.key: row for row in compare(a, b)}
+    return rows[after.key]
 
 
 def cpu(value: float) -> Figure:
@@ -87,6 +88,28 @@ def test_what_one_run_lacks_is_said(tmp_path: Path) -> None:
     assert found[INQUIRY, "broker CPU"] == "not measured"
     assert found[INQUIRY, "capacity"] == "only in A"
     assert found["new", "one"] == "only in B"
+
+
+def test_each_cell_is_held_against_its_own_yardstick(tmp_path: Path) -> None:
+    """The machine slowed down for the second cell only; and that one's figure with it."""
+    paths = []
+    for place, slower in enumerate((1.0, 1.5)):
+        cells = (("SQLite", 1.0), ("PostgreSQL", slower))
+        figures = [
+            replace(figure, cell=cell)
+            for cell, times in cells
+            for figure in (
+                Figure(YARDSTICK, "CPU", 0.1 * times, "ms"),
+                Figure(
+                    INQUIRY, "broker CPU", 2.0 * (times if cell == "PostgreSQL" else slower), "ms"
+                ),
+            )
+        ]
+        paths.append(tmp_path / f"{place}.json")
+        write_figures(figures, paths[-1], pointers=1_000)
+    rows = compare(*map(read_result, paths))
+    found = {row.figure.cell: row.verdict for row in rows if row.figure.group == INQUIRY}
+    assert found == {"SQLite": "slower", "PostgreSQL": ""}
 
 
 def test_a_target_that_moved_changes_no_verdict(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from bench.figures import Figure, find_missed, print_figures, write_figures
 
@@ -36,3 +39,20 @@ def test_the_results_say_what_was_met(tmp_path: Path) -> None:
     assert held["about"] == {"pointers": 1_000}
     assert held["machine"]["cpus"] >= 1
     print_figures([UPPER, LOWER, FREE, SLOW])
+
+
+def test_ratios_come_first_in_table_and_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratio = Figure("inquiry", "broker CPU / plain FastAPI's", 20.5, "×", 10, gate=True)
+    told = replace(ratio, cell="PostgreSQL", value=31.25)
+    print_figures([UPPER, ratio, FREE, told])
+    printed = capsys.readouterr().out
+    places = [printed.index(text) for text in ("20.50", "31.25", "1.30 ms", "600 /s")]
+    assert places == sorted(places)
+    assert printed.index("20.50") < printed.index("PostgreSQL") < printed.index("31.25")
+    path = tmp_path / "bench.json"
+    write_figures([UPPER, ratio], path, ["two brokers: why"], pointers=1)
+    held = json.loads(path.read_text(encoding="utf-8"))
+    assert [row["unit"] for row in held["figures"]] == ["×", "ms"]
+    assert held["left_out"] == ["two brokers: why"]

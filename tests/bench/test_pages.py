@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from bench import pages
-from bench.__main__ import read_options
 from bench.load import HOST
+from bench.options import read_options
 from bench.portal import find_cards, log_in
 from bench.works import Bench
 from tests.portal.log_world import build_log, build_log_world

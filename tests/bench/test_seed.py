@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from bench.__main__ import list_test_bsns, read_options
+from bench.__main__ import list_test_bsns
+from bench.options import read_options
 from bench.seed import fill
 from broker.adapters.database import open_engine
 from broker.adapters.log_store import SqlLogStore

@@ -62,7 +62,13 @@ def test_every_part_is_there_and_fine() -> None:
         ("database", "failed", "database_away", {"database_took": None}),
         ("database", "attention", "database_slow", {"database_took": timedelta(seconds=1)}),
         ("log", "failed", "log_tag_root", {"tag_root_failure": "log_gap"}),
+        ("log", "attention", "log_waits", {"log_waiting": 1_000}),
         ("witnesses", "off", "witnesses_none", {"witnesses": ()}),
+        ("witnesses", "attention", "witnesses_old", {"cosigned_at": EARLIER}),
+        ("housekeeping", "attention", "housekeeping_behind", {"contents_to_end": 50_000}),
+        ("housekeeping", "off", "housekeeping_elsewhere", {"keeps_house": False}),
+        ("processes", "failed", "processes_behind", {"is_current": False}),
+        ("answers", "attention", "answers_overdue", {"answers_overdue": 1}),
         (
             "witnesses",
             "attention",

@@ -53,7 +53,7 @@ def list_routes(tmp_path: Path) -> Routes:
     portal = PortalApi(site, NOTHING, settings.url)
     login = Login(site, NOTHING, NOTHING)
     operations = {
-        "key holder": keyholder.app.build_operations(NOTHING, NOTHING),
+        "key holder": keyholder.app.build_operations(NOTHING, NOTHING, NOTHING),
         "broker": describe_operations(),
         "gateway": build_gateway_operations(NOTHING),
         "portal": portal.build_operations(),
@@ -77,7 +77,7 @@ def list_routes(tmp_path: Path) -> Routes:
 
 def list_commands() -> Routes:
     return {
-        "key holder": set(keyholder.app.build_commands(NOTHING, NOTHING, NOTHING)),
+        "key holder": set(keyholder.app.build_commands(*[NOTHING] * 4)),
         "broker": set(broker.app.build_commands(NOTHING, NOTHING)),
         "connector": set(connectors.app.build_commands(NOTHING)),
         "portal": set(connectors.portal.app.build_commands(*[NOTHING] * 5)),

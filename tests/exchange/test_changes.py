@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from broker.exchange.changes import CHANGING, Change, Changes
+from broker.exchange.changes import CHANGING, Change, ChangesHere
 from broker.exchange.life import ATTEMPTS
 from broker.exchange.members import MEMBERS
 from broker.policy.engine import Decisions
@@ -36,6 +37,7 @@ from tests.exchange.world import (
 )
 from tests.transparency.test_access_log import log_in
 
+CONN: Any = None  # one process keeps what changed in memory
 NUMBERS = bsns()
 PURPOSE = "coordinate_family_help"
 GATEWAYS = {"debt-counselling": "http://127.0.0.1:9"}
@@ -178,36 +180,36 @@ async def test_what_changes_nothing_for_a_question_does_not_hold_it_up(
 
 
 def test_what_is_read_while_it_is_written_is_refused_and_what_is_read_after_it_is_not() -> None:
-    changes, change = Changes(), Change([b"a", b"b"])
-    before = changes.read_moment()
-    changes.require_same([b"a"], before)
-    changes.begin(change)
-    changes.begin(change)
-    for moment in (before, changes.read_moment()):
+    changes, change = ChangesHere(), Change([b"a", b"b"])
+    before = changes.read_moment(CONN)
+    changes.require_same(CONN, [b"a"], before)
+    changes.begin(CONN, change)
+    changes.begin(CONN, change)
+    for moment in (before, changes.read_moment(CONN)):
         with pytest.raises(RaceLost):
-            changes.require_same([b"c", b"b"], moment)
-    changes.require_same([b"c"], before)
-    between = changes.read_moment()
+            changes.require_same(CONN, [b"c", b"b"], moment)
+    changes.require_same(CONN, [b"c"], before)
+    between = changes.read_moment(CONN)
     changes.end(change)
     changes.end(change)
     for moment in (before, between):
         with pytest.raises(RaceLost):
-            changes.require_same([b"a"], moment)
-    changes.require_same([b"a", b"b", b"c"], changes.read_moment())
+            changes.require_same(CONN, [b"a"], moment)
+    changes.require_same(CONN, [b"a", b"b", b"c"], changes.read_moment(CONN))
 
 
 def test_what_never_began_ends_without_a_trace_and_what_is_forgotten_is_refused() -> None:
-    changes = Changes(most_kept=2)
-    first = changes.read_moment()
+    changes = ChangesHere(most_kept=2)
+    first = changes.read_moment(CONN)
     changes.end(Change([b"a"]))
-    changes.require_same([b"a"], first)
+    changes.require_same(CONN, [b"a"], first)
     for subject_id in (b"a", b"b", b"c"):
         change = Change([subject_id])
-        changes.begin(change)
+        changes.begin(CONN, change)
         changes.end(change)
     with pytest.raises(RaceLost):
-        changes.require_same([b"z"], first)
-    changes.require_same([b"a", b"b", b"c"], changes.read_moment())
+        changes.require_same(CONN, [b"z"], first)
+    changes.require_same(CONN, [b"a", b"b", b"c"], changes.read_moment(CONN))
 
 
 def test_every_changing_act_is_one_of_the_protocol() -> None:

@@ -14,12 +14,11 @@ from broker.adapters.backup_file import (
     BackupError,
     BackupKekError,
 )
-from broker.adapters.database import DatabaseTooNewError
 from broker.adapters.kek_file import FileKek, KekError
 from broker.api.routes import build_operations
 from broker.api.table import INFO
 from datwat.party import clock
-from datwat.party.database import find_sqlite_file
+from datwat.party.database import DatabaseTooNewError, find_sqlite_file
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.ratchet import RatchetLockedError

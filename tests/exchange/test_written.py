@@ -13,7 +13,6 @@ from datwat.party.spent import RidReusedError, SpentRequests
 from datwat.protocol.canonical import decode_canonical
 from datwat.protocol.entry import Content
 from datwat.protocol.messages import Core
-from datwat.protocol.sealing import derive_key, seal
 from datwat.protocol.values import encode_bytes
 from tests.exchange.world import (
     MOTIVATION,
@@ -115,7 +114,7 @@ async def test_the_form_of_an_earlier_version_is_refused(broker: Running) -> Non
     )
     iss = broker.world.members["debt-counselling"].id
     row_key = broker.broker.secrets.row_key
-    blob = seal(derive_key(row_key, b"spent"), b'{"kind":"answer"}', iss.encode() + sent.rid)
+    blob = row_key.seal(b"spent", b'{"kind":"answer"}', iss.encode() + sent.rid)
     with broker.broker.database.begin() as conn:
         SpentRequests(SPENT).spend(conn, iss, sent.rid, sent.request_hash, answer=blob, now=now())
     with pytest.raises(RidReusedError):

@@ -166,6 +166,7 @@ class World:
     policy_threshold: int = 1
     members: dict[str, Member] = field(default_factory=dict)
     scalar: bytes = field(default_factory=group.random_scalar)
+    epoch: int = 1
     holder_key: ExchangeKey = field(default_factory=ExchangeKey.generate)
 
     def __post_init__(self) -> None:
@@ -194,6 +195,10 @@ class World:
     def policy_jwk(self) -> PublicJwk:
         return self.policy_jwks[0]
 
+    def list_epochs(self) -> tuple[Epoch, ...]:
+        """Return the key holder's epochs as the list has them."""
+        return (Epoch(epoch=self.epoch, pk=group.multiply_base(self.scalar)),)
+
     def write_list(self, seq: int) -> None:
         """Sign a list of the members as they are now, and pin the first one."""
         assert self.card.broker is not None
@@ -211,7 +216,7 @@ class World:
                 name="Key holder",
                 x25519=(self.holder_key.public.raw,),
                 url="http://127.0.0.1:2",
-                epochs=(Epoch(epoch=1, pk=group.multiply_base(self.scalar)),),
+                epochs=self.list_epochs(),
             ),
             policy=PolicyKeys(threshold=self.policy_threshold, keys=self.policy_jwks),
             log=self.card.log,
@@ -236,7 +241,9 @@ class World:
             broker=ExchangePublicKey(self.card.broker.x25519[0]),
         )
         use = TicketUse(member.id, find_class(act), rid, len(bsns))
-        header = TicketHeader.build(use, key=key, epoch=1, iat=now(), public=found.one_time_public)
+        header = TicketHeader.build(
+            use, key=key, epoch=self.epoch, iat=now(), public=found.one_time_public
+        )
         gammas = tuple(
             blinding.unblind(blind, element)
             for (blind, _), element in zip(pairs, found.elements, strict=True)

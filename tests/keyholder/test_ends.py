@@ -9,14 +9,21 @@ from sqlalchemy import Engine, func, insert, inspect, select
 
 from datwat.party.spent import KEPT_FOR, SpentRequests
 from keyholder.evaluation import Evaluator
+from keyholder.rotating import Rotations
 from keyholder.secrets import create_secrets
+from keyholder.settings import KeyHolderSettings
 from keyholder.tables import METADATA, SPENT, USAGE
 from tests.ends import read_ends
+from tests.party.covenant import KEY_HOLDER_ID
 
 # What it may know, all of it: a column about anybody cannot come in unnoticed.
 _COLUMNS = {
     "open_partner": {"partner", "opened_at", "first_load"},
     "usage": {"partner", "request_class", "day", "elements"},
+    "scalar_rotation": {
+        *("id", "state", "leaving", "current", "highest", "permille", "is_destroyed"),
+        *("begun_at", "given_at", "told_at", "turned_at"),
+    },
     "spent": {"iss", "rid", "request_hash", "answer", "until_at"},
     "alembic_version": {"version_num"},
 }
@@ -43,7 +50,10 @@ async def test_what_is_written_as_purged_is_purged_and_nothing_younger(
         connection.execute(insert(USAGE), [{**counted, "day": day} for day in days])
         for rid, at in ((b"1" * 16, _NOW - KEPT_FOR), (b"2" * 16, _NOW)):
             spent.spend(connection, "a", rid, b"h" * 32, answer=b"{}", now=at)
-    evaluator = Evaluator("key-holder", own_engine, create_secrets(tmp_path), {})
+    create_secrets(tmp_path)
+    settings = KeyHolderSettings(home=tmp_path, id=KEY_HOLDER_ID, name="Key holder")
+    rotations = Rotations(settings, own_engine, _NOW)
+    evaluator = Evaluator(KEY_HOLDER_ID, own_engine, rotations, {})
     evaluator.purge(_NOW)
     evaluator.purge(_NOW)
     evaluator.close()

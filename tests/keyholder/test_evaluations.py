@@ -364,7 +364,7 @@ def test_every_answer_has_the_headers(world: World, members: Members) -> None:
 def test_the_openapi_document_tells_the_routes(world: World) -> None:
     document = world.client.get(world.url + "/v1/openapi.json").json()
     assert document["servers"] == [{"url": "/v1"}]
-    assert set(document["paths"]) == {"/evaluations", "/health", "/openapi.json"}
+    assert set(document["paths"]) == {*("/evaluations", "/health", "/openapi.json", "/rotations")}
     responses = document["paths"]["/evaluations"]["post"]["responses"]
     assert "422" not in responses
     assert {"200", "400", "403", "409", "429"} <= set(responses)

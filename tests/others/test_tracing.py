@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 
+import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -62,6 +63,9 @@ def test_a_trace_is_continued_with_a_span_of_ones_own() -> None:
         PARENT.replace("-", "_"),
         f"00-{'999990019'.zfill(32)}-{SPAN}-01",
         f"00-{TRACE}-{'999990019'.zfill(16)}-01",
+        f"00-{b'999990019'.hex().zfill(32)}-{SPAN}-01",
+        f"00-{b'ab999990019cdefg'.hex()}-{SPAN}-01",
+        f"00-{TRACE}-{b'99990019'.hex()}-01",
         "é" * 55,
     ],
 )
@@ -110,6 +114,16 @@ def test_a_transaction_id_goes_along_and_a_bad_one_is_refused() -> None:
     assert read_trace([twice, twice])[1] is not None
 
 
+def test_where_callers_have_no_name_every_request_begins_a_trace() -> None:
+    header = (b"traceparent", PARENT.encode())
+    transaction = (b"fsc-transaction-id", TRANSACTION.encode())
+    trace, refused = read_trace((header, transaction), goes_on=False)
+    assert refused is None
+    assert trace.trace_id != TRACE
+    assert trace.parent_span_id is None
+    assert trace.transaction_id == TRANSACTION
+
+
 def test_outside_a_request_each_call_is_a_chain_of_its_own() -> None:
     assert find_trace() is None
     assert build_trace_headers() != build_trace_headers()
@@ -138,6 +152,18 @@ def test_a_request_is_logged_with_its_trace_and_answered_with_its_transaction(
     assert line["event"] == "request"
     assert line["transaction_id"] == TRANSACTION
     assert line["span_id"] != SPAN
+
+
+@pytest.mark.processes
+def test_what_is_only_fetched_goes_on_in_no_trace_of_a_stranger(others: Others) -> None:
+    """Anybody may fetch it: an id of theirs would stand in our log."""
+    stranger = "5" * 31 + "e"
+    headers = {"traceparent": f"00-{stranger}-{SPAN}-01"}
+    answer = httpx.get(others.served.url + "/v1/health", headers=headers, trust_env=False)
+    assert answer.status_code == 200
+    others.post("/access/v1/evaluation", build_stated(others), traceparent=PARENT)
+    find_line(others, TRACE)
+    assert stranger not in others.served.log.read_text()
 
 
 @pytest.mark.processes

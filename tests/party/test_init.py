@@ -111,7 +111,7 @@ HALFWAY = {
     ),
     "broker-server": (
         ["broker", *BROKER, "--bundle", "none", "--origin", "a/1", "--database-url", AWAY],
-        "The database cannot be used: check its URL",
+        "No PostgreSQL server answers",
     ),
 }
 

@@ -235,3 +235,15 @@ def test_a_changed_table_gives_no_proof(engine: Engine, make_table: MakeTable, d
         again = TagIndex(table, 4)
         again.load(connection, 200)
     assert again.root != index.root
+
+
+def test_others_get_their_turn_while_a_root_is_hashed(
+    engine: Engine, make_table: MakeTable
+) -> None:
+    index, leaves, rests = TagIndex(make_table()), _build_leaves(0, 2_000), list[int]()
+    with engine.begin() as connection:
+        index.write(connection, leaves)
+        root = index.take_in(connection, leaves, 2_000, lambda: rests.append(1))
+    # After each 64 pages, and after each 256 nodes of the levels above them.
+    assert len(rests) > 2_000 / 64 + 5 * 2_000 / 256
+    assert root == derive_tag_root(sorted(leaves))

@@ -79,12 +79,13 @@ def test_no_random_bytes_pass_in_any_spelling(value: bytes) -> None:
 
 
 def test_a_line_is_json_with_its_values_cleaned(stream: io.BytesIO) -> None:
-    get_logger("test").warning("looked_up", partner="00000099000000001000:x", bsn="999990019")
-    get_logger("test").debug("not shown")
+    named = {"partner": "00000099000000001000:x", "request_class": "999990019"}
+    get_logger("test").warning("quota_exceeded", **named)
+    get_logger("test").debug("stopped")
     line = json.loads(stream.getvalue())
-    assert line["event"] == "looked_up"
+    assert line["event"] == "quota_exceeded"
     assert line["partner"] == "00000099000000001000:x"
-    assert line["bsn"] == WITHHELD
+    assert line["request_class"] == WITHHELD
     assert line["at"].endswith("Z")
 
 

@@ -32,7 +32,7 @@ from datwat.protocol.acts import (
     Professional,
     SpecialSituation,
 )
-from datwat.protocol.values import decode_bytes
+from datwat.protocol.values import decode_bytes, encode_bytes
 from demo.covenant import build_login
 from tests.demo.test_portal import get_me, get_proof, log_in, post
 from tests.demo.world import TEMPORARY, World
@@ -50,6 +50,7 @@ from tests.promises.pages import (
     walk_the_portals_pages,
     walk_the_staffs_pages,
 )
+from tests.watching.scraping import PARTIES, scrape
 
 MARKED = ("999990019", "999993653")
 NOOR = Professional(id="noor", role="regisseur")
@@ -190,11 +191,34 @@ def read_traffic(world: World) -> Iterator[tuple[str, bytes]]:
             yield f"{where}, answer", one.answer
 
 
+def read_references(path: Path) -> set[bytes]:
+    """Return what stands for somebody or something of theirs, of every table of a database."""
+    wanted = {"subject_id", "occasion_id", "lookup", "pseudonym", "reference", "handle"}
+    values: set[bytes] = set()
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            for name in columns & wanted:
+                rows = connection.execute(f"SELECT {name} FROM {table}").fetchall()
+                values |= {row[0] for row in rows if isinstance(row[0], bytes) and len(row[0]) > 8}
+    connection.close()
+    return values
+
+
+def find_references(values: set[bytes], texts: list[str]) -> list[bytes]:
+    """Return which of these is in any of the texts, in hexadecimal or base64url."""
+    whole = "\n".join(texts)
+    return [one for one in values if one.hex() in whole or encode_bytes(one) in whole]
+
+
 def read_everything(world: World) -> Iterator[tuple[str, bytes]]:
     """All files of all parties; what belongs to residents' provider and partners' own is theirs."""
     theirs = (world.folder / "systems", world.folder / "users.json")
     yield from read_files(world.folder, without=theirs)
     yield from read_traffic(world)
+    for name in (*PARTIES, *world.covenant.partners):
+        yield f"figures of {name}", scrape(world.covenant.home(name)).encode()
 
 
 class TestNoBsn:
@@ -219,6 +243,22 @@ class TestNoBsn:
         assert any(name.endswith("-wal") for name in names)
         assert len(things) > 100
         assert find_leaks(things, MARKED) == []
+
+    def test_the_figures_of_every_party_were_searched_too(self, walked: World) -> None:
+        found = {name: data for name, data in read_everything(walked) if name.startswith("figures")}
+        for name in PARTIES:
+            planted = found[f"figures of {name}"] + f'datwat_x{{y="{MARKED[0]}"}} 1'.encode()
+            assert find_leaks([(name, planted)], MARKED)
+
+    def test_no_pseudonym_and_no_reference_is_in_a_figure_or_an_event(self, walked: World) -> None:
+        """Neither as raw bytes, hex or base64url: of every column that holds one, at the broker."""
+        values = read_references(walked.covenant.home("broker") / "database" / "party.sqlite")
+        assert len(values) > 10
+        texts = [scrape(walked.covenant.home(name)) for name in PARTIES]
+        texts += [child.log.read_text("utf-8") for child in walked.processes.children]
+        assert not find_references(values, texts)
+        for form in (bytes.hex, encode_bytes):
+            assert find_references(values, [f"{texts[0]} {form(next(iter(values)))}"])
 
     def test_a_number_planted_in_the_brokers_database_is_found(
         self, walked: World, tmp_path: Path

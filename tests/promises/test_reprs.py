@@ -34,6 +34,7 @@ ALLOWED = {
     "broker.exchange.gather.TicketKeys.epoch_keys": "public keys of the key holder's epochs",
     "broker.exchange.gather.TicketKeys.keys": HIDDEN_WITHIN,
     "broker.exchange.registers.Registers.references": "a register, not a reference",
+    "broker.exchange.rotating.RotationGround.read_epoch_keys": "a function for public keys",
     "broker.policy.evaluation.RequesterFacts.bsn_rights": "laws that let a partner use the BSN",
     "broker.policy.authoring_ports.PolicyKeys.keys": PUBLIC_KEYS,
     "broker.policy.authoring_ports.Ports.read_policy_keys": "a function that reads public keys",
@@ -67,6 +68,8 @@ ALLOWED = {
     "datwat.protocol.trust.PolicyKeys.keys": PUBLIC_KEYS,
     "datwat.protocol.trust.TrustList.key_holder": PUBLIC_KEYS,
     "keyholder.evaluation.Duty.ticket_key": HIDDEN_WITHIN,
+    "keyholder.evaluation._Work.ticket_key": HIDDEN_WITHIN,
+    "keyholder.shares.ShareFile.key_holder": "the id of that party",
 }
 PACKAGES = (broker, connectors, datwat, demo, keyholder, witness)
 

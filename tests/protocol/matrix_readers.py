@@ -37,6 +37,14 @@ async def read_at_key_holder(matrix: Matrix, wire: bytes) -> str | None:
     return None
 
 
+async def read_rotation_at_key_holder(matrix: Matrix, wire: bytes) -> str | None:
+    try:
+        await matrix.rotations.answer(wire, matrix.directory, moment())
+    except DatwatError as error:
+        return error.code
+    return None
+
+
 def read_at_broker(kind: type[MessageObject], types: tuple[str, ...]) -> Reader:
     """Return the reader of one of the broker's routes: admission, and that it is fresh."""
 
@@ -150,6 +158,7 @@ _BROKER["/v1/own-figures"] = (read_at_broker(FiguresObject, _FIGURES), _FIGURES)
 # Each reader, with the objects that it accepts: the diagonal.
 READERS: Mapping[str, tuple[Reader, tuple[str, ...]]] = {
     "key holder": (read_at_key_holder, ("evaluate",)),
+    "key holder /v1/rotations": (read_rotation_at_key_holder, ("rotation",)),
     **{f"broker {path}": reader for path, reader in _BROKER.items()},
     "broker, of a gateway": (read_envelope_at_broker, ("envelope",)),
     "gateway /v1/orders": (read_at_gateway("/v1/orders"), ("order",)),

@@ -46,7 +46,9 @@ from datwat.protocol.trust import BrokerEntry, BsnRight, KeyHolderEntry, PublicJ
 from datwat.protocol.values import decode_bytes, encode_bytes
 from keyholder import quotas
 from keyholder.evaluation import Evaluator
+from keyholder.rotating import Rotations
 from keyholder.secrets import create_secrets
+from keyholder.settings import KeyHolderSettings
 from keyholder.tables import MIGRATIONS
 from tests.connectors.gateway.world import World, build_trust, jwk, partner
 from tests.protocol.act_samples import PERSON, STATEMENT, build_person_members, build_statement
@@ -75,7 +77,7 @@ PORTAL_ACTS = frozenset(
     }
 )  # fmt: skip
 NOTICES = ("opened", "annulled", "ended")
-MESSAGES = ("evaluate", *ROUTES, "envelope", "contact_request", *NOTICES)
+MESSAGES = ("evaluate", "rotation", *ROUTES, "envelope", "contact_request", *NOTICES)
 OBJECTS = (*MESSAGES, "order", "trust_list", "bundle", "checkpoint")
 HANDLE = b"handle-123456789"
 _LOOKED_UP = frozenset({"register", "inquire", "open_session"})
@@ -128,6 +130,9 @@ class Matrix:
         holder.mkdir()
         gateway.mkdir()
         secrets = create_secrets(holder)
+        settings = KeyHolderSettings(
+            home=holder, id=HOLDER, name="Key holder", url="http://127.0.0.1:1"
+        )
         broker_key = ExchangeKey.generate()
         self.trust = _build_covenant(
             KeyHolderEntry(
@@ -148,7 +153,8 @@ class Matrix:
             for party in (REQUESTER, PORTAL, OWN):
                 quotas.open_partner(connection, party, 0, moment())
         limits = dict.fromkeys(("register", "inquire", "self"), 10_000)
-        self.evaluator = Evaluator(HOLDER, self.engine, secrets, limits)
+        self.rotations = Rotations(settings, self.engine, moment())
+        self.evaluator = Evaluator(HOLDER, self.engine, self.rotations, limits)
         self.archive = build_archive(gateway / "rego", catalogue(), {"nl": {}})
         # What admission needs of a running broker: the time, the list and the limits.
         rooms = SimpleNamespace(clock=moment, trust=SimpleNamespace(directory=self.directory))
@@ -173,6 +179,10 @@ class Matrix:
         match name:
             case "evaluate":
                 wire = self.make_evaluate("inquire", draw_rid(), REQUESTER, [BSN])[0].wire
+            case "rotation":
+                members = build_envelope_members(name, BROKER, HOLDER, moment(), draw_rid())
+                without = {"has_statement": False, "has_ticket": False, "progress": None}
+                wire = build_message({**members, **without}, (), KEYS[BROKER]).to_bytes()
             case "order":
                 _, wire, _ = await self.make_order()
             case "envelope":
@@ -197,7 +207,7 @@ class Matrix:
         if name in PORTAL_ACTS:
             return PORTAL_KEY
         owner = OWN if name == "envelope" else REQUESTER
-        return KEYS[BROKER if name in ("contact_request", *NOTICES) else owner]
+        return KEYS[BROKER if name in ("rotation", "contact_request", *NOTICES) else owner]
 
     async def make_act(self, act: str, **extra: object) -> Sent:
         """Return an act with every member that belongs to it."""

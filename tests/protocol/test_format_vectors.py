@@ -20,6 +20,7 @@ from datwat.protocol.canonical import encode_canonical
 from datwat.protocol.documents import sign_document
 from datwat.protocol.envelope import EnvelopeBody, open_envelope, seal_envelope, subject_matches
 from datwat.protocol.keys import ExchangeKey, SigningKey
+from datwat.protocol.rotation import Rotation, derive_rotation_key, open_rotation, seal_rotation
 from datwat.protocol.sealing import derive_key, seal
 from datwat.protocol.signing import build_message, build_part
 from datwat.protocol.ticket import (
@@ -120,6 +121,30 @@ def make_ticket(inputs: Members) -> Members:
     return {"k_kb": key.secret.hex(), "kid": key.kid, "ticket": made.hex()}
 
 
+def make_rotation(inputs: Members) -> Members:
+    holder = ExchangeKey.from_seed(raw(inputs["holder_seed"]))
+    broker = ExchangeKey.from_seed(raw(inputs["broker_seed"]))
+    old, new = raw(inputs["s"]), raw(inputs["s_next"])
+    delta = group.multiply_scalars(new, group.invert_scalar(old))
+    said = Rotation(v=1, state="turn", leaving=1, current=2, delta=delta)
+    key, other = (
+        derive_rotation_key(own, holder=holder.public, broker=broker.public)
+        for own in (holder, broker)
+    )
+    sealed = seal_rotation(said, raw(inputs["rid"]), key, nonce=raw(inputs["nonce"]))
+    assert open_rotation(sealed, raw(inputs["rid"]), other) == said
+    point = group.multiply(old, group.multiply_base(raw(inputs["h"])))
+    return {
+        "key": key.hex(),
+        "delta": delta.hex(),
+        "sealed": sealed.hex(),
+        "point": point.hex(),
+        "turned": group.multiply(delta, point).hex(),
+        "pk": group.multiply_base(old).hex(),
+        "pk_next": group.multiply_base(new).hex(),
+    }
+
+
 def make_envelope(inputs: Members) -> Members:
     recipient = ExchangeKey.from_seed(raw(inputs["recipient_seed"]))
     body = seal_envelope(
@@ -207,6 +232,19 @@ MAKERS: dict[str, tuple[str, Callable[[Members], Members], Members]] = {
             "iat": "2026-03-01T12:00:00+00:00",
             "rid": "72" * 16,
             "n": 1,
+        },
+    ),
+    "rotation": (
+        "delta = s'/s; nonce, AES-256-GCM(key, canonical JSON, aad = info, rid); point = s·h·G.",
+        make_rotation,
+        {
+            "holder_seed": SEED,
+            "broker_seed": SECOND,
+            "s": SCALAR_S,
+            "s_next": SCALAR_T,
+            "h": SCALAR_R,
+            "rid": "72" * 16,
+            "nonce": "0d" * 12,
         },
     ),
     "envelope": (

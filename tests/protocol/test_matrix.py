@@ -138,7 +138,7 @@ async def test_each_party_says_in_its_own_name_only_what_is_its_own_to_say(
     """The signature and the issuer fit; the issuer may not say this."""
     signed = await matrix.make_message(name)
     others = {OWN: KEYS[OWN], REQUESTER: KEYS[REQUESTER], BROKER: KEYS[BROKER]}
-    if name not in PORTAL_ACTS | {"envelope", *RELAYED}:
+    if name not in PORTAL_ACTS | {"envelope", "rotation", *RELAYED}:
         others = {BROKER: KEYS[BROKER]}  # any partner may send the acts of partners
     for party, key in others.items():
         if key.kid != signed.key.kid:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select, update
 from broker.adapters.stores import build_registers
 from broker.adapters.tables import PseudonymRecord, table_of
 from broker.exchange.registers import Registers
-from broker.pseudonyms.errors import RaceLost, SubjectMismatch
+from broker.pseudonyms.errors import EpochLeftError, RaceLost, SubjectMismatch
 from broker.pseudonyms.subjects import KEPT_FOR, draw_id
 from tests.adapters.registers import DAY, NOW, ROW_KEY, at_once, writing
 
@@ -23,15 +23,15 @@ def test_a_pseudonym_leads_to_its_subject_only(conn: Connection, registers: Regi
     first, second = draw_id(), draw_id()
     subjects.add_subject(conn, first, P1, 1, NOW)
     subjects.add_subject(conn, second, P2, 1, NOW)
-    assert subjects.find_subject(conn, P1, 1) == first
-    assert subjects.find_subject(conn, P2, 1) == second
-    assert subjects.find_subject(conn, b"\x03" * 32, 1) is None
+    assert subjects.find_subject(conn, P1, 1).subject_id == first
+    assert subjects.find_subject(conn, P2, 1).subject_id == second
+    assert subjects.find_subject(conn, b"\x03" * 32, 1).subject_id is None
 
 
 def test_another_row_key_finds_nothing(conn: Connection, registers: Registers) -> None:
     registers.subjects.add_subject(conn, draw_id(), P1, 1, NOW)
     stranger = build_registers(ROW_KEY[::-1])
-    assert stranger.subjects.find_subject(conn, P1, 1) is None
+    assert stranger.subjects.find_subject(conn, P1, 1).subject_id is None
 
 
 def test_the_second_to_mint_a_person_loses(conn: Connection, registers: Registers) -> None:
@@ -52,7 +52,7 @@ def test_eight_at_once_mint_one_person(engine: Engine, registers: Registers) -> 
 
     def mint(barrier: threading.Barrier) -> tuple[bool, bytes]:
         with engine.connect() as reader:
-            assert subjects.find_subject(reader, P1, 1) is None
+            assert subjects.find_subject(reader, P1, 1).subject_id is None
         barrier.wait()
         won, subject = True, draw_id()
         try:
@@ -61,7 +61,7 @@ def test_eight_at_once_mint_one_person(engine: Engine, registers: Registers) -> 
         except RaceLost:
             won = False
         with engine.connect() as reader:
-            found = subjects.find_subject(reader, P1, 1)
+            found = subjects.find_subject(reader, P1, 1).subject_id
         assert found is not None
         assert not won or found == subject
         return won, found
@@ -92,8 +92,19 @@ def test_swapped_rows_are_an_alarm(conn: Connection, registers: Registers, colum
 
 def test_a_row_of_another_epoch_is_an_alarm(conn: Connection, registers: Registers) -> None:
     registers.subjects.add_subject(conn, draw_id(), P1, 1, NOW)
+    conn.execute(update(T).values(epoch=2))
     with pytest.raises(SubjectMismatch):
+        registers.subjects.find_subject(conn, P1, 1)
+
+
+def test_a_ticket_of_another_epoch_finds_and_mints_nobody(
+    conn: Connection, registers: Registers
+) -> None:
+    registers.subjects.add_subject(conn, draw_id(), P1, 1, NOW)
+    with pytest.raises(EpochLeftError):
         registers.subjects.find_subject(conn, P1, 2)
+    with pytest.raises(RaceLost):
+        registers.subjects.add_subject(conn, draw_id(), P2, 2, NOW)
 
 
 def test_the_end_of_a_subject_only_moves_on(conn: Connection, registers: Registers) -> None:

@@ -84,21 +84,32 @@ async def test_a_purpose_put_in_its_place_decides_and_no_other_does(engine: Tria
     assert await engine.weigh([*own, *other]) == before  # nothing stays behind
 
 
-async def test_the_token_reaches_the_harness_and_nothing_else(engine: TrialOpa) -> None:
+_QUERY = "x = data.datwat.trial.results"
+
+
+async def test_the_token_reaches_queries_and_writes_nothing(engine: TrialOpa) -> None:
     process = engine._process  # noqa: SLF001 - the token is for nobody else
     assert process is not None
     connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=5)
     bearer = {"Authorization": f"Bearer {process.token}"}
 
-    def ask(method: str, path: str, headers: dict[str, str]) -> int:
-        connection.request(method, path, json.dumps({"input": {"items": []}}), headers)
+    def ask(method: str, path: str, headers: dict[str, str], query: str = _QUERY) -> int:
+        body = {"query": query, "input": {"items": []}}
+        connection.request(method, path, json.dumps(body), headers)
         response = connection.getresponse()
         response.read()
         return response.status
 
-    assert ask("POST", "/v1/data/datwat/trial/results", bearer) == 200
-    assert ask("POST", "/v1/data/datwat/trial/results", {}) == 401
+    assert ask("POST", "/v1/query", bearer) == 200
+    assert (
+        ask("POST", "/v1/query", bearer, 'http.send({"method": "get", "url": "http://x"})') == 400
+    )
+    assert ask("POST", "/v1/query", {}) == 401
     for method, path in (
+        ("POST", "/v1/data/datwat/trial/results"),
+        ("GET", "/v1/query"),
+        ("POST", "/v1/compile"),
+        ("PATCH", "/v1/data/datwat"),
         ("POST", "/v1/data/datwat/ask/decision"),
         ("POST", "/v1/data/datwat/catalogue"),
         ("PUT", "/v1/data/datwat/catalogue"),

@@ -1,11 +1,9 @@
-"""Runs the broker's migrations on the connection that `database.migrate` hands over."""
+"""Runs the broker's migrations on the connection that `migrate` opened."""
 
 from __future__ import annotations
 
-from alembic import context
 from sqlmodel import SQLModel
 
-connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=SQLModel.metadata, transactional_ddl=True)
-with context.begin_transaction():
-    context.run_migrations()
+from datwat.party.database import run_migrations
+
+run_migrations(SQLModel.metadata)

@@ -20,8 +20,8 @@ valid contains consent if {
 	same_or_all(consent.product, input.ask.product)
 	same_or_all(consent.source, input.ask.source)
 	same_or_all(consent.requester, input.requester.id)
-	facts.past(consent.given_at)
-	facts.future(consent.until_at)
+	time.parse_rfc3339_ns(consent.given_at) <= facts.now_ns
+	time.parse_rfc3339_ns(consent.until_at) > facts.now_ns
 	consent.withdrawn_at == null
 	giver_fits(consent)
 }
@@ -71,8 +71,8 @@ authority_of(kinds) if {
 
 current_authorities contains authority if {
 	some authority in input.authorities
-	facts.past(authority.checked_at)
-	facts.future(authority.until_at)
+	time.parse_rfc3339_ns(authority.checked_at) <= facts.now_ns
+	time.parse_rfc3339_ns(authority.until_at) > facts.now_ns
 }
 
 # No named fields in a consent means every field of the purpose.

@@ -14,7 +14,7 @@ needed contains item.field if some item in edge.found.fields
 
 labels := data.datwat.catalogue.products[input.ask.product].labels
 
-# The reason that follows from what is stated, for a field that may not leave; undefined when it may.
+# The reason that follows from what is stated, for a field that is not open.
 reason(field) := "field_unknown" if {
 	not_in_product(field)
 } else := "field_not_in_purpose" if {
@@ -23,10 +23,7 @@ reason(field) := "field_unknown" if {
 	unlifted(field, "c")
 } else := "field_special_category" if {
 	unlifted(field, "s")
-} else := "field_secret" if {
-	some label in labels[field]
-	unlifted(field, label)
-}
+} else := "field_secret"
 
 default not_in_product(_) := true
 
@@ -38,19 +35,40 @@ not_needed(field) := false if field in needed
 
 unlifted(field, label) if {
 	label in labels[field]
-	object.get(edge.found.grounds, label, "") == ""
+	not lifted[label]
 }
 
-reasons[field] := reason(field) if some field in input.ask.fields
+lifted contains label if {
+	some label, ground in edge.found.grounds
+	ground != ""
+}
+
+# Of the fields asked: those that the product has and the edge names, but for those with a label that
+# the edge has no ground for.
+open := (object.keys(known) & needed) - closed if {
+	known := object.filter(labels, input.ask.fields)
+	closed := {field |
+		some field, marks in known
+		some label in marks
+		not lifted[label]
+	}
+}
 
 # Left open by the stated facts, in the order asked.
 stated := [field |
 	some field in input.ask.fields
-	object.get(reasons, field, "") == ""
+	open[field]
 ]
 
+reasons[field] := reason(field) if {
+	some field in input.ask.fields
+	not open[field]
+}
+
 # ... and by the person.
-permitted := [field |
+permitted := stated if {
+	consent.by_law
+} else := [field |
 	some field in stated
 	consent.covers_field(field)
 ]

@@ -23,6 +23,15 @@ test_secrecy_needs_a_ground if {
 	reasons == {"b": "field_secret"}
 }
 
+test_of_several_labels_the_one_without_a_ground_is_the_reason if {
+	edges := {"source": {"team": {"debts": {"grounds": {"c": "G", "s": "G", "pw": ""}}}}}
+	marked := {"products": {"debts": {"labels": {"a": ["c", "pw"], "b": ["s", "pw"], "e": ["c"]}}}}
+	several := object.union(fixture.changed({"index": {"edges": edges}}), marked)
+	asked := fixture.asked({"ask": {"fields": ["a", "b", "e"]}})
+	reasons := fields.reasons with input as asked with data.datwat.catalogue as several
+	reasons == {"a": "field_secret", "b": "field_secret"}
+}
+
 test_fields_keep_the_order_asked if {
 	asked := fixture.asked({"ask": {"fields": ["b", "f", "a"]}})
 	fields.stated == ["b", "a"] with input as asked with data.datwat.catalogue as fixture.catalogue

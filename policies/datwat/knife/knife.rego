@@ -26,42 +26,26 @@ blades := ["purpose", "subsidiarity", "proportionality", "efficiency", "transpar
 # The human rungs are always named, whatever is decided.
 alternatives := ["talk_first", "consult_anonymously", "request_contact", "later"]
 
-satisfied contains code if {
-	some code in weighed.of.purpose
-	purpose[code] == true
-}
-
-satisfied contains code if {
-	some code in weighed.of.subsidiarity
-	subsidiarity[code] == true
-}
-
-satisfied contains code if {
-	some code in weighed.of.proportionality
-	proportionality[code] == true
-}
-
-satisfied contains code if {
-	some code in weighed.of.efficiency
-	efficiency[code] == true
-}
-
-satisfied contains code if {
-	some code in weighed.of.transparency
-	transparency[code] == true
-}
+# The codes of each blade whose rule holds.
+satisfied := union({
+	{code | some code in weighed.of.purpose; purpose[code] == true},
+	{code | some code in weighed.of.subsidiarity; subsidiarity[code] == true},
+	{code | some code in weighed.of.proportionality; proportionality[code] == true},
+	{code | some code in weighed.of.efficiency; efficiency[code] == true},
+	{code | some code in weighed.of.transparency; transparency[code] == true},
+})
 
 # What a finding says beside its code.
-told[code] := {"params": purpose.params[code]} if some code in weighed.of.purpose
+told[code] := {"params": params} if {
+	some said in [purpose.params, subsidiarity.params, proportionality.params, efficiency.params]
+	some code, params in said
+	weighed.codes[code]
+}
 
-told[code] := {"params": subsidiarity.params[code]} if some code in weighed.of.subsidiarity
+# The catalogue has each finding twice. What has no proof is told as not satisfied.
+differing := object.union(object.filter(weighed.unproven, unsatisfied), told)
 
-told[code] := {"params": proportionality.params[code]} if some code in weighed.of.proportionality
-
-told[code] := {"params": efficiency.params[code]} if some code in weighed.of.efficiency
-
-# Each finding stands as not satisfied in the catalogue; only a proof changes that.
-found := object.union_n([weighed.unproven, {code: {"satisfied": true} | some code in satisfied}, told])
+found := object.union(weighed.proven, differing)
 
 findings := [finding | some finding in found]
 
@@ -146,12 +130,10 @@ granted := fields.permitted if {
 
 withheld := [{"field": field, "code": object.get(fields.reasons, field, otherwise)} |
 	some field in input.ask.fields
-	not_granted(field)
+	not kept[field]
 ]
 
-default not_granted(_) := true
-
-not_granted(field) := false if field in granted
+kept contains field if some field in granted
 
 # A field without a stated reason of its own: the whole was refused, or it is of the person.
 default otherwise := "person_facts"
@@ -229,28 +211,16 @@ obligations := [obligation | some obligation in duties] if stated_permit
 
 handing := facts.asking | {"introduce"}
 
-duties contains {"code": "keep_confidential", "params": {}} if input.act in handing
-
-duties contains {"code": "use_for_purpose_only", "params": {"purpose": facts.purpose.id}} if input.act in facts.asking
-
-duties contains {"code": "delete_after", "params": {"days": facts.purpose.retention_days}} if input.act == "release"
-
-duties contains {"code": "inform_by", "params": {"date": input.occasion.inform_by}} if {
-	input.occasion.inform_by != null
-}
-
-duties contains {"code": "inform_by", "params": {"date": input.opens.inform_by}} if input.opens.inform_by != null
-
-duties contains {"code": "inform_later", "params": {"date": situation.until_at}} if {
-	some situation in facts.situations_in_force
-}
-
-duties contains {"code": "review_afterwards", "params": {}} if input.occasion.kind == "crisis"
-
-duties contains {"code": "inform_resident", "params": {}} if {
-	input.act == "register"
-	transparency.told == false
-}
+duties := union({
+	{{"code": "keep_confidential", "params": {}} | input.act in handing},
+	{{"code": "use_for_purpose_only", "params": {"purpose": facts.purpose.id}} | input.act in facts.asking},
+	{{"code": "delete_after", "params": {"days": facts.purpose.retention_days}} | input.act == "release"},
+	{{"code": "inform_by", "params": {"date": input.occasion.inform_by}} | input.occasion.inform_by != null},
+	{{"code": "inform_by", "params": {"date": input.opens.inform_by}} | input.opens.inform_by != null},
+	{{"code": "inform_later", "params": {"date": situation.until_at}} | some situation in facts.situations_in_force},
+	{{"code": "review_afterwards", "params": {}} | input.occasion.kind == "crisis"},
+	{{"code": "inform_resident", "params": {}} | input.act == "register"; transparency.told == false},
+})
 
 decision := {
 	"v": 1,

@@ -31,14 +31,14 @@ test_a_finding_says_what_was_weighed if {
 		"fields_in_measure": {"asked": 2, "most": 5},
 		"source_delivers": {"product": "debts"},
 	}
-	more := object.union(fixture.catalogue, {"acts": {"release": {
-		"unproven": {code: {"code": code} | some code, _ in expected},
-		"of": {
-			"subsidiarity": ["asked_rung_open"],
-			"proportionality": ["fields_in_measure"],
-			"efficiency": ["source_delivers"],
-		},
-	}}})
+	weighed_codes := {
+		"known_purpose": fixture.code("purpose", "stated", true, null),
+		"asked_rung_open": fixture.code("subsidiarity", "stated", true, null),
+		"fields_in_measure": fixture.code("proportionality", "stated", true, null),
+		"source_delivers": fixture.code("efficiency", "stated", true, null),
+	}
+	acts := {"release": fixture.spelt({"codes": weighed_codes})}
+	more := object.union(fixture.catalogue, {"acts": acts})
 	findings := knife.findings with input as fixture.question with data.datwat.catalogue as more
 	{finding.code: finding.params | some finding in findings; finding.code in object.keys(expected)} == expected
 }

@@ -96,4 +96,7 @@ test_parameters_name_what_was_weighed if {
 		"all_fields_permitted": {"withheld": ["f"]},
 		"kind_fits_function": {"kind": "debts"},
 	}
+	inquiry := proportionality.params with input as fixture.asked({"act": "inquire"})
+		with data.datwat.catalogue as fixture.catalogue
+	object.keys(inquiry) == {"fields_in_measure", "kind_fits_function"}
 }

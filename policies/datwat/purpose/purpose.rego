@@ -14,7 +14,7 @@ import data.datwat.ladder
 
 default covenant_in_force := false
 
-covenant_in_force if facts.future(input.requester.covenant_until)
+covenant_in_force if time.parse_rfc3339_ns(input.requester.covenant_until) > facts.now_ns
 
 default function_known := false
 
@@ -29,14 +29,14 @@ known_purpose if facts.purpose.id
 default valid_purpose := false
 
 valid_purpose if {
-	facts.past(facts.purpose.valid_from)
+	time.parse_rfc3339_ns(facts.purpose.valid_from) <= facts.now_ns
 	not_ended(facts.purpose.valid_until)
 	facts.not_followed(facts.purpose, data.datwat.catalogue.grace_seconds)
 }
 
 not_ended(null)
 
-not_ended(until) if facts.future(until)
+not_ended(until) if time.parse_rfc3339_ns(until) > facts.now_ns
 
 default requester_in_purpose := false
 
@@ -68,7 +68,7 @@ recorded_without_occasion if {
 default occasion_open := false
 
 occasion_open if {
-	facts.past(input.occasion.opened_at)
+	time.parse_rfc3339_ns(input.occasion.opened_at) <= facts.now_ns
 	input.occasion.closed_at == null
 }
 
@@ -81,11 +81,9 @@ default occasion_not_lapsed := false
 
 occasion_not_lapsed if input.occasion.kind == "help_request"
 
-occasion_not_lapsed if facts.future(input.occasion.inform_by)
+occasion_not_lapsed if time.parse_rfc3339_ns(input.occasion.inform_by) > facts.now_ns
 
 # A consulted colleague thinks along and asks nothing.
-leading := {"coordinator", "second", "replacement"}
-
 default handler_current := false
 
 handler_current if {
@@ -95,8 +93,8 @@ handler_current if {
 }
 
 current(handler) if {
-	handler.role in leading
-	facts.past(handler.from_at)
+	handler.role in {"coordinator", "second", "replacement"}
+	time.parse_rfc3339_ns(handler.from_at) <= facts.now_ns
 	not_ended(handler.until_at)
 }
 
@@ -110,7 +108,7 @@ occasion_has_coordinator if {
 
 default person_in_household := false
 
-person_in_household if facts.past(input.member.named_at)
+person_in_household if time.parse_rfc3339_ns(input.member.named_at) <= facts.now_ns
 
 person_in_household if recorded_without_occasion
 
@@ -133,7 +131,7 @@ may_be_represented if {
 
 leaves_open(authority) if authority.kind in {"both_parents", "one_parent", "guardian", "curator", "mentor"}
 
-leaves_open(authority) if facts.past(authority.until_at)
+leaves_open(authority) if time.parse_rfc3339_ns(authority.until_at) <= facts.now_ns
 
 # What somebody only stated of the parents closes nothing: a document or register does.
 leaves_open(authority) if {
@@ -205,7 +203,7 @@ partner_named if {
 default partner_in_force := false
 
 partner_in_force if {
-	facts.future(input.introduce_standing.covenant_until)
+	time.parse_rfc3339_ns(input.introduce_standing.covenant_until) > facts.now_ns
 	input.introduce_standing.suspended == false
 }
 
@@ -240,18 +238,16 @@ default motivated_purpose := false
 
 motivated_purpose if input.ask.motivation_length.purpose >= facts.covenant.least_motivation
 
-params["known_purpose"] := {"purpose": input.purpose} if input.purpose != null
-
-params["occasion_kind_fits"] := {"kind": input.occasion.kind}
-
-params["requester_in_purpose"] := {"function": input.requester.function}
-
-params["source_in_purpose"] := {"function": input.ask.source_function} if input.ask.source_function != null
-
-params["edge_exists"] := {
-	"giver_article": edge.found.giver_article,
-	"taker_article": edge.found.taker_article,
-	"mode": edge.found.mode,
-}
-
-params["occasion_not_lapsed"] := {"inform_by": input.occasion.inform_by} if input.occasion.inform_by != null
+# What a finding says beside its code; a rule per code would cost a decision twice as much.
+params := object.union_n([
+	{"known_purpose": {"purpose": input.purpose} | input.purpose != null},
+	{"occasion_kind_fits": {"kind": kind} | kind := input.occasion.kind},
+	{"requester_in_purpose": {"function": function} | function := input.requester.function},
+	{"source_in_purpose": {"function": input.ask.source_function} | input.ask.source_function != null},
+	{"edge_exists": {"giver_article": giver, "taker_article": taker, "mode": mode} |
+		giver := edge.found.giver_article
+		taker := edge.found.taker_article
+		mode := edge.found.mode
+	},
+	{"occasion_not_lapsed": {"inform_by": input.occasion.inform_by} | input.occasion.inform_by != null},
+])

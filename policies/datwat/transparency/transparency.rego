@@ -26,9 +26,9 @@ professional_named if input.professional.id
 # From 12 years on each person knows of the question; in a crisis they are told afterwards.
 default told := false
 
-told if facts.past(input.told_at)
+told if time.parse_rfc3339_ns(input.told_at) <= facts.now_ns
 
-told if facts.past(input.member.told_at)
+told if time.parse_rfc3339_ns(input.member.told_at) <= facts.now_ns
 
 told if input.member.age_band == "0-11"
 
@@ -40,7 +40,7 @@ told if facts.telling_may_wait
 default told_beforehand := false
 
 told_beforehand if {
-	facts.past(input.conversation.at)
+	time.parse_rfc3339_ns(input.conversation.at) <= facts.now_ns
 	input.conversation.told_length > 0
 	input.conversation.reaction in {"agrees", "none", "objects"}
 }
@@ -62,7 +62,7 @@ default inform_date_set := false
 inform_date_set if facts.covenant.occasions[input.opens.kind].longest_inform_days == null
 
 inform_date_set if {
-	facts.future(input.opens.inform_by)
+	time.parse_rfc3339_ns(input.opens.inform_by) > facts.now_ns
 	facts.within_days(input.now, input.opens.inform_by, facts.covenant.occasions[input.opens.kind].longest_inform_days)
 }
 
@@ -76,8 +76,8 @@ situation_lawful if {
 
 situation_lawful if {
 	some situation in facts.declared
-	facts.past(situation.declared_at)
-	facts.future(situation.until_at)
+	time.parse_rfc3339_ns(situation.declared_at) <= facts.now_ns
+	time.parse_rfc3339_ns(situation.until_at) > facts.now_ns
 	situation.opening in facts.covenant.grounds[situation.ground].opening
 	situation.decider != input.professional.id
 	term_fits(situation)

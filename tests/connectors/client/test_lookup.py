@@ -3,10 +3,13 @@
 # ruff: noqa: ANN401 - members of answers are of any type here
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -34,7 +37,7 @@ from datwat.protocol.ticket import (
 from datwat.protocol.trust import Epoch
 from tests.connectors.client.written import ORIGIN, STATEMENT
 from tests.keyholder.world import World
-from tests.party.covenant import Member, build_member, now
+from tests.party.covenant import Member, TestCovenant, build_member, now
 
 BSN, OTHER_BSN = "999990019", "999993653"
 PARTNER = "00000099000000000001:youth-help"
@@ -142,9 +145,16 @@ def ratchet(tmp_path: Path) -> Iterator[Ratchet]:
         yield opened
 
 
-def build_exchange(world: World, member: Member, http: HttpOut, ratchet: Ratchet) -> Exchange:
+def build_exchange(
+    world: World,
+    member: Member,
+    http: HttpOut,
+    ratchet: Ratchet,
+    more_epochs: tuple[Epoch, ...] = (),
+) -> Exchange:
     trust = world.covenant.build()
-    holder = trust.key_holder.model_copy(update={"url": world.url})
+    epochs = (*trust.key_holder.epochs, *more_epochs)
+    holder = trust.key_holder.model_copy(update={"url": world.url, "epochs": epochs})
     trust = trust.model_copy(update={"key_holder": holder})
     directory = Directory(AcceptedList(document=b"", digest=bytes(32), trust=trust))
     return Exchange(
@@ -176,6 +186,80 @@ async def test_a_message_is_prepared_with_a_real_key_holder(world: World, ratche
     assert header.ticket_class == "inquire"
     assert BSN.encode() not in sent.wire
     assert len(sent.person_hashes) == 3
+
+
+class Overheard(HttpOut):
+    """The way out, with what went over it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objects: list[dict[str, Any]] = []
+
+    async def post_message(self, url: str, message: bytes, **limits: Any) -> bytes:
+        self.objects.append(json.loads(SignedMessage.from_bytes(message).object))
+        return await super().post_message(url, message, **limits)
+
+
+@pytest.mark.processes
+@pytest.mark.xdist_group("lookup")
+async def test_while_the_list_has_two_epochs_it_says_which_it_knows(
+    world: World, ratchet: Ratchet
+) -> None:
+    other = Epoch(epoch=2, pk=group.multiply_base(group.random_scalar()))
+    persons = [Person(bsn=BSN)]
+    async with Overheard() as http:
+        for more in ((), (other,)):
+            exchange = build_exchange(world, world.members[0], http, ratchet, more)
+            sent = await exchange.prepare(Draft("end", persons, STATEMENT))
+            ticket = part_content(SignedMessage.from_bytes(sent.wire).parts[1])
+            assert parse_ticket_header(ticket).epoch == 1  # the key holder's own list has no other
+    assert [one.get("epochs") for one in http.objects] == [None, [1, 2]]
+
+
+class Waiting(BaseHTTPRequestHandler):
+    """A broker of which a process has no δ yet: it refuses once, and then answers."""
+
+    bodies: ClassVar[list[bytes]] = []
+    code = "rotation_waits"
+
+    def do_POST(self) -> None:
+        self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        is_first = len(self.bodies) == 1
+        body = json.dumps({"status": 503, "code": self.code} if is_first else {}).encode()
+        kind = "application/problem+json" if is_first else "application/json"
+        self.send_response(503 if is_first else 200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+async def test_who_waits_for_a_rotation_is_sent_the_same_bytes_again(ratchet: Ratchet) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Waiting) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        member = build_member(1, "inquire")
+        covenant = TestCovenant(members=(member,))
+        trust = covenant.build()
+        url = f"http://127.0.0.1:{server.server_port}"
+        trust = trust.model_copy(update={"broker": trust.broker.model_copy(update={"url": url})})
+        directory = Directory(AcceptedList(document=b"", digest=bytes(32), trust=trust))
+        async with HttpOut() as http:
+            exchange = Exchange(
+                party_id=member.id,
+                key=member.key,
+                directory=lambda: directory,
+                http=http,
+                memory=LogMemory(ratchet),
+            )
+            sent = await exchange.prepare(Draft("end", [Person(handle=bytes(16))], STATEMENT))
+            assert await exchange.deliver(sent) == b"{}"
+        server.shutdown()
+        thread.join()
+    assert Waiting.bodies == [sent.wire, sent.wire]
 
 
 @pytest.mark.processes

@@ -1,0 +1,171 @@
+"""One way to open a PostgreSQL server: what it must be, how long anything may take, what is kept.
+
+Rules: no connection is used before the server was seen to lose nothing (fsync, full_page_writes,
+synchronous_commit), to take changes, to speak UTF8 and to be of a version that is tested; nothing
+waits without an end; a connection that was cut is found before a statement is given to it, so that
+a party goes on by itself once the server is back.
+Source: PostgreSQL chapters 20.5 (WAL), 20.11 (client defaults), 34.1.2 (connection parameters).
+
+A connection that only reads (`READ_ONLY`) sees one moment for as long as its transaction lasts:
+REPEATABLE READ, READ ONLY. All others are READ COMMITTED: they lock the rows they change.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import Any, Final
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import ConnStatus, PGconn, Ping
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+
+from datwat.party.database_errors import (
+    DatabaseEncodingError,
+    DatabaseEntryError,
+    DatabaseError,
+    DatabaseNotDurableError,
+    DatabaseOldServerError,
+    DatabaseReadOnlyError,
+    DatabaseRightsError,
+    DatabaseStartingError,
+    DatabaseUnreachableError,
+)
+
+# An execution option of a connection that only reads, from one unchanging view; on SQLite it then
+# never waits for a writer.
+READ_ONLY: Final = "datwat_read_only"
+CONNECT_SECONDS: Final = 5
+OLDEST_VERSION: Final = 150_000
+POOL_SIZE: Final = 8
+MAX_OVERFLOW: Final = 8
+
+_SAFE_COMMIT = ("on", "remote_apply")
+# What the server ends by itself: a statement, a wait for a lock, a transaction nobody goes on with.
+_OPTIONS = (
+    "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=5000"
+    " -c idle_in_transaction_session_timeout=60000"
+)
+# What the kernel ends: a server that vanished is noticed within 10 s under way, and 25 s idle.
+_ALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+_SERVER = (
+    "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),"
+    " current_setting('fsync'), current_setting('full_page_writes'),"
+    " current_setting('synchronous_commit'),"
+    " pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
+)
+_MOST_NOTICES = 3
+_READ_ONLY_STATE = "25006"
+_RIGHTS_STATE = "42501"
+
+
+def open_postgres(url: URL) -> Engine:
+    """Return an engine of at most 16 connections; nothing is connected to yet.
+
+    Of several hosts in the URL the one that takes changes is used. Every new connection raises
+    DatabaseOldServerError, DatabaseEncodingError, DatabaseReadOnlyError or DatabaseNotDurableError
+    where the server is not what it must be.
+    """
+    several = "," in str(url.query.get("host", "")) or isinstance(url.query.get("host"), tuple)
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=POOL_SIZE,
+        max_overflow=MAX_OVERFLOW,
+        pool_timeout=CONNECT_SECONDS,
+        pool_use_lifo=True,
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "options": _OPTIONS,
+            "client_encoding": "UTF8",
+            "application_name": "datwat",
+            **_ALIVE,
+            **({"target_session_attrs": "read-write"} if several else {}),
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def require_server(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's
+        try:
+            _require_server(raw)
+        except BaseException:
+            raw.close()  # the pool lets go of it, and leaves it open
+            raise
+
+    @event.listens_for(engine, "checkout")
+    def require_alive(raw: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - as above
+        if is_cut(raw):
+            raise DisconnectionError
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        _set_view(connection)
+
+    return engine
+
+
+def is_cut(raw: Any) -> bool:  # noqa: ANN401 - psycopg's, as SQLAlchemy holds it
+    """Tell whether the server or the network ended this idle connection; asks the kernel only."""
+    pgconn = raw.pgconn
+    try:
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN)
+        for _ in range(_MOST_NOTICES):
+            if not poll.poll(0):
+                return bool(pgconn.status != ConnStatus.OK)
+            pgconn.consume_input()  # a notice, or the server's last words, and then the end
+    except psycopg.Error:
+        return True
+    return True
+
+
+def explain(engine: Engine, error: DBAPIError) -> DatabaseError:
+    """Return what to tell of an error at the start: of the server, of the way in, or of rights."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state == _RIGHTS_STATE:
+        return DatabaseRightsError()
+    if state == _READ_ONLY_STATE:
+        return DatabaseReadOnlyError()
+    if state is not None or not isinstance(error.orig, psycopg.OperationalError):
+        return DatabaseError()
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    arguments.pop("context", None)  # SQLAlchemy's own: how values are adapted
+    found = PGconn.ping(make_conninfo(**arguments, connect_timeout=CONNECT_SECONDS).encode())
+    match found:
+        case Ping.OK:
+            return DatabaseEntryError()
+        case Ping.REJECT:
+            return DatabaseStartingError()
+    return DatabaseUnreachableError()
+
+
+def _require_server(raw: psycopg.Connection[Any]) -> None:
+    row = raw.execute(_SERVER).fetchone()
+    raw.rollback()
+    if row is None:
+        raise DatabaseError
+    version, encoding, *durable, takes_nothing = row
+    if version < OLDEST_VERSION:
+        raise DatabaseOldServerError
+    if encoding != "UTF8":
+        raise DatabaseEncodingError
+    if takes_nothing:
+        raise DatabaseReadOnlyError
+    if durable[:2] != ["on", "on"] or durable[2] not in _SAFE_COMMIT:
+        raise DatabaseNotDurableError
+
+
+def _set_view(connection: Connection) -> None:
+    """Say what the transaction is that begins now: the driver sends it with its first statement."""
+    reads = bool(connection.get_execution_options().get(READ_ONLY, False))
+    raw: Any = connection.connection.dbapi_connection
+    if bool(raw.read_only) != reads:
+        raw.read_only = reads or None
+        raw.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reads else None

@@ -1,0 +1,166 @@
+"""Shares of the scalar in files: two of three bring it back; what is wrong changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from datwat.party.serve import AlreadyRunningError
+from datwat.protocol import group
+from datwat.protocol.errors import DatwatError
+from datwat.protocol.trust import Card
+from keyholder.cli import app
+from keyholder.errors import SharesError
+from tests.keyholder.world import run
+from tests.party.covenant import KEY_HOLDER_ID
+
+OTHER_ID = "00000099000000002001:key-holder"
+
+
+def make_home(folder: Path, party: str = KEY_HOLDER_ID) -> Path:
+    run("init", "--home", str(folder), "--id", party, "--name", "KH", "--url", "http://127.0.0.1:1")
+    return folder
+
+
+def back_up(home: Path, folder: Path) -> list[Path]:
+    said = run("backup", "--home", str(home), "--out", str(folder))
+    assert said["needed"] == 2
+    return [Path(path) for path in said["shares"]]
+
+
+def restore(home: Path, *shares: Path) -> dict[str, Any]:
+    return run("restore", "--home", str(home), *map(str, shares))
+
+
+def read_scalar(home: Path, epoch: int = 1) -> str:
+    return (home / "secrets" / f"scalar-{epoch}").read_text()
+
+
+def refuse(home: Path, *shares: Path) -> str:
+    """Return what is said of shares that do not fit; nothing in the home changes."""
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    result = CliRunner().invoke(app, ["restore", "--home", str(home), *map(str, shares)])
+    assert isinstance(result.exception, SharesError), result.output
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+    return result.exception.detail
+
+
+def change(path: Path, **members: Any) -> None:  # noqa: ANN401 - members of the file
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, **members}))
+
+
+def change_share(path: Path, **members: Any) -> None:  # noqa: ANN401 - members of a share
+    (share,) = json.loads(path.read_text())["scalars"]
+    change(path, scalars=[{**share, **members}])
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (0, 2), (1, 2), (2, 0)])
+def test_any_two_bring_the_scalar_back_into_a_new_home(
+    tmp_path: Path, pair: tuple[int, int]
+) -> None:
+    lost = make_home(tmp_path / "lost")
+    shares = back_up(lost, tmp_path / "shares")
+    scalar, card = read_scalar(lost), Card.model_validate_json((lost / "card.json").read_bytes())
+    shutil.rmtree(lost)
+    home = make_home(tmp_path / "new")
+    assert read_scalar(home) != scalar
+    said = restore(home, *(shares[place] for place in pair))
+    assert said["epochs"] == [1]
+    assert read_scalar(home) == scalar
+    new = Card.model_validate_json((home / "card.json").read_bytes())
+    assert new.key_holder is not None
+    assert card.key_holder is not None
+    assert new.key_holder.epochs == card.key_holder.epochs
+    assert restore(home, shares[0], shares[1])["epochs"] == [1]  # again changes nothing
+
+
+def test_the_files_are_for_their_owner_and_hold_no_scalar(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    shares = back_up(home, tmp_path / "shares")
+    scalar = bytes.fromhex(read_scalar(home))
+    for path in shares:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        (share,) = json.loads(path.read_text())["scalars"]
+        assert share["epoch"] == 1
+        assert scalar.hex() not in path.read_text()
+    values = [json.loads(path.read_text())["scalars"][0]["value"] for path in shares]
+    assert len(set(values)) == 3
+
+
+def test_a_scalar_that_was_lost_comes_back_into_its_home(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    shares, scalar = back_up(home, tmp_path / "shares"), read_scalar(home)
+    (home / "run").mkdir()  # it has served
+    (home / "secrets" / "scalar-1").unlink()
+    assert restore(home, shares[0], shares[2])["epochs"] == [1]
+    assert read_scalar(home) == scalar
+    path = home / "secrets" / "scalar-1"
+    path.write_text("no scalar")
+    assert restore(home, shares[1], shares[2])["epochs"] == [1]
+    assert read_scalar(home) == scalar
+
+
+def test_what_is_wrong_with_shares_is_said_and_nothing_changes(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    one, two, three = back_up(home, tmp_path / "shares")
+    again = back_up(home, tmp_path / "again")
+    other = back_up(make_home(tmp_path / "other", OTHER_ID), tmp_path / "of-another")
+    empty = make_home(tmp_path / "empty")
+    assert "alone says nothing" in refuse(empty, one)
+    assert "named twice" in refuse(empty, one, one)
+    assert OTHER_ID in refuse(empty, one, other[1])
+    assert "not made together" in refuse(empty, one, again[1])
+    assert "is not there" in refuse(empty, one, tmp_path / "nothing.json")
+    (tmp_path / "text.json").write_text("{}")
+    assert "is no share" in refuse(empty, one, tmp_path / "text.json")
+    change_share(two, value="A" * 42 + "E")
+    assert f"{two} is damaged" in refuse(empty, one, two)
+    change(three, number=2)
+    assert f"{three} is damaged" in refuse(empty, one, three)
+
+
+def test_a_home_that_served_keeps_its_scalar(tmp_path: Path) -> None:
+    first, second = make_home(tmp_path / "first"), make_home(tmp_path / "second")
+    shares = back_up(first, tmp_path / "shares")
+    (second / "run").mkdir()
+    assert "another scalar of epoch 1" in refuse(second, shares[0], shares[1])
+
+
+def test_two_epochs_are_kept_and_brought_back_together(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    scalar = home / "secrets" / "scalar-2"
+    scalar.write_text(group.random_scalar().hex())
+    scalar.chmod(0o600)
+    shares = back_up(home, tmp_path / "shares")
+    new = make_home(tmp_path / "new")
+    assert restore(new, shares[0], shares[1])["epochs"] == [1, 2]
+    assert [read_scalar(new, n) for n in (1, 2)] == [read_scalar(home, n) for n in (1, 2)]
+
+
+def test_where_shares_cannot_be_written_none_is_left(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "letter.txt").write_text("mine")
+    for out, said in ((full, "not empty"), (home / "card.json", "is there already")):
+        result = CliRunner().invoke(app, ["backup", "--home", str(home), "--out", str(out)])
+        assert isinstance(result.exception, DatwatError), result.output
+        assert said in result.exception.detail
+    assert [path.name for path in full.iterdir()] == ["letter.txt"]
+
+
+def test_a_running_key_holder_is_not_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = make_home(tmp_path / "home")
+    shares = back_up(home, tmp_path / "shares")
+    monkeypatch.setattr("keyholder.shares_cli.find_running", lambda _home: object())
+    with pytest.raises(AlreadyRunningError):
+        restore(home, *shares[:2])

@@ -1,0 +1,352 @@
+"""Four processes of a broker behave as one: one log, one answer, one housekeeper, one policy."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from connectors.client.outgoing import Person, Sent
+from datwat.protocol.acts import Statement
+from datwat.protocol.checkpoint import verify_checkpoint
+from datwat.protocol.values import decode_bytes
+from tests.connectors.client.bsns import BSNS
+from tests.faults.conftest import write_policies
+from tests.faults.world import NOOR, Seen, build_release, open_child
+from tests.parties import LOG_ORIGIN, run_command
+from tests.several.world import (
+    Asking,
+    BrokerProcess,
+    SeveralCovenant,
+    await_true,
+    is_alive,
+    keeps_house,
+    require_contiguous,
+)
+from tests.stopping import stop_process
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.postgres,
+    pytest.mark.xdist_group("several"),
+    pytest.mark.timeout(300),  # ten processes start
+]
+
+
+@pytest.fixture
+def team(four: SeveralCovenant) -> Iterator[Asking]:
+    with Asking(four, "social-team") as asking:
+        yield asking
+
+
+@pytest.fixture(scope="module")
+def children(four: SeveralCovenant) -> list[Seen]:
+    with Asking(four, "social-team") as team:
+        return [open_child(team, bsn) for bsn in BSNS[:4]]
+
+
+def build_inquiry(team: Asking, child: Seen) -> Sent:
+    statement = Statement(professional=NOOR, occasion=child.occasion)
+    extra: dict[str, Any] = {"purpose": team.purpose(), "rung": "dat"}
+    return team.build("inquire", [Person(handle=child.handle)], statement, **extra)
+
+
+def test_all_answer_at_once_and_the_log_has_no_gap(
+    four: SeveralCovenant, team: Asking, children: list[Seen]
+) -> None:
+    messages = [build_inquiry(team, children[at % 4]) for at in range(48)]
+    size = four.log_size
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(
+                lambda at: team.send_to(four.brokers[at % 4], messages[at]), range(len(messages))
+            )
+        )
+    for answer, sent in zip(answers, messages, strict=True):
+        assert len(team.verify(answer, sent).persons[0].part.pointers) == 1  # type: ignore[union-attr]
+    assert require_contiguous(four) >= size + len(messages)
+    assert four.read("SELECT count(*), count(DISTINCT tag) FROM log_tags")[0][0] >= 0
+
+
+def test_no_pointer_is_made_twice(four: SeveralCovenant) -> None:
+    doubles = four.read(
+        "SELECT subject_id FROM involvements WHERE ended_at IS NULL GROUP BY subject_id, source,"
+        " kind HAVING count(*) > 1"
+    )
+    assert doubles == []
+
+
+def test_a_spent_id_is_refused_and_a_recorded_answer_given_by_every_process(
+    four: SeveralCovenant, team: Asking, children: list[Seen]
+) -> None:
+    sent = build_inquiry(team, children[0])
+    first = team.verify(team.send_to(four.brokers[0], sent), sent)
+    size = four.log_size
+    for broker in four.brokers[1:]:
+        again = team.verify(team.send_to(broker, sent), sent)
+        assert again.persons == first.persons
+    statement = Statement(professional=NOOR, occasion=children[1].occasion)
+    extra: dict[str, Any] = {"purpose": team.purpose(), "rung": "dat"}
+    other = team.build(
+        "inquire", [Person(handle=children[1].handle)], statement, rid=sent.rid, **extra
+    )
+    for broker in four.brokers:
+        answer = team.send_to(broker, other)
+        assert (answer.status_code, answer.json()["code"]) == (409, "rid_reused")
+    persons = "SELECT count(*) FROM log_entries WHERE subject_id IS NOT NULL AND idx >= "
+    assert four.read(f"{persons}{size}") == [(0,)]
+
+
+def test_the_same_bytes_at_the_same_moment_at_all_are_lived_once(
+    four: SeveralCovenant, team: Asking, children: list[Seen]
+) -> None:
+    for _ in range(5):
+        sent, size = build_inquiry(team, children[2]), four.log_size
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(partial(team.send_to, sent=sent), four.brokers))
+        given = [team.verify(answer, sent).persons for answer in answers]
+        assert all(one == given[0] for one in given)
+        persons = "SELECT count(*) FROM log_entries WHERE subject_id IS NOT NULL AND idx >= "
+        assert four.read(f"{persons}{size}") == [(1,)]
+
+
+def test_a_release_by_any_process_is_ordered_under_a_head_the_source_accepts(
+    four: SeveralCovenant, team: Asking, children: list[Seen]
+) -> None:
+    source = four.partners["youth-help"].id
+    messages = [build_release(team, children[at % 4], source) for at in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(lambda at: team.send_to(four.brokers[at % 4], messages[at]), range(12))
+        )
+    for answer, sent in zip(answers, messages, strict=True):
+        verified = team.verify(answer, sent)
+        assert verified.envelope is not None, verified.persons[0].core
+    require_contiguous(four)
+
+
+def test_the_checkpoint_never_goes_back_whoever_shows_it(
+    four: SeveralCovenant, team: Asking, children: list[Seen]
+) -> None:
+    log, largest = four.trust_list.log, 0
+    with httpx.Client(trust_env=False) as http:
+        for at in range(24):
+            sent = build_inquiry(team, children[at % 4])
+            team.verify(team.send_to(four.brokers[at % 4], sent), sent)
+            shown = http.get(four.brokers[(at + 1) % 4].url() + "/v1/log/checkpoint").content
+            found = verify_checkpoint(shown, log.origin, log.vkeys)
+            assert found.size >= largest
+            largest = found.size
+    assert largest > 0
+
+
+def test_a_suspension_counts_everywhere_within_a_second(four: SeveralCovenant) -> None:
+    first, last = four.brokers[0], four.brokers[-1]
+    with Asking(four, "debt-counselling") as partner:
+
+        def ask() -> str:
+            return ask_code(partner, last)
+
+        assert ask() == "handle_unknown"
+        first.call("suspend", partner=partner.id)
+        assert await_true(lambda: ask() == "partner_suspended", 5.0, "not suspended") <= 1.0
+        assert all(partner.id in one.status["suspended"] for one in four.brokers)
+        four.brokers[1].call("resume", partner=partner.id)
+        assert await_true(lambda: ask() == "handle_unknown", 5.0, "not resumed") <= 1.0
+
+
+def ask_code(partner: Asking, broker: BrokerProcess) -> str:
+    """Return how a question about nobody is refused."""
+    extra: dict[str, Any] = {"purpose": partner.purpose(), "rung": "dat"}
+    statement = Statement(professional=NOOR)
+    sent = partner.build("inquire", [Person(handle=bytes(16))], statement, **extra)
+    return str(partner.send_to(broker, sent).json()["code"])
+
+
+def test_a_trust_list_counts_everywhere_a_second_after_it_counts_anywhere(
+    four: SeveralCovenant,
+) -> None:
+    """The first process reads the list every second here, the others once a minute."""
+    with Asking(four, "youth-help") as partner:
+        assert ask_code(partner, four.brokers[3]) == "handle_unknown"
+        seq = four.brokers[0].status["list_seq"]
+        run_command("trust", "sign", "--folder", str(four.trust))
+        await_true(lambda: four.brokers[0].status["list_seq"] > seq, 30.0, "not read")
+        time.sleep(1.0)
+        assert {one.status["list_seq"] for one in four.brokers} == {seq + 1}
+
+
+def test_who_cannot_read_what_changed_answers_nobody_until_it_can(four: SeveralCovenant) -> None:
+    broker = four.brokers[2]
+    url = broker.url()
+
+    def send() -> httpx.Response:
+        return httpx.post(url + "/v1/inquiries", json={}, trust_env=False, timeout=10)
+
+    four.change("ALTER TABLE shared_changes RENAME TO away")
+    try:
+        time.sleep(1.5)
+        refused = send()
+        assert refused.status_code == 503, refused.text
+        assert refused.json()["code"] == "process_not_current"
+        assert httpx.get(url + "/v1/health", trust_env=False).json()["status"] == "waiting"
+        await_true(lambda: not any(map(keeps_house, four.brokers)), 10.0, "one keeps house")
+    finally:
+        four.change("ALTER TABLE away RENAME TO shared_changes")
+    await_true(lambda: send().status_code == 400, 10.0, "it does not answer")
+    await_true(lambda: four.housekeeper is not None, 10.0, "nobody keeps house")
+
+
+def test_a_new_policy_counts_everywhere_a_second_after_it_counts_anywhere(
+    four: SeveralCovenant, tmp_path: Path
+) -> None:
+    """Each has an OPA of its own to start: until it has the bundle it answers nobody."""
+    wanted = four.brokers[0].status["policy_seq"] + 1
+    policies = write_policies(tmp_path / "policies")
+    run_command("purpose", "sign", "--folder", str(four.policy), "--policies", str(policies))
+
+    def has_it(broker: BrokerProcess) -> bool:
+        return bool(broker.status["policy_seq"] == wanted)
+
+    await_true(lambda: any(map(has_it, four.brokers)), 60.0, "nobody looked")
+    time.sleep(1.0)
+    for broker in four.brokers:
+        health = httpx.get(broker.url() + "/v1/health", trust_env=False)
+        assert health.json()["policy_seq"] == wanted or health.status_code == 503
+    await_true(lambda: all(map(has_it, four.brokers)), 30.0, "not everywhere")
+
+
+def test_status_says_which_process_it_is_and_who_keeps_house(four: SeveralCovenant) -> None:
+    await_true(lambda: four.housekeeper is not None, 10.0, "nobody keeps house")
+    keeper = four.housekeeper
+    assert keeper is not None
+    for broker in four.brokers:
+        await_true(lambda one=broker: one.status["processes"] == [1, 2, 3, 4], 10.0, "not all")  # type: ignore[misc]
+        found = broker.status
+        assert found["process"] == broker.number
+        assert found["housekeeper"] == keeper.number
+        if broker is not keeper:
+            with pytest.raises(Exception, match="keeps house"):
+                broker.call("housekeep")
+    shown = run_command("broker", "status", "--home", str(four.broker.home))
+    assert shown["process"] == keeper.number
+
+
+def test_all_prove_under_the_newest_tag_root(
+    four: SeveralCovenant, team: Asking, children: list[Seen]
+) -> None:
+    """One process states it, the others take it in."""
+    sent = build_inquiry(team, children[0])
+    team.verify(team.send_to(four.brokers[0], sent), sent)
+    size = four.log_size
+
+    def is_everywhere() -> bool:
+        found = [one.status for one in four.brokers]
+        assert [one["tag_root_failure"] for one in found] == [None] * 4
+        return all((one["tag_root_size"] or 0) >= size for one in found)
+
+    await_true(is_everywhere, 20.0, "not everywhere")
+
+
+def test_a_number_that_runs_is_refused(four: SeveralCovenant, tmp_path: Path) -> None:
+    second = type(four.brokers[1])("broker", four.broker.home, four.broker.id, number=2)
+    second.begin()
+    assert second.process is not None
+    assert second.process.wait(timeout=60) != 0
+    assert "already running" in second.log.read_text()
+    assert is_alive(four.brokers[1])
+
+
+def test_a_killed_housekeeper_is_followed_by_another(four: SeveralCovenant) -> None:
+    await_true(lambda: four.housekeeper is not None, 10.0, "nobody keeps house")
+    keeper = four.housekeeper
+    assert keeper is not None
+    assert keeper.process is not None
+    keeper.process.kill()
+    keeper.process.wait(timeout=10)
+    took = await_true(lambda: four.housekeeper is not None, 10.0, "nobody took over")
+    assert took <= 5.0
+    roots = four.read("SELECT count(*) FROM log_tag_roots")
+    keeper.restart()
+    await_true(lambda: keeper.status["processes"] == [1, 2, 3, 4], 15.0, "not back")
+    assert not keeps_house(keeper)
+    assert roots[0][0] >= 1
+
+
+def test_one_that_hangs_loses_the_house(four: SeveralCovenant) -> None:
+    await_true(lambda: four.housekeeper is not None, 10.0, "nobody keeps house")
+    keeper = four.housekeeper
+    assert keeper is not None
+    assert keeper.process is not None
+    others = [one for one in four.brokers if one is not keeper]
+    stop_process(keeper.process.pid)
+    try:
+        await_true(lambda: any(map(keeps_house, others)), 15.0, "nobody took over")
+    finally:
+        keeper.process.send_signal(signal.SIGCONT)
+    await_true(lambda: not keeps_house(keeper), 10.0, "two keep house")
+    await_true(lambda: four.housekeeper in others, 10.0, "the other one lost it")
+
+
+@pytest.mark.long
+def test_killed_under_load_nothing_acknowledged_is_lost(
+    four: SeveralCovenant, children: list[Seen], whole: bool
+) -> None:
+    told: list[tuple[int, str]] = []
+    ended = threading.Event()
+    lock = threading.Lock()
+
+    def ask(place: int) -> None:
+        with Asking(four, "social-team") as team:
+            while not ended.is_set():
+                broker = four.brokers[place % 4]
+                place += 1
+                sent = build_inquiry(team, children[place % 4])
+                try:
+                    answer = team.send_to(broker, sent)
+                except (httpx.TransportError, AssertionError):
+                    time.sleep(0.05)  # it is dead just now
+                    continue
+                if answer.status_code == 200:
+                    person = json.loads(answer.content)["answers"][0]
+                    team.verify(answer, sent)
+                    with lock:
+                        told.append((person["receipt"]["index"], person["tag"]))
+
+    askers = [threading.Thread(target=ask, args=(place,)) for place in range(3)]
+    for asker in askers:
+        asker.start()
+    try:
+        for round_ in range(200 if whole else 2):
+            victim = four.brokers[round_ % 4]
+            time.sleep(1.0)
+            assert victim.process is not None
+            victim.process.kill()
+            victim.process.wait(timeout=10)
+            victim.restart()
+    finally:
+        ended.set()
+        for asker in askers:
+            asker.join()
+    assert len(told) > 20
+    size = require_contiguous(four)
+    assert len({index for index, _ in told}) == len(told)
+    assert max(index for index, _ in told) < size
+    tags = "SELECT idx, encode(substring(entry from 3 for 32), 'hex') FROM log_entries"
+    stored = dict(four.read(tags))
+    for index, tag in told:
+        assert stored[index] == decode_bytes(tag).hex()
+    verified = run_command(
+        *("log", "verify", four.brokers[1].url() + "/v1/log", "--origin", LOG_ORIGIN),
+        *("--key", run_command("log", "key", "--home", str(four.broker.home))["vkey"]),
+    )
+    assert verified["entries"] > max(index for index, _ in told)
