@@ -27,7 +27,7 @@ _KEYS = 200
 _ROWS = 100
 _LOST = 200
 _PAUSE = 0.002
-_REST = 0.25
+_REST = 0.45
 _TIDY_EVERY = 30.0
 
 RecordEnded = Callable[[Sequence[Noted]], Awaitable[None]]
