@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from broker.adapters.fast_reads import open_fast_reads
+from broker.adapters.fast_reads import FastConnection
 from broker.api.routes import PolicyFiles
 from broker.exchange.gather import TicketKeys
 from datwat.party.database import reading
@@ -75,8 +75,9 @@ class Reads:
     def __init__(self, engine: Engine) -> None:
         """Hold the connection for the thread that runs the event loop, which calls this."""
         self._engine = reading(engine)
-        self._fast = open_fast_reads(engine)
-        self._connection = None if self._fast else self._engine.connect()
+        self._is_server = engine.dialect.name == "postgresql"
+        self._connection: Connection | None = self._engine.connect()
+        self._fast = FastConnection(self._connection)
         self._thread = threading.get_ident()
         self._is_used = False
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="reads")
@@ -95,32 +96,25 @@ class Reads:
             return
         self._is_used = True
         try:
-            with self._begin() as connection:
+            if self._is_server:
+                self._require_connection()
+            with self._fast.begin() as connection:
                 yield connection
         finally:
             self._is_used = False
 
-    @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        if self._fast is not None:
-            with self._fast.begin() as connection:
-                yield connection
-            return
-        held = self._require_connection()
-        with held.begin():
-            yield held
-
-    def _require_connection(self) -> Connection:
+    def _require_connection(self) -> None:
+        """Replace the held connection where its server ended it."""
         held = self._connection
         if held is not None and not held.invalidated:
             if not is_cut(held.connection.dbapi_connection):
-                return held
+                return
             held.invalidate()
         if held is not None:
             held.close()
             self._connection = None
         self._connection = self._await_connection()
-        return self._connection
+        self._fast = FastConnection(self._connection)
 
     def _await_connection(self) -> Connection:
         """Return a new connection, which a thread opens; the loop waits for it only so long."""
@@ -142,9 +136,8 @@ class Reads:
         if self._opening is not None and not self._opening.cancelled():
             with suppress(SQLAlchemyError, PartyError):
                 self._opening.result().close()
-        for held in (self._fast, self._connection):
-            if held is not None:
-                held.close()
+        if self._connection is not None:
+            self._fast.close()
 
 
 class PolicyHere:

@@ -1,4 +1,4 @@
-"""Short reads of the event loop on SQLite: statements compiled once, run by the driver itself.
+"""Short reads of the event loop: statements compiled once, run by the driver itself.
 
 Rule: only reads, and only what the stores' own Core statements say: bound values and results go
 through the types of their columns, as SQLAlchemy would do it, at a quarter of its cost (a question
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, LargeBinary, Select
+from sqlalchemy import Connection, Dialect, LargeBinary, Select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -22,7 +22,7 @@ from broker.adapters.database import BEGIN_OPTION
 from broker.adapters.log_tables import UtcSeconds, derive_seconds
 
 _Process = Callable[[Any], Any]
-_DIALECT = sqlite.dialect(paramstyle="named")
+_SQLITE: Dialect = sqlite.dialect(paramstyle="named")
 _MOST_STATEMENTS = 200
 
 
@@ -101,8 +101,13 @@ class FastConnection:
     """A connection for reading, in place of SQLAlchemy's where the stores are given one."""
 
     def __init__(self, connection: Connection) -> None:
-        # The transaction is this object's: where SQLAlchemy would begin one, it does nothing.
-        self._connection = connection.execution_options(**{BEGIN_OPTION: "SELECT 1"})
+        """Take a connection for good."""
+        self._is_sqlite = connection.dialect.name == "sqlite"
+        self._dialect = _SQLITE if self._is_sqlite else connection.dialect
+        if self._is_sqlite:
+            # The transaction is this object's: where SQLAlchemy would begin one, it does nothing.
+            connection = connection.execution_options(**{BEGIN_OPTION: "SELECT 1"})
+        self._connection = connection
         driver: Any = connection.connection.driver_connection
         self._driver = driver
         self._cursor = driver.cursor()
@@ -127,7 +132,7 @@ class FastConnection:
         if lengths in held.texts:
             compiled = held.texts[lengths]
         else:
-            compiled = _compile(statement, given)
+            compiled = _compile(statement, given, self._dialect)
             if compiled is not None and self._count < _MOST_STATEMENTS:
                 self._held[id(statement)] = held
                 held.texts[lengths] = compiled
@@ -139,6 +144,10 @@ class FastConnection:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Hold one unchanging view of the database for the block."""
+        if not self._is_sqlite:
+            with self._connection.begin():  # by it the driver hears what the transaction must be
+                yield cast("Connection", self)
+            return
         self._cursor.execute("BEGIN")
         try:
             yield cast("Connection", self)
@@ -154,31 +163,24 @@ class FastConnection:
         self._connection.close()
 
 
-def open_fast_reads(engine: Engine) -> FastConnection | None:
-    """Return a held connection for reading, or None where the database is not SQLite."""
-    if engine.dialect.name != "sqlite":
-        return None
-    return FastConnection(engine.connect())
-
-
-def _compile(statement: object, values: Mapping[str, Any]) -> _Compiled | None:
+def _compile(statement: object, values: Mapping[str, Any], dialect: Dialect) -> _Compiled | None:
     """Return a Select as text; a list of values makes it the text for a list of that length."""
     if not isinstance(statement, Select):
         return None
     lists = {name: value for name, value in values.items() if isinstance(value, list)}
     compiled = statement.params(**values).compile(
-        dialect=_DIALECT, compile_kwargs={"render_postcompile": True}
+        dialect=dialect, compile_kwargs={"render_postcompile": True}
     )
-    constant = statement.compile(dialect=_DIALECT)
+    constant = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)  # noqa: S101 - of a Select
     columns = list(statement.selected_columns)
     expanded = {f"{name}_{place}" for name in lists for place in range(1, len(lists[name]) + 1)}
     binds = [
-        (name, _find_bind(bind.type))
+        (name, _find_bind(bind.type, dialect))
         for name, bind in compiled.binds.items()
         if name not in lists and name not in expanded
     ]
-    results = [(place, _find_result(column.type)) for place, column in enumerate(columns)]
+    results = [(place, _find_result(column.type, dialect)) for place, column in enumerate(columns)]
     return _Compiled(
         text=compiled.string,
         # Only what stands in the statement itself: the values of this call are not kept.
@@ -195,21 +197,21 @@ def _name_columns(names: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
     return row._make
 
 
-def _find_bind(kind: Any) -> _Process | None:  # noqa: ANN401 - a type of SQLAlchemy
+def _find_bind(kind: Any, dialect: Dialect) -> _Process | None:  # noqa: ANN401 - a type of SQLAlchemy
     if isinstance(kind, UtcSeconds):  # without SQLAlchemy's wrapping: most values are moments
         return _write_moment
-    if isinstance(kind, LargeBinary):  # SQLite's driver takes bytes, and gives bytes
+    if isinstance(kind, LargeBinary):  # both drivers take bytes, and give bytes
         return None
-    found: _Process | None = kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+    found: _Process | None = kind.dialect_impl(dialect).bind_processor(dialect)
     return found
 
 
-def _find_result(kind: Any) -> _Process | None:  # noqa: ANN401 - a type of SQLAlchemy
+def _find_result(kind: Any, dialect: Dialect) -> _Process | None:  # noqa: ANN401 - a type of SQLAlchemy
     if isinstance(kind, UtcSeconds):
         return _read_moment
     if isinstance(kind, LargeBinary):
         return None
-    found: _Process | None = kind.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
+    found: _Process | None = kind.dialect_impl(dialect).result_processor(dialect, None)
     return found
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, bindparam, select
 
-from broker.adapters.database import migrate, open_engine
-from broker.adapters.fast_reads import FastConnection, FastRows, open_fast_reads
+from broker.adapters.fast_reads import FastConnection, FastRows
 from broker.adapters.tables import InvolvementRecord, table_of
+from datwat.party.database import reading
 
 T = table_of(InvolvementRecord)
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -23,14 +21,16 @@ SOME = select(T.c.id, T.c.ended_at, T.c.shielded).where(
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_engine(f"sqlite:///{tmp_path / 'broker.db'}")
-    migrate(made)
-    with made.begin() as conn:
+def filled(engine: Engine) -> Engine:
+    """Return an engine of each kind, with five rows."""
+    with engine.begin() as conn:
         for number in range(5):
             conn.execute(T.insert(), build(number))
-    yield made
-    made.dispose()
+    return engine
+
+
+def open_fast(engine: Engine) -> FastConnection:
+    return FastConnection(reading(engine).connect())
 
 
 def build(number: int) -> dict[str, Any]:
@@ -59,10 +59,9 @@ def read(conn: Connection, statement: Any, given: dict[str, Any]) -> list[tuple[
     return sorted(tuple(row) for row in conn.execute(statement, given))
 
 
-def test_rows_are_those_of_sqlalchemy(engine: Engine) -> None:
-    fast = open_fast_reads(engine)
-    assert fast is not None
-    with engine.connect() as plain, fast.begin() as conn:
+def test_rows_are_those_of_sqlalchemy(filled: Engine) -> None:
+    fast = open_fast(filled)
+    with filled.connect() as plain, fast.begin() as conn:
         for number in (0, 1, 7, 0):
             given = {"b_id": bytes([number]) * 16, "b_now": NOW}
             assert isinstance(conn.execute(ONE, given), FastRows)
@@ -83,21 +82,19 @@ def test_rows_are_those_of_sqlalchemy(engine: Engine) -> None:
     fast.close()
 
 
-def test_a_moment_without_a_zone_is_refused(engine: Engine) -> None:
-    fast = open_fast_reads(engine)
-    assert fast is not None
+def test_a_moment_without_a_zone_is_refused(filled: Engine) -> None:
+    fast = open_fast(filled)
     with fast.begin() as conn, pytest.raises(ValueError, match="time zone"):
         conn.execute(ONE, {"b_id": bytes(16), "b_now": NOW.replace(tzinfo=None)})
     fast.close()
 
 
-def test_a_view_does_not_change_while_it_is_held(engine: Engine) -> None:
-    fast = open_fast_reads(engine)
-    assert isinstance(fast, FastConnection)
+def test_a_view_does_not_change_while_it_is_held(filled: Engine) -> None:
+    fast = open_fast(filled)
     given = {"b_id": bytes([7]) * 16, "b_now": NOW}
     with fast.begin() as conn:
         assert read(conn, ONE, given) == []
-        with engine.begin() as other:
+        with filled.begin() as other:
             other.execute(T.insert(), build(7))
         assert read(conn, ONE, given) == []
     with fast.begin() as conn:

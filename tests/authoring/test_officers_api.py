@@ -27,6 +27,7 @@ from tests.authoring.api_world import (
     make_token,
     read_problem,
     serve,
+    stop_clock,
 )
 from tests.authoring.world import NAMES, RIJNSTAD, Office, number
 from tests.exchange.world import ON_EACH_DATABASE
@@ -208,7 +209,7 @@ async def test_the_register_decides_and_not_the_token(desk: Desk) -> None:
 
 
 async def test_who_guesses_is_held_up_and_nobody_else_is(office: Office) -> None:
-    api = build_api(office)
+    api = stop_clock(build_api(office))
     looked_up: list[str] = []
     find = api._find_holder  # noqa: SLF001 - the database is watched
 
@@ -231,7 +232,7 @@ async def test_who_guesses_is_held_up_and_nobody_else_is(office: Office) -> None
 
 
 async def test_one_officer_asks_so_often_and_no_more(office: Office) -> None:
-    app = serve(build_api(office, burst=3))
+    app = serve(stop_clock(build_api(office, burst=3)))
     token = await make_token(office, "d.toezicht", "data_protection_officer", "often")
     answers = [await Program(app, token).send("purposes/list", b"{}") for _ in range(20)]
     codes = {one.status_code for one in answers}
