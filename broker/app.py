@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import broker.problems  # noqa: F401 - gives every error of the broker its place in HTTP
-from broker.adapters.delayed_entries import find_delayed_entries
 from broker.adapters.generation_rows import SqlGenerationNotices
 from broker.adapters.opa_files import read_opa_key, read_opa_token
 from broker.api.bundle_server import BundleServer, build_bundle_listener
-from broker.api.log_routes import PublicLog
 from broker.api.officers import OfficersApi
 from broker.api.public_figures import PublicFigures
-from broker.api.routes import Api, Wake, build_operations
-from broker.api.table import INFO, Health
-from broker.audit.ended import read_restored
+from broker.api.routes import Wake, build_operations
+from broker.api.table import INFO
+from broker.api_wiring import (
+    build_api,
+    build_proof_bundles,
+    build_public_log,
+)
 from broker.audit.generation_notice import GenerationNotice
 from broker.audit.payloads import Organisation
-from broker.audit.told import ToldLines
 from broker.commands.authoring_commands import build_authoring_commands
 from broker.commands.ends_commands import build_ends_commands, build_ends_status
 from broker.commands.keys_commands import build_keys_commands
@@ -36,11 +37,6 @@ from broker.commands.roles_commands import build_find_holder, build_roles_comman
 from broker.commands.said_commands import build_said_commands, count_overdue
 from broker.commands.special_commands import build_special_commands
 from broker.commands.trial_commands import build_trial_commands
-from broker.exchange.admission import RateLimiter
-from broker.exchange.handover import HandOver
-from broker.exchange.life import Life
-from broker.exchange.portal import PortalDesk
-from broker.exchange.turns import Turns
 from broker.metering import read_figures
 from broker.others_wiring import open_others
 from broker.pages.app import open_pages
@@ -48,11 +44,8 @@ from broker.pages.desk import OfficerDesk
 from broker.pages_wiring import build_desk
 from broker.rotating import build_rotating
 from broker.settings import BrokerSettings
-from broker.sharing_wiring import build_changes, build_wake, follow_others, gate
-from broker.transparency.own_affairs import OwnAffairs
-from broker.transparency.own_wishes import WishReader
+from broker.sharing_wiring import build_wake, follow_others, gate
 from broker.transparency.processing_register import derive_activity_id
-from broker.transparency.proof_bundle import ProofBundles
 from broker.watching import Watch
 from broker.wiring import Broker, open_broker
 from datwat.party.admin import Command, build_admin_listener
@@ -88,18 +81,6 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
         broker.read_parts = watch.build_status
         rotating = build_rotating(broker)
         broker.read_rotation = rotating.build_status
-        for task in (
-            watch.run(),
-            broker.keeper.run(),
-            rotating.run(),
-            _state_overload(broker),
-            broker.publishing.cover(_COVER_SECONDS),
-            broker.following.run(),
-            broker.secrets.row_file.follow(),
-            *(keys.follow() for keys in broker.secrets.own_keys),
-        ):
-            running = asyncio.ensure_future(task)
-            stack.callback(running.cancel)
         limits = Limits(
             max_body_bytes=settings.max_body_bytes,
             read_timeout=timedelta(seconds=settings.read_timeout_seconds),
@@ -107,19 +88,18 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
         )
         answering = build_api(broker, wake)
         others = open_others(broker, answering, derive_activity_id)
-        housekeeping = asyncio.ensure_future(
-            broker.sharing.keep_house(
-                lambda: _deliver_for_ever(broker, woken),
-                lambda: _keep_house(broker),
-                broker.authoring.approving.run,
-                broker.oversight.months.run,
-                lambda: broker.publishing.run_tag_roots(settings.tag_root_seconds),
-                build_generation_notice(broker).run,
-                lambda: broker.publishing.cosigning.run(settings.witness_seconds),
-                others.run,
-            )
+        housekeeping = broker.sharing.keep_house(
+            lambda: _deliver_for_ever(broker, woken),
+            lambda: _keep_house(broker),
+            broker.authoring.approving.run,
+            broker.oversight.months.run,
+            lambda: broker.publishing.run_tag_roots(settings.tag_root_seconds),
+            build_generation_notice(broker).run,
+            lambda: broker.publishing.cosigning.run(settings.witness_seconds),
+            others.run,
         )
-        stack.callback(housekeeping.cancel)
+        for task in (watch.run(), rotating.run(), *_list_tasks(broker), housekeeping):
+            stack.callback(asyncio.ensure_future(task).cancel)
         commands, find_holder = build_commands(broker, wake), build_find_holder(broker)
         officers = OfficersApi(commands, find_holder, broker.rooms.clock)
         operations = (
@@ -145,6 +125,17 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
             *build_bundle_listeners(broker),
             *_open_pages(settings, lambda: build_desk(broker, watch), limits, stack),
         )
+
+
+def _list_tasks(broker: Broker) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what every process does beside its answers."""
+    yield broker.keeper.run()
+    yield _state_overload(broker)
+    yield broker.publishing.cover(_COVER_SECONDS)
+    yield broker.following.run()
+    yield broker.secrets.row_file.follow()
+    for keys in broker.secrets.own_keys:
+        yield keys.follow()
 
 
 def _open_pages(
@@ -178,80 +169,6 @@ def build_generation_notice(broker: Broker) -> GenerationNotice:
         Organisation(id=settings.id, name=settings.name),
         lambda: broker.engine.retention,
         broker.rooms.clock,
-    )
-
-
-def build_public_log(broker: Broker) -> PublicLog:
-    """Return the routes of the public log, which no OpenAPI document describes."""
-    publishing = broker.publishing
-    shown = publishing.publication.read_shown
-    return PublicLog(publishing.tiles, shown, publishing.generations)
-
-
-def build_api(broker: Broker, wake_outbox: Wake) -> Api:
-    """Return what the routes work with."""
-    rooms, settings = broker.rooms, broker.settings
-    hand_over = HandOver(
-        key=broker.signer,
-        gateways=broker.gateways,
-        sealing=broker.sealing,
-        log=broker.log,
-        proofs=rooms.proofs,
-        ledger=rooms.ledger,
-        read_directory=lambda: broker.keeper.directory,
-        reading=rooms.reading,
-        situations=rooms.registers.special_situations,
-        clock=rooms.clock,
-    )
-    return Api(
-        party=settings.id,
-        rooms=rooms,
-        life=Life(rooms, hand_over, build_changes(broker)),
-        portal=PortalDesk(rooms),
-        reader=broker.reader,
-        proof_bundles=build_proof_bundles(broker),
-        own=build_own_affairs(broker),
-        limiter=RateLimiter(
-            settings.rate_per_second,
-            settings.rate_burst,
-            lambda: len(broker.sharing.processes),
-        ),
-        proofs=rooms.proofs,
-        read_policy=lambda: broker.policy.files,
-        read_health=lambda: build_health(broker),
-        wake_outbox=wake_outbox,
-        turns=Turns(),
-        overload=broker.overload,
-        fetch_use=broker.oversight.fetch_use,
-        restored_at=read_restored(broker.ratchet),
-    )
-
-
-def build_own_affairs(broker: Broker) -> OwnAffairs:
-    """Return what reads who is involved with a resident, and what they said."""
-    registers = broker.rooms.registers
-    lines = ToldLines(broker.store, broker.sealing)
-    wishes = WishReader(registers.consents, registers.wishes, lines)
-    return OwnAffairs(registers.involvements, wishes, lines, broker.store.reading)
-
-
-def build_proof_bundles(broker: Broker) -> ProofBundles:
-    """Return what makes completeness bundles of this broker's log."""
-    publishing = broker.publishing
-    return ProofBundles(
-        broker.store, broker.sealing, publishing, publishing.store, find_delayed_entries
-    )
-
-
-def build_health(broker: Broker) -> Health:
-    """Return what `/v1/health` says."""
-    found = broker.publishing.build_status()
-    is_ready = broker.following.is_active and broker.sharing.is_current
-    return Health(
-        status="ok" if is_ready else "waiting",
-        cosignatures=found["cosignatures"],
-        checkpoint_seconds_ago=found["cosigned_seconds_ago"],
-        policy_seq=broker.policy.bundle.seq,
     )
 
 

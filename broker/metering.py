@@ -54,11 +54,11 @@ def _read_looked(watch: Watch) -> Iterator[Reading]:
 
 
 def _read_log(broker: Broker) -> Iterator[Reading]:
-    yield Reading("datwat_log_entries", broker.log.size)
+    size, cosigned = broker.log.known_size, broker.publishing.publication.known
+    yield Reading("datwat_log_entries", size)
     yield Reading("datwat_log_waiting", broker.log.waiting)
-    publication = broker.publishing.publication
-    yield Reading("datwat_log_shown_entries", publication.read_shown().size)
-    cosigned = publication.read_cosigned()
+    is_held = cosigned is not None and broker.keeper.directory.trust.witness_threshold
+    yield Reading("datwat_log_shown_entries", cosigned.size if cosigned and is_held else size)
     yield Reading("datwat_log_cosignatures", cosigned.count if cosigned else 0)
     yield Reading("datwat_log_cosigned_timestamp_seconds", cosigned.at if cosigned else None)
 

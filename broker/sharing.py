@@ -148,7 +148,7 @@ class Sharing:
             return True
         now = time.monotonic()
         late = any(
-            name in _BINDING and now - since > CURRENT_SECONDS - POLL_SECONDS
+            name in _BINDING and now - since > CURRENT_SECONDS
             for name, (since, _) in self._taking.items()
         )
         return not late and now - self._polled_at <= CURRENT_SECONDS
@@ -248,7 +248,8 @@ class Sharing:
             number = polled.numbers.get(name, 0)
             if self._seen.get(name, 0) != number:
                 self._seen[name] = number
-                self._note_changed(name)
+                # It was changed after the last look began, however long this one took.
+                self._note_changed(name, since=self._polled_at)
         self._polled_at = began
         self._polled.set()
 
@@ -257,12 +258,11 @@ class Sharing:
         before.clear()
         now.set()
 
-    def _note_changed(self, name: str) -> None:
-        now = time.monotonic()
+    def _note_changed(self, name: str, since: float) -> None:
         if name in self._taking:  # what is being taken up may be of before
-            self._again.setdefault(name, now)
+            self._again.setdefault(name, since)
         else:
-            self._taking[name] = (now, asyncio.ensure_future(self._take_up(name)))
+            self._taking[name] = (since, asyncio.ensure_future(self._take_up(name)))
 
     async def _take_up(self, name: str) -> None:
         while not await self._try_taking(name):  # noqa: ASYNC110 - nobody tells when it can be

@@ -49,6 +49,8 @@ def follow_others(broker: Broker, wake_outbox: Callable[[], None]) -> None:
     sharing.on(PUBLISHED, published)
     sharing.on(OUTBOX, wake)
     sharing.at_each_poll(broker.secrets.kek.reread)
+    # By an older ring a person may not be found who is there, and become two.
+    sharing.at_each_poll(broker.secrets.row_file.refresh)
     broker.keeper.on_accepted = lambda: sharing.announce(TRUST_LIST)
     broker.following.on_taken_up = lambda: sharing.announce(POLICY)
     broker.following.states_documents = lambda: sharing.keeps_house

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from datwat.party.parts import LIST_ENDS_SOON, SLOW_DATABASE, State
+
 PartName = Literal[
     "policy",
     "policy_engine",
@@ -27,12 +29,8 @@ PartName = Literal[
     "answers",
     "processes",
 ]
-PartState = Literal["ok", "attention", "failed", "off"]
 # So long before an end it is said that it comes: an organisation has time to sign anew.
 ENDS_SOON: Final = timedelta(days=30)
-# The trust list is signed anew each week or month, so a later warning is enough.
-LIST_ENDS_SOON: Final = timedelta(days=7)
-_SLOW_DATABASE: Final = timedelta(milliseconds=250)
 _QUIET_HOUSEKEEPING: Final = timedelta(minutes=2)
 # A twelfth of what the log takes on: one batch more than is written at once.
 _MANY_WAITING: Final = 256
@@ -112,7 +110,7 @@ class Part:
     """One part: `code` says which sentence about it is true, `values` are what stands in it."""
 
     part: PartName
-    state: PartState
+    state: State
     code: str
     values: Mapping[str, str | int] = field(default_factory=dict)
     since_at: datetime | None = None
@@ -148,7 +146,7 @@ def _derive_database(facts: Facts) -> Part:
     took = facts.database_took
     if took is None:
         return Part("database", "failed", "database_away")
-    if took > _SLOW_DATABASE:
+    if took > SLOW_DATABASE:
         values: dict[str, str | int] = {"num": round(took.total_seconds() * 1_000)}
         return Part("database", "attention", "database_slow", values)
     return Part("database", "ok", "database_answers")
@@ -285,7 +283,7 @@ class Since:
 
     def __init__(self) -> None:
         """Start without having seen anything."""
-        self._seen: dict[PartName, tuple[PartState, str, datetime]] = {}
+        self._seen: dict[PartName, tuple[State, str, datetime]] = {}
 
     def note(self, parts: tuple[Part, ...], now: datetime) -> tuple[Part, ...]:
         """Return the parts, each with the moment from which it was so; a fact's own moment wins."""

@@ -8,13 +8,10 @@ fact about the part and never the end of the watch.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-
-from sqlalchemy import text
 
 from broker.adapters.ends_store import SqlEnds
 from broker.commands.said_commands import build_answering
@@ -22,6 +19,7 @@ from broker.pages.part_words import describe_part
 from broker.status import Asked, Ending, Facts, Part, Refused, Since, derive_parts
 from broker.wiring import Broker
 from datwat.party.http_out import PeerError
+from datwat.party.readings import time_database
 from datwat.party.telemetry import get_logger
 
 _EVERY: Final = timedelta(seconds=15)
@@ -83,6 +81,9 @@ class Watch:
 
     def _read_database(self, seen: Seen) -> Seen:
         broker, now = self._broker, self._broker.rooms.clock()
+        # What other processes signed and collected: whoever looks later looks in memory alone.
+        broker.log.checkpoint()
+        broker.publishing.publication.read_cosigned()
         objections, questions, erasures = build_answering(broker).count_overdue()
         with broker.store.reading() as conn:
             contents = SqlEnds().count_due(conn, now.replace(microsecond=0))
@@ -124,15 +125,9 @@ class Watch:
     async def _ask_database(self) -> timedelta | None:
         try:
             async with asyncio.timeout(_DATABASE_SECONDS):
-                return await asyncio.to_thread(self._time_database)
+                return await asyncio.to_thread(time_database, self._broker.database)
         except Exception:  # noqa: BLE001 - whatever the driver raises, it did not answer
             return None
-
-    def _time_database(self) -> timedelta:
-        began = time.monotonic()
-        with self._broker.database.connect() as connection:
-            connection.execute(text("SELECT 1"))
-        return timedelta(seconds=time.monotonic() - began)
 
     def gather(self) -> Facts:
         """Return what is known now; from memory."""
@@ -143,7 +138,7 @@ class Watch:
             broker.publishing,
             broker.housekeeper,
         )
-        cosigned = publishing.publication.read_cosigned()
+        cosigned = publishing.publication.known
         state = broker.following.state
         refused = state.refused
         oldest = broker.ends.generations.read_lag(now)
@@ -157,7 +152,7 @@ class Watch:
             is_engine_ready=seen.is_engine_ready,
             is_key_holder_there=seen.is_key_holder_there,
             database_took=seen.database_took,
-            log_size=broker.rooms.proofs.read_head().size,
+            log_size=broker.log.known_size,
             tag_root_failure=publishing.failure,
             witnesses=self._list_witnesses(),
             witness_threshold=trust.witness_threshold,

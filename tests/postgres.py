@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from demo.covenant import find_ports
 
 _PROGRAMS = sorted(
     Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])
@@ -128,9 +129,8 @@ def _make() -> OwnServer:
     if os.geteuid() == 0:
         shutil.chown(home, "postgres")
     _run("initdb", "-D", str(home / "data"), "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return OwnServer(home, int(probe.getsockname()[1]))
+    (port,) = find_ports(1)  # its own also while it is stopped
+    return OwnServer(home, port)
 
 
 def _stop(home: Path) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -80,6 +81,7 @@ class RowKeyFile:
     def __init__(self, path: Path) -> None:
         """Read the file; raise RowKeyError."""
         self._path = path
+        self._lock = threading.Lock()
         self._seen, state = self._read()
         self.keys = RowKeys(state)
 
@@ -93,8 +95,12 @@ class RowKeyFile:
         except OSError as error:
             raise RowKeyError(describe_obstacle(error, self._path)) from None
         if changed:
-            self._seen, state = self._read()
-            self.keys.replace(state)
+            with self._lock:  # else what was read before a change could be held after it
+                try:
+                    self._seen, state = self._read()
+                except RowKeyError:  # the old file is overwritten once the new one has its name
+                    self._seen, state = self._read()
+                self.keys.replace(state)
         return changed
 
     async def follow(self) -> None:
@@ -166,8 +172,9 @@ class RowKeyFile:
                     raise RowKeyError(
                         f"{describe_obstacle(error, self._path)} Nothing was changed."
                     ) from None
-            self._seen, state = self._read()
-        self.keys.replace(state)
+            with self._lock:
+                self._seen, state = self._read()
+                self.keys.replace(state)
         return state
 
     @contextmanager

@@ -135,6 +135,11 @@ class Log:
         return self._catch_up().size
 
     @property
+    def known_size(self) -> int:
+        """The same as far as this process knows; from memory."""
+        return self._require_signed().size
+
+    @property
     def is_busy(self) -> bool:
         """Whether jobs are being written or wait to be: others leave the database to them."""
         return self._is_writing or not self._jobs.empty()

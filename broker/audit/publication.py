@@ -122,6 +122,11 @@ class Publication:
             self.follow()
         return self._cosigned
 
+    @property
+    def known(self) -> Cosigned | None:
+        """The same as far as this process knows; from memory."""
+        return self._cosigned
+
     def follow(self) -> None:
         """Take up what another process collected; raise LogBehindError, LogForkedError."""
         held, trust = self._cosigned, self._read_trust()

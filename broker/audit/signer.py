@@ -77,7 +77,8 @@ class Signer:
         if not hmac.compare_digest(derive_root_at(self._tree.node, size), root):
             raise LogDamagedError
         try:
-            self._ratchet.advance(self._name, size, root)
+            if not self._ratchet.advance_from(self._name, mark, size, root):
+                return self.sign(size, root)  # what another signed meanwhile may be of no such tree
         except RatchetRefusedError:
             return self._take_up(self._require_mark())
         return Signed(size, root, self._checkpoints.sign(size, root))

@@ -1,7 +1,8 @@
 """The tree as the writer grows it and as proofs read it.
 
-Rule: a subtree's hash never changes once it is complete, so it can be cached for ever; what is not
-in the cache comes from the store, and what is missing there means that the log was damaged.
+Rule: a subtree's hash never changes once it is complete, so it can be cached for as long as the
+tree that is held here leads to the one in the store; what is not in the cache comes from the store,
+and what is missing there means that the log was damaged.
 Source: RFC 9162 section 2.1.
 """
 
@@ -80,6 +81,11 @@ class TreeReader:
             while len(self._cache) > _CACHED_NODES:
                 self._cache.popitem(last=False)
 
+    def forget(self) -> None:
+        """Let go of all hashes: each is read from the store again."""
+        with self._lock:
+            self._cache.clear()
+
     def node(self, level: int, index: int) -> bytes:
         """Return the hash of a complete subtree; raise LogDamagedError if it is not there."""
         key = (level, index)
@@ -113,6 +119,9 @@ class Edge:
         held = self._held
         frontier = None if held is None else self._follow(connection, held, size)
         if frontier is None or frontier.root != root:
+            # The database may have been put back since: what is remembered of the tree that was
+            # would then hide from the signer that what it signed is not in this one.
+            self._tree.forget()
             frontier = fetch_frontier(self._store, connection, size)
         if frontier.root != root:
             raise LogDamagedError

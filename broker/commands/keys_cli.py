@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -18,12 +19,14 @@ from datwat.party.admin import call_party
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.own_keys_cli import (
     AtOnceOption,
+    KeyKind,
     abort_next,
     describe_all,
     find_kind,
     finish_next,
     start_next,
 )
+from datwat.party.serve import NotRunningError
 from datwat.party.settings import require_home
 
 _PARTY = "broker"
@@ -52,13 +55,16 @@ def status(
     *,
     home: HomeOption,
     process: Annotated[
-        int | None, typer.Option(min=1, help="Which process of several; else the first one.")
+        int | None,
+        typer.Option(min=1, help="Which process of several; else the one that keeps house."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show which keys are in use, how far a rotation is, and what is to be done next."""
     require_home(home, _PARTY)
-    moved = _call(home, "keys_status", process=process)
+    moved = (
+        _call(home, "keys_status", process=process) if process else _ask_keeper(home, "keys_status")
+    )
     print_result({**moved, **describe_all(home, LISTED_KEYS)}, as_json=as_json)
 
 
@@ -78,13 +84,13 @@ def rotate(
     """
     require_home(home, _PARTY)
     if key not in _MOVED:
-        print_result(start_next(home, find_kind(LISTED_KEYS, key)), as_json=as_json)
+        print_result(start_next(home, _find_kind(key)), as_json=as_json)
         return
-    answer = _call(home, "keys_rotate", key=key)
+    answer = _ask_keeper(home, "keys_rotate", key=key)
     while wait and _is_busy(answer):
         _show_progress(answer)
         time.sleep(_LOOK_EVERY)
-        answer = _call(home, "keys_status")
+        answer = _ask_keeper(home, "keys_status")
     print_result(answer, as_json=as_json)
 
 
@@ -100,8 +106,7 @@ def finish(
     require_home(home, _PARTY)
     if key in _MOVED:
         raise typer.BadParameter(f"{key} finishes by itself: `keys status` says when.")
-    kind = find_kind(LISTED_KEYS, key)
-    print_result(finish_next(home, kind, at_once=at_once), as_json=as_json)
+    print_result(finish_next(home, _find_kind(key), at_once=at_once), as_json=as_json)
 
 
 @keys.command(epilog="Example: datwat broker keys abort row --home broker")
@@ -109,9 +114,22 @@ def abort(key: KeyArgument, *, home: HomeOption, as_json: JsonOption = False) ->
     """Turn a rotation back: the old key stays, and what went under the new one comes back."""
     require_home(home, _PARTY)
     if key in _MOVED:
-        print_result(_call(home, "keys_abort", key=key), as_json=as_json)
+        print_result(_ask_keeper(home, "keys_abort", key=key), as_json=as_json)
         return
-    print_result(abort_next(home, find_kind(LISTED_KEYS, key)), as_json=as_json)
+    print_result(abort_next(home, _find_kind(key)), as_json=as_json)
+
+
+def _find_kind(name: str) -> KeyKind:
+    return find_kind(LISTED_KEYS, name, besides=_MOVED)
+
+
+def _ask_keeper(home: Path, command: str, **members: str) -> dict[str, Any]:
+    """Ask the process that keeps house: of several, it alone knows how far the rows are."""
+    keeper = _call(home, "status")["housekeeper"]
+    try:
+        return _call(home, command, process=keeper, **members)
+    except NotRunningError:  # it ended just now; another one takes its place
+        return _call(home, command, **members)
 
 
 def _is_busy(answer: dict[str, Any]) -> bool:

@@ -79,10 +79,8 @@ class Suspensions:
         """Close who was suspended before; for the start, before anybody is heard."""
         with self._reading() as conn:
             stored = self._store.read_numbers(conn)
-        numbers = dict(stored)
-        for record in self._ratchet.records(_RECORD):
-            partner, _, digits = record.rpartition(" ")
-            numbers[partner] = max(numbers.get(partner, 0), int(digits))
+        noted = await asyncio.to_thread(self._read_noted)
+        numbers = {one: max(stored.get(one, 0), noted.get(one, 0)) for one in {*stored, *noted}}
         self._numbers = numbers
         self._close()
         for partner, number in numbers.items():
@@ -96,19 +94,20 @@ class Suspensions:
         return True
 
     async def suspend(self, partner: str) -> None:
-        """Close a partner at once and for good; the same again changes nothing.
+        """Close a partner at once and for good; the same again changes nothing that is written.
 
         Raises PartnerNotListedError, RatchetError, LogError; after the last two it is closed here
-        until the process ends.
+        until the process ends, and other processes know of it once the same is asked again.
         """
         async with self._lock:
-            self._read()
+            stored = self._read()
             number = self._require_known(partner)
-            if number % 2:
-                return
-            self._numbers[partner] = number + 1
+            self._numbers[partner] = _step_to(number, odd=True)
             self._close()
-            await self._write(partner, number + 1)
+            number = _step_to(max(number, await self._find_noted(partner)), odd=True)
+            if stored.get(partner, 0) < number:  # else it is written, and for all
+                self._numbers[partner] = number
+                await self._write(partner, number)
 
     async def resume(self, partner: str) -> None:
         """Open a partner that was suspended here; the same again changes nothing.
@@ -120,8 +119,9 @@ class Suspensions:
             number = self._require_known(partner)
             if not number % 2:
                 return
-            await self._write(partner, number + 1)
-            self._numbers[partner] = number + 1
+            number = _step_to(max(number, await self._find_noted(partner)), odd=False)
+            await self._write(partner, number)
+            self._numbers[partner] = number
             self._close()
 
     def _require_known(self, partner: str) -> int:
@@ -129,11 +129,25 @@ class Suspensions:
             raise PartnerNotListedError
         return self._numbers.get(partner, 0)
 
-    def _read(self) -> None:
+    def _read(self) -> Mapping[str, int]:
+        """Take up what is written in the database, and return it."""
         with self._reading() as conn:
-            for partner, number in self._store.read_numbers(conn).items():
-                self._numbers[partner] = max(self._numbers.get(partner, 0), number)
+            stored = self._store.read_numbers(conn)
+        for partner, number in stored.items():
+            self._numbers[partner] = max(self._numbers.get(partner, 0), number)
         self._close()
+        return stored
+
+    async def _find_noted(self, partner: str) -> int:
+        """Return the highest step in the ratchet: one may have failed after that was written."""
+        return (await asyncio.to_thread(self._read_noted)).get(partner, 0)
+
+    def _read_noted(self) -> dict[str, int]:
+        noted: dict[str, int] = {}
+        for record in self._ratchet.records(_RECORD):
+            partner, _, digits = record.rpartition(" ")
+            noted[partner] = max(noted.get(partner, 0), int(digits))
+        return noted
 
     def _close(self) -> None:
         self._keeper.close_partners(
@@ -153,3 +167,8 @@ class Suspensions:
             return []
 
         await self._log.append(Job(work))
+
+
+def _step_to(number: int, *, odd: bool) -> int:
+    """Return the next number that suspends (odd) or opens, or this one where it does."""
+    return number if number % 2 == odd else number + 1

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from broker.status import Part, PartName, PartState
+from broker.status import Part, PartName
+from datwat.party.parts import State
 from datwat.protocol.values import encode_moment
 from datwat.web.i18n import mark
 
@@ -30,7 +31,7 @@ PART_NAMES: Final[dict[PartName, str]] = {
     "processes": mark("Processes of this broker"),
 }
 # How a state is drawn (`macros/status.html`), the icon that this gives, and its word.
-STATES: Final[dict[PartState, tuple[str, str, str]]] = {
+STATES: Final[dict[State, tuple[str, str, str]]] = {
     "ok": ("done", "circle-check", mark("Works")),
     "attention": ("warning", "alert-triangle", mark("Look at this")),
     "failed": ("refused", "circle-x", mark("Does not work")),

@@ -16,7 +16,7 @@ from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.database import find_sqlite_file, migrate, open_engine, parse_url
 from datwat.party.database_copy import DatabaseCopyError, copying
 from datwat.party.database_errors import DatabaseError
-from datwat.party.database_roles import build_roles
+from datwat.party.database_roles import NOT_APART, NOT_APART_STATE, RoleNameError, build_roles
 from datwat.party.party_database import find_party
 from datwat.party.postgres import explain, open_postgres
 from datwat.party.serve import AlreadyRunningError, find_running, list_processes
@@ -48,6 +48,10 @@ def copy(
     as_json: JsonOption = False,
 ) -> None:
     """Copy a party's database, log and all, into an empty one; verified, and may be resumed."""
+    if ":/" in str(source):  # not said again: there may be a password in it
+        raise DatabaseCopyError(
+            "FROM is a home folder, whose settings.toml names the database; TO is the URL."
+        )
     name, party = find_party(source)
     settings = load_settings(party.settings, source)
     _require_apart(settings.database, target)
@@ -129,6 +133,8 @@ def _apply(url: str, statements: list[str]) -> None:
             for statement in statements:
                 connection.exec_driver_sql(statement.replace("%", "%%"))
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == NOT_APART_STATE:
+            raise RoleNameError(NOT_APART) from None
         raise explain(engine, error) from None
     finally:
         engine.dispose()

@@ -161,7 +161,10 @@ def _prepare(target: Engine, migrations: Path, revision: str, mark: str) -> None
         tables = set(inspect(conn).get_table_names())
         if COPYING not in tables:
             if tables:
-                raise DatabaseCopyError("The target is not empty: name an empty database.")
+                raise DatabaseCopyError(
+                    "The target is not empty: name an empty database. If it is this party's whole "
+                    "copy, set database_url to it instead."
+                )
             _MARK.create(conn)
             conn.execute(insert(_MARK), {"mark": mark, "is_filling": False})
         held = conn.execute(select(_MARK)).one()

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from datwat.party.database_errors import DatabaseError
 from datwat.party.party_database import KeptRows
 
+NOT_APART: Final = (
+    "The application role may do all that the owner may: it is a superuser, or a member of it. "
+    "Take that from it, or name another one."
+)
+NOT_APART_STATE: Final = "0LP01"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -39,6 +45,7 @@ def build_roles(
         raise RoleNameError
     return [
         *(_build_role(role) for role in (owner, application)),
+        _build_apart(owner, application),
         f"ALTER SCHEMA {schema} OWNER TO {owner}",
         f"REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {application}",
         f"GRANT USAGE ON SCHEMA {schema} TO {application}",
@@ -55,6 +62,14 @@ def _build_role(role: str) -> str:
     return (
         f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
         f"THEN CREATE ROLE {role} LOGIN; END IF; END $$"
+    )
+
+
+def _build_apart(owner: str, application: str) -> str:
+    """Return the statement that fails where the rights below would hold nobody back."""
+    return (
+        f"DO $$ BEGIN IF pg_has_role('{application}', '{owner}', 'MEMBER') "
+        f"THEN RAISE invalid_grant_operation USING MESSAGE = '{NOT_APART}'; END IF; END $$"
     )
 
 

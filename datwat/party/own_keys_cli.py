@@ -173,10 +173,10 @@ AtOnceOption = Annotated[
 ]
 
 
-def find_kind(kinds: HomeKinds, name: str) -> KeyKind:
-    """Return the kind of this name; raise UsageError, which lists them."""
+def find_kind(kinds: HomeKinds, name: str, besides: Sequence[str] = ()) -> KeyKind:
+    """Return the kind of this name; raise UsageError, which lists them and those `besides`."""
     if name not in kinds:
-        raise typer.BadParameter(f"there is no such key: choose {', '.join(kinds)}.")
+        raise typer.BadParameter(f"there is no such key: choose {', '.join((*besides, *kinds))}.")
     return kinds[name]
 
 

@@ -144,6 +144,16 @@ class Ratchet:
                     return
             self._write_slot({**self._values, name: Mark(number, digest)})
 
+    def advance_from(self, name: str, before: Mark | None, number: int, digest: bytes) -> bool:
+        """Move `name` as `advance` does, but only on from `before`; False: it moved meanwhile.
+
+        For who looked whether `before` leads there. Raises what `advance` raises.
+        """
+        if self.value(name) != before:
+            return False
+        self.advance(name, number, digest)
+        return True
+
     def record(self, kind: str, identifier: str) -> None:
         """Note durably that something ended; the same again changes nothing.
 

@@ -27,7 +27,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from datwat.party import ratchet_form as form
 from datwat.party import ratchet_statements as sql
-from datwat.party.database import DatabaseError, open_engine
+from datwat.party.database import DatabaseError, open_engine, parse_url
 from datwat.party.ratchet import Ratchet
 from datwat.party.ratchet_errors import (
     RatchetAlarmError,
@@ -80,12 +80,13 @@ class ServerRatchet(Ratchet):
             RatchetDamagedError: rows were changed, or taken out.
             RatchetError: another kind of database, or a server that refuses.
         """
-        try:
-            engine = open_engine(url)
+        try:  # before it is opened: that makes the file of an SQLite database
+            kind = parse_url(url).get_backend_name()
         except DatabaseError:
-            raise RatchetError("The ratchet's URL must be postgresql://….") from None
-        if engine.dialect.name != "postgresql":
+            kind = ""
+        if kind != "postgresql":
             raise RatchetError("The ratchet's URL must be postgresql://….")
+        engine = open_engine(url)
         ratchet = cls(engine, party)
         try:
             ratchet._run(ratchet._make)
@@ -113,13 +114,7 @@ class ServerRatchet(Ratchet):
 
         Raises RatchetAwayError where the server does not answer: it may have been written.
         """
-        values = {
-            "party": self._party,
-            "name": name,
-            "number": number,
-            "digest": digest,
-            "checksum": _sum_up(self._party, name, number, digest),
-        }
+        values = self._build_mark(name, number, digest)
 
         # Nearly always this is all, and one way to the server and back.
         if self._run(lambda conn: conn.execute(sql.RAISE_MARK, values).rowcount, self._single):
@@ -144,6 +139,23 @@ class ServerRatchet(Ratchet):
             raise RatchetAlarmError
         if number > held.number:  # it was added by another process between two statements
             self.advance(name, number, digest)
+
+    def advance_from(self, name: str, before: Mark | None, number: int, digest: bytes) -> bool:
+        """Move `name` on from `before`, in one statement (contract as `Ratchet`)."""
+        if before is None:  # nothing was there to lead on from
+            self.advance(name, number, digest)
+            return True
+        given = {"before_number": before.number, "before_digest": before.digest}
+        values = {**self._build_mark(name, number, digest), **given}
+        if self._run(lambda conn: conn.execute(sql.RAISE_MARK_FROM, values).rowcount, self._single):
+            return True
+        # The same again, or written by a statement whose answer was lost.
+        return self.value(name) == Mark(number, digest)
+
+    def _build_mark(self, name: str, number: int, digest: bytes) -> dict[str, Any]:
+        checksum = _sum_up(self._party, name, number, digest)
+        named = {"party": self._party, "name": name}
+        return {**named, "number": number, "digest": digest, "checksum": checksum}
 
     def record_all(self, ended: Iterable[Record]) -> None:
         """Note durably, in one transaction, what ended; those known are left out.
@@ -183,9 +195,7 @@ class ServerRatchet(Ratchet):
             if end.marks or end.place:
                 return False
             for name, one in marks.items():
-                checksum = _sum_up(self._party, name, one.number, one.digest)
-                values = {"number": one.number, "digest": one.digest, "checksum": checksum}
-                conn.execute(sql.ADD_MARK, {"party": self._party, "name": name, **values})
+                conn.execute(sql.ADD_MARK, self._build_mark(name, one.number, one.digest))
             self._move_end(conn, self._insert(conn, _End(len(marks), 0, end.chain), records))
             return True
 

@@ -69,6 +69,9 @@ RAISE_MARK: Final = text(
     "UPDATE ratchet_marks SET number = :number, digest = :digest, checksum = :checksum"
     " WHERE party = :party AND name = :name AND number < :number"
 )
+RAISE_MARK_FROM: Final = text(
+    RAISE_MARK.text + " AND number = :before_number AND digest = :before_digest"
+)
 LIST_OF_KIND: Final = text(
     "SELECT identifier FROM ratchet_records WHERE party = :party AND kind = :kind ORDER BY place"
 )

@@ -217,6 +217,10 @@ async def test_what_cannot_be_copied_is_said_and_the_target_left_alone(
     with monkeypatch.context() as patch:
         patch.setenv("DATWAT_DATABASE_URL", make_other_party(home))
         refused("another party's database")
+    assert run_datwat(["database", "copy", "postgresql://x:kept-secret@host/x", str(home)]) == 1
+    said = capsys.readouterr().err
+    assert "FROM is a home folder" in said
+    assert "kept-secret" not in said
     shutil.rmtree(home / "database")
     refused("holds no database yet")
     assert inspect_tables(target) == []

@@ -40,6 +40,8 @@ class Ruled:
     world: World
     admin: str
     application: str
+    owner: str
+    role: str
 
     def carry_out(self, statement: str, url: str = "") -> None:
         """Carry out a statement as the administrator, or as whoever a URL names."""
@@ -60,7 +62,7 @@ async def ruled(
             url = make_url(admin).set(username=application)
             as_application = url.render_as_string(hide_password=False)
             change_settings(world.home, {"database_url": as_application})
-            yield Ruled(world, admin, as_application)
+            yield Ruled(world, admin, as_application, owner, application)
     finally:
         for role in (owner, application):
             execute_on_server(postgres_url, f"DROP ROLE IF EXISTS {role}")
@@ -76,6 +78,25 @@ def apply_roles(home: Path, owner: str, application: str, admin: str) -> None:
 async def running(ruled: Ruled) -> AsyncIterator[Running]:
     async with AsyncExitStack() as stack:
         yield await open_world(ruled.world, stack)
+
+
+async def test_a_role_that_may_do_all_that_the_owner_may_is_refused(
+    ruled: Ruled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ["--owner", ruled.owner, "--application", ruled.role]
+    home = ["--home", str(ruled.world.home)]
+    command = ["database", "roles", *home, *named, "--apply", ruled.admin]
+    for more, less in (
+        (f"GRANT {ruled.owner} TO {ruled.role}", f"REVOKE {ruled.owner} FROM {ruled.role}"),
+        (f"ALTER ROLE {ruled.role} SUPERUSER", f"ALTER ROLE {ruled.role} NOSUPERUSER"),
+    ):
+        ruled.carry_out(more)
+        try:
+            assert run_datwat(command) == 1
+        finally:
+            ruled.carry_out(less)
+        assert "may do all that the owner may" in capsys.readouterr().err
+    assert run_datwat(command) == 0
 
 
 async def test_the_broker_does_all_its_work(ruled: Ruled, running: Running) -> None:

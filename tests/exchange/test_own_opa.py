@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from broker import following as following_module
 from broker.adapters.opa_process import find_opa
-from broker.app import build_bundle_listeners, build_health
+from broker.api_wiring import build_health
+from broker.app import build_bundle_listeners
 from broker.cli import app
 from broker.policy_folders import BUNDLE_RATCHET
 from datwat.party.settings import change_settings, write_secret

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.app import build_commands
+from broker.audit.records import Appended, Job, LogError
 from broker.exchange.suspensions import PartnerNotListedError
 from datwat.party.trust_list import PartnerSuspendedError
 from tests.exchange.world import Running, World, bsns, draw, open_household, open_world
@@ -71,3 +72,48 @@ async def test_a_partner_that_nobody_knows_is_not_suspended(tmp_path: Path) -> N
             with pytest.raises(PartnerNotListedError):
                 await command(running, name, f"{draw().hex()[:20]}:school")
         assert running.broker.keeper.directory.closed == frozenset()
+
+
+def lose_next(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the database away for the next step; the ratchet lies elsewhere and has it."""
+
+    async def lose(_job: Job) -> Appended:
+        monkeypatch.undo()
+        raise LogError
+
+    monkeypatch.setattr(running.broker.log, "append", lose)
+
+
+async def test_a_suspension_that_failed_is_written_when_it_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other processes of the broker know of it from the database alone."""
+    world = World(tmp_path)
+    partner = world.members["social-team"].id
+    async with AsyncExitStack() as stack:
+        running = await open_world(world, stack)
+        lose_next(running, monkeypatch)
+        with pytest.raises(LogError):
+            await command(running, "suspend", partner)
+        assert not await is_heard(running)
+        await command(running, "suspend", partner)
+        with running.broker.store.reading() as conn:
+            rows = conn.exec_driver_sql("SELECT partner, number FROM suspensions").all()
+    assert [tuple(row) for row in rows] == [(partner, 1)]
+
+
+async def test_a_suspension_after_a_resumption_that_failed_holds_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ratchet has the resumption: a suspension below it would open the partner."""
+    world = World(tmp_path)
+    partner = world.members["social-team"].id
+    async with AsyncExitStack() as stack:
+        running = await open_world(world, stack)
+        await command(running, "suspend", partner)
+        lose_next(running, monkeypatch)
+        with pytest.raises(LogError):
+            await command(running, "resume", partner)
+        await command(running, "suspend", partner)
+        assert not await is_heard(running)
+    assert await run(world, "resume") == (False, True)

@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from broker.api.routes import Api
-from broker.app import build_api
+from broker.api_wiring import build_api
 from broker.cli import app
 from broker.exchange.admission import read_question
 from broker.exchange.outbox import Outbox

@@ -23,7 +23,7 @@ from broker.adapters.log_tables import LogEntry, table_of
 from broker.adapters.opa import SupervisedOpa
 from broker.api.routes import Api
 from broker.api.table import INFO
-from broker.app import build_api
+from broker.api_wiring import build_api
 from broker.others_wiring import Others, open_others
 from broker.settings import BrokerSettings
 from broker.transparency.processing_register import derive_activity_id

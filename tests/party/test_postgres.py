@@ -205,9 +205,12 @@ def test_connections_that_were_cut_are_replaced_before_they_are_used(
             connection.execute(text("CREATE TABLE t (a INTEGER)"))
             second.execute(text("SELECT 1"))
         name = make_url(own_url).database
-        kill = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        # Each waits until the server's process is gone, and has said its last words.
+        kill = (
+            "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"
+            f" WHERE datname = '{name}'"
+        )
         execute_on_server(postgres_url, kill)
-        time.sleep(0.1)  # until the kernel has the server's last words
         for _ in range(4):
             assert count(engine) == 0
 
@@ -259,9 +262,9 @@ def test_what_takes_too_long_ends_and_is_worth_another_try(own_url: str) -> None
             assert find_away(engine, "lock_timeout", lock)
         assert find_away(engine, "statement_timeout", text("SELECT pg_sleep(5)"))
         one = text("SELECT 1")
-        assert find_away(engine, "idle_in_transaction_session_timeout", one, pause=0.3)
+        assert find_away(engine, "idle_in_transaction_session_timeout", one, pause=1.0)
         # A defect, which no other try mends.
-        assert not find_away(engine, "statement_timeout", text("SELECT * FROM no_such_table"))
+        assert not find_away(engine, "lock_timeout", text("SELECT * FROM no_such_table"))
         assert count(engine) == 1
 
 

@@ -82,6 +82,19 @@ def test_lower_is_refused_equal_is_nothing_and_another_digest_an_alarm(url: str)
         assert first.value("log") == rt.Mark(5, A)
 
 
+def test_on_from_a_mark_only_where_that_still_stands(url: str) -> None:
+    with connect(url) as first, connect(url) as second:
+        assert first.advance_from("log", None, 1, A)
+        before = first.value("log")
+        second.advance("log", 2, B)
+        assert not first.advance_from("log", before, 3, A)
+        assert not first.advance_from("log", rt.Mark(2, A), 3, A)
+        assert first.value("log") == rt.Mark(2, B)
+        assert first.advance_from("log", rt.Mark(2, B), 3, A)
+        assert first.advance_from("log", rt.Mark(2, B), 3, A)  # its answer was lost
+        assert second.value("log") == rt.Mark(3, A)
+
+
 def test_of_many_that_rise_at_once_the_highest_stands_and_every_record(url: str) -> None:
     def rise(number: int) -> None:
         with connect(url) as ratchet:
@@ -221,7 +234,9 @@ def test_what_the_file_held_is_taken_over_once(url: str, apart: str, tmp_path: P
         open_ratchet(before)
 
 
-def test_another_kind_of_url_is_refused(tmp_path: Path) -> None:
+def test_another_kind_of_url_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for wrong in ("sqlite:///x", "nonsense", "http://x"):
         with pytest.raises(rt.RatchetError, match=r"postgresql://"):
             open_ratchet(build_settings(tmp_path, "", wrong))
+    assert not (tmp_path / "x").exists()

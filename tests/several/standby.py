@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from demo.covenant import find_ports
 from tests import postgres
 from tests.postgres import OwnServer
 
@@ -26,9 +26,8 @@ def standby_of(primary: OwnServer) -> Iterator[OwnServer]:
     home = Path(tempfile.mkdtemp(prefix="datwat-standby-"))
     if os.geteuid() == 0:
         shutil.chown(home, "postgres")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        server = OwnServer(home, int(probe.getsockname()[1]))
+    (port,) = find_ports(1)
+    server = OwnServer(home, port)
     try:
         where = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres")
         _run("pg_basebackup", *where, "-D", str(home / "data"), "-R", "-X", "stream", "-c", "fast")

@@ -30,6 +30,7 @@ from broker.audit.records import (
     LogBehindError,
     LogDamagedError,
     LogForkedError,
+    LogStoppedError,
     LostRaceError,
     PreparedEntry,
     Statement,
@@ -38,6 +39,7 @@ from broker.audit.records import (
 from broker.audit.sealing import Sealing
 from broker.exchange.changes import Change
 from broker.pseudonyms.errors import RaceLost
+from datwat.party.ratchet import Mark
 from datwat.party.ratchet_server import ServerRatchet
 from datwat.protocol.checkpoint import CheckpointSigner, verify_checkpoint
 from datwat.protocol.entry import build_statement_entry, derive_leaf_hash
@@ -262,3 +264,50 @@ async def test_another_tree_of_the_same_size_stops_each_of_them(together: Togeth
         conn.execute(text("UPDATE log_entries SET entry = :e WHERE idx = 2"), {"e": other})
     with pytest.raises((LogForkedError, LogDamagedError)):
         late.log.start()
+
+
+async def test_what_a_process_remembers_of_a_tree_that_was_put_back_signs_no_fork(
+    together: Together,
+) -> None:
+    """A standby without the last entry was promoted; each process alone must notice."""
+    first, second = together.open(), together.open()
+    for number in range(6):
+        await first.state(b"%d" % number)
+    with first.store.reading() as conn:
+        before = first.store.find_head(conn)
+    assert before is not None
+    await first.state(b"lost")
+    assert second.log.size == 7  # and remembers the entry that is lost
+    with first.store.writing() as conn:
+        conn.execute(text("DELETE FROM log_entries WHERE idx > 5"))
+        conn.execute(text("UPDATE log_head SET size = 6, root = :root"), {"root": before.root})
+    with pytest.raises(LogStoppedError):
+        await first.state(b"other")
+    # The next leaf completes every subtree around the lost one: the root itself tells nothing.
+    with pytest.raises(LogStoppedError):
+        await second.state(b"another")
+    assert isinstance(second.failures[0], LogForkedError)
+    mark = second.ratchet.value(f"log:{ORIGIN}")
+    assert mark is not None
+    assert mark.number == 7
+
+
+async def test_what_another_signs_between_the_look_and_the_step_is_looked_at_too(
+    together: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two servers both take changes, and a process writes to each: one of the two trees ends."""
+    process, name = together.open(), f"log:{ORIGIN}"
+    elsewhere = ServerRatchet.connect(together.ratchet, PARTY)
+    together.stack.callback(elsewhere.close)
+    look = process.ratchet.value
+
+    def look_and_wait(wanted: str) -> Mark | None:
+        mark = look(wanted)
+        elsewhere.advance(name, 1, b"\1" * 32)  # of the other server's tree
+        return mark
+
+    monkeypatch.setattr(process.ratchet, "value", look_and_wait)
+    with pytest.raises(LogStoppedError):
+        await process.log.append(Job(lambda _: [Statement(b"1", AT), Statement(b"2", AT)]))
+    assert isinstance(process.failures[0], LogForkedError)
+    assert elsewhere.value(name) == Mark(1, b"\1" * 32)

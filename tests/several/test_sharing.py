@@ -1,0 +1,62 @@
+"""What other processes changed counts within a second, also where the look at it was slow."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from broker import sharing as module
+from broker.sharing import SUSPENSIONS, Polled, Sharing
+
+
+class SlowSession:
+    """Looks that take as long as they are told by the test's own clock; the first sees nothing."""
+
+    def __init__(self, *looks: float) -> None:
+        self.now = 0.0
+        self.begun = 0
+        self._looks = list(looks)
+        self._changed = 0
+
+    def poll(self) -> Polled:
+        self.begun += 1
+        if self._looks:
+            self.now += self._looks.pop(0)
+        changed, self._changed = self._changed, 1
+        return Polled({SUSPENSIONS: changed}, keeps_house=True)
+
+    def announce(self, name: str) -> None:
+        """Nobody else is there."""
+
+    def list_holders(self) -> module.Holders:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+async def test_a_change_is_a_second_old_from_the_last_look_that_did_not_see_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = SlowSession(0.0, 0.9, 0.2)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: session.now))
+    sharing = Sharing(1, session, is_shared=True)
+    is_taken_up = asyncio.Event()
+
+    async def take_up() -> bool:
+        await is_taken_up.wait()
+        return True
+
+    sharing.on(SUSPENSIONS, take_up)
+    running = asyncio.ensure_future(sharing.run())
+    async with asyncio.timeout(20):
+        while session.begun < 4:  # noqa: ASYNC110 - a look is of a thread
+            await asyncio.sleep(0.01)
+        # Changed at any moment after 0, seen at 0.9: at 1.1 it may be older than a second.
+        assert not sharing.is_current
+        is_taken_up.set()
+        await sharing.require_current()
+    running.cancel()
+    sharing.close()
