@@ -83,5 +83,9 @@ class SqlSubjectStore:
             raise RaceLost
 
     def extend_row(self, conn: Connection, subject_id: SubjectId, until_at: datetime) -> None:
-        """Move the end of a subject's row to `until_at`, never to an earlier moment."""
+        """Move the end of a subject's row to `until_at`, never to an earlier moment.
+
+        A new row looks which epoch is in use: a known person costs that look too.
+        """
+        _HOLD.find_row(conn, {"b_id": EPOCHS_ID})
         _EXTEND.run(conn, {"b_subject": subject_id, "b_until": derive_seconds(until_at)})

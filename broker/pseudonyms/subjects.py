@@ -26,6 +26,7 @@ SubjectId = bytes
 ID_SIZE = 16
 # The longest retention of an entry (Jeugdwet 7.3.8, Wmo 5.3.4: twenty years) and a quarter.
 KEPT_FOR = timedelta(days=7_400)
+_NOBODY = b""  # of no person: nothing lies under what is derived of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +148,11 @@ class Subjects:
         return TurnedRow(row.index, self._build_row(row.subject_id, point, turn.current))
 
     def touch(self, conn: Connection, subject_id: SubjectId, now: datetime) -> None:
-        """Keep a data subject as long as what is written about it now can last."""
+        """Keep a data subject as long as what is written about it now can last.
+
+        It takes the statements that a new one takes: who is known may not be told by the time.
+        """
+        indices = self._derive_indices([_NOBODY])
+        if len(indices) > 1:
+            self._store.find_rows(conn, indices)
         self._store.extend_row(conn, subject_id, now + KEPT_FOR)

@@ -263,11 +263,14 @@ def _shield(running: Running, handle: bytes) -> None:
         registers.consents.shield(conn, person.target, shield)
 
 
+@pytest.mark.parametrize("row_key_rotates", [False, True])
 async def test_asking_about_an_unknown_person_costs_what_a_known_one_costs(
-    broker: Running,
+    broker: Running, *, row_key_rotates: bool
 ) -> None:
     """By ticket, so that the broker has never heard of the one, and knows the other well."""
     known, unknown = next(NUMBERS), next(NUMBERS)
+    if row_key_rotates:
+        assert broker.broker.secrets.row_file.start(now()).leaving is not None
     await register(broker, "debt-counselling", known, "debt_counselling")
     home = await open_household(broker, next(NUMBERS))
     costs = []
