@@ -46,7 +46,7 @@ def test_records_and_traces_are_found_as_the_page_shows(
     covenant: Covenant, places: dict[str, str], tmp_path: Path
 ) -> None:
     trace = {"traceparent": PARENT}
-    httpx.get(covenant.broker.url() + "/v1/health", headers=trace, trust_env=False)
+    httpx.post(covenant.broker.url() + "/v1/inquiries", headers=trace, json={}, trust_env=False)
     text = (HOW_TO / "ldv.md").read_text(encoding="utf-8")
     assert require_shown(text, tmp_path, places) >= 3
     assert run_command("broker", "status", "--home", places["BROKER"])["ldv_on"]

@@ -30,7 +30,12 @@ PLACE = "where in a source the BSN is found: a declaration, never a value"
 SETTING = "the name of a setting, not what it leads to"
 HIDDEN_WITHIN = "the models in it hide their own secrets"
 ALLOWED = {
+    "broker.adapters.row_key_file._File.keys": HIDDEN_WITHIN,
+    "broker.adapters.secrets.BrokerSecrets.exchange_keys": HIDDEN_WITHIN,
+    "broker.adapters.secrets.BrokerSecrets.log_keys": HIDDEN_WITHIN,
+    "broker.adapters.secrets.BrokerSecrets.signing_keys": HIDDEN_WITHIN,
     "broker.audit.records.Job.keys": HIDDEN_WITHIN,
+    "broker.authoring_wiring.OfficersGround.row_key": HIDDEN_WITHIN,
     "broker.exchange.gather.TicketKeys.epoch_keys": "public keys of the key holder's epochs",
     "broker.exchange.gather.TicketKeys.keys": HIDDEN_WITHIN,
     "broker.exchange.registers.Registers.references": "a register, not a reference",
@@ -44,6 +49,7 @@ ALLOWED = {
     "broker.settings.BrokerSettings.kek_days": "a number of days",
     "broker.status.Facts.is_kek_overdue": "whether it is",
     "broker.status.Facts.is_key_holder_there": "whether that party answers",
+    "broker.watching.Seen.is_key_holder_there": "whether that party answers",
     "broker.wiring.Broker.secrets": HIDDEN_WITHIN,
     "connectors.portal.settings.PortalSettings.bsn_claim": SETTING,
     "connectors.sources.declaration.ClientRules.bsn": PLACE,
