@@ -25,7 +25,7 @@ _ENTRIES = table_of(LogEntry)
 
 
 async def wait_for(publishing: Publishing, **wanted: object) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while any(  # noqa: ASYNC110 - what is waited for is a value, not an event
             publishing.build_status()[name] != value for name, value in wanted.items()
         ):
