@@ -12,7 +12,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -47,9 +47,19 @@ def clean_value(value: object) -> object:
     return WITHHELD
 
 
+class _Stderr:
+    """The standard error of the moment: a command that ran in a test had another one."""
+
+    def write(self, data: bytes) -> int:
+        return sys.stderr.buffer.write(data)
+
+    def flush(self) -> None:
+        sys.stderr.buffer.flush()
+
+
 def configure_logging(level: str = "info", stream: BinaryIO | None = None) -> None:
     """Send structlog's and the standard library's lines to `stream` (default stderr) as JSON."""
-    target = stream or sys.stderr.buffer
+    target = stream or cast("BinaryIO", _Stderr())
     number = getattr(logging, level.upper())
     structlog.configure(
         processors=[
