@@ -8,25 +8,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from broker.adapters.row_key_file import RowKeyFile
-from broker.sharing import Holders, Polled, Sharing
+from broker.sharing import Sharing
 from broker.sharing_wiring import follow_others
 from tests.exchange.world import World, open_world
-
-
-class Unchanged:
-    """A session in which nobody changes anything."""
-
-    def poll(self) -> Polled:
-        return Polled({}, keeps_house=False)
-
-    def announce(self, name: str) -> None:
-        """Nobody else is there."""
-
-    def list_holders(self) -> Holders:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Nothing is held."""
+from tests.several.sessions import QuietSession
 
 
 async def await_true(look: Callable[[], bool]) -> None:
@@ -42,7 +27,7 @@ async def test_who_cannot_read_the_row_key_answers_nobody(tmp_path: Path) -> Non
         running = await open_world(world, stack)
         broker = running.broker
         path = broker.settings.home / "secrets" / "row.key"
-        broker.sharing = sharing = Sharing(1, Unchanged(), is_shared=True)
+        broker.sharing = sharing = Sharing(1, QuietSession(), is_shared=True)
         stack.callback(sharing.close)
         follow_others(broker, lambda: None)
         looking = asyncio.ensure_future(sharing.run())

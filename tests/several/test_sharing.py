@@ -9,9 +9,10 @@ import pytest
 
 from broker import sharing as module
 from broker.sharing import SUSPENSIONS, Polled, Sharing
+from tests.several.sessions import QuietSession
 
 
-class SlowSession:
+class SlowSession(QuietSession):
     """Looks that take as long as they are told by the test's own clock; the first sees nothing."""
 
     def __init__(self, *looks: float) -> None:
@@ -26,15 +27,6 @@ class SlowSession:
             self.now += self._looks.pop(0)
         changed, self._changed = self._changed, 1
         return Polled({SUSPENSIONS: changed}, keeps_house=True)
-
-    def announce(self, name: str) -> None:
-        """Nobody else is there."""
-
-    def list_holders(self) -> module.Holders:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 async def test_a_change_is_a_second_old_from_the_last_look_that_did_not_see_it(
