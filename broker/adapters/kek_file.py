@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from broker.audit.ports import Generation
 from datwat.party.files import describe_obstacle
-from datwat.party.key_files import replace_key_file, write_key_file
+from datwat.party.key_files import Stamp, find_stamp, replace_key_file, write_key_file
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.sealing import KEY_SIZE, UnsealError, seal, unseal
 from datwat.protocol.values import Bytes32, Moment, Value
@@ -57,7 +57,7 @@ class FileKek:
     def __init__(self, path: Path, content: _KeyFile) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._read_at: tuple[int, int] | None = None
+        self._read_at: Stamp | None = None
         self._hold(content)
 
     def __repr__(self) -> str:
@@ -112,12 +112,8 @@ class FileKek:
         is no key file any more: nothing is known then of what it does not open.
         """
         with self._lock:
-            try:
-                status = self._path.stat()
-            except OSError:
-                return
-            mark = (status.st_ino, status.st_mtime_ns)
-            if mark == self._read_at:
+            mark = find_stamp(self._path)
+            if mark is None or mark == self._read_at:
                 return
             try:
                 found = _read(self._path)

@@ -26,7 +26,7 @@ from pydantic import Field, ValidationError
 from broker.pseudonyms.row_keys import RingState, RowKeys, derive_all_kept
 from datwat.party.errors import PartyError
 from datwat.party.files import describe_obstacle
-from datwat.party.key_files import replace_key_file
+from datwat.party.key_files import Stamp, build_stamp, replace_key_file
 from datwat.party.telemetry import get_logger
 from datwat.protocol.sealing import KEY_SIZE
 from datwat.protocol.values import Bytes32, Moment, Value
@@ -91,7 +91,7 @@ class RowKeyFile:
     def refresh(self) -> bool:
         """Read the file anew if it changed; return whether it did. Raises RowKeyError."""
         try:
-            changed = _stamp(self._path.stat()) != self._seen
+            changed = build_stamp(self._path.stat()) != self._seen
         except OSError as error:
             raise RowKeyError(describe_obstacle(error, self._path)) from None
         if changed:
@@ -187,7 +187,7 @@ class RowKeyFile:
         finally:
             os.close(folder)
 
-    def _read(self) -> tuple[tuple[int, ...], RingState]:
+    def _read(self) -> tuple[Stamp, RingState]:
         try:
             with self._path.open("rb") as file:
                 found = os.fstat(file.fileno())
@@ -196,11 +196,7 @@ class RowKeyFile:
             raise RowKeyError(describe_obstacle(error, self._path)) from None
         if (found.st_mode | self._path.parent.stat().st_mode) & _OTHERS:
             raise RowKeyError(f"Others may read {self._path}: chmod 600 it, and 700 its folder.")
-        return _stamp(found), _parse(data, self._path)
-
-
-def _stamp(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_ino, found.st_mtime_ns, found.st_size
+        return build_stamp(found), _parse(data, self._path)
 
 
 def _parse(data: bytes, path: Path) -> RingState:

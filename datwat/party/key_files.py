@@ -12,6 +12,22 @@ from typing import BinaryIO
 
 from datwat.party.files import sync_folder
 
+Stamp = tuple[int, int, int]
+"""By what a file is known to be the one that was read."""
+
+
+def build_stamp(found: os.stat_result) -> Stamp:
+    """Return the stamp of a file that was looked at."""
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def find_stamp(path: Path) -> Stamp | None:
+    """Return the stamp of the file that has this name now, if any can be seen."""
+    try:
+        return build_stamp(path.stat())
+    except OSError:
+        return None
+
 
 def write_key_file(path: Path, content: bytes) -> None:
     """Write a new file that its owner alone may read, durably; raise OSError if there is one."""

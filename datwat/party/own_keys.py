@@ -22,7 +22,13 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from datwat.party.errors import PartyError
 from datwat.party.files import describe_obstacle
-from datwat.party.key_files import destroy_key_file, promote_key_file, write_key_file
+from datwat.party.key_files import (
+    Stamp,
+    destroy_key_file,
+    find_stamp,
+    promote_key_file,
+    write_key_file,
+)
 from datwat.party.settings import SecretError, read_secret
 from datwat.party.telemetry import get_logger
 from datwat.protocol.errors import DatwatError
@@ -140,10 +146,10 @@ class OwnKeys(Generic[Key]):
     def _path(self, suffix: str = "") -> Path:
         return self._home / "secrets" / f"{self._name}{suffix}"
 
-    def _stamp(self) -> tuple[tuple[int, int] | None, ...]:
-        return _look(self._path()), _look(self._path(NEXT))
+    def _stamp(self) -> tuple[Stamp | None, ...]:
+        return find_stamp(self._path()), find_stamp(self._path(NEXT))
 
-    def _read(self) -> tuple[tuple[tuple[int, int] | None, ...], tuple[Key, ...]]:
+    def _read(self) -> tuple[tuple[Stamp | None, ...], tuple[Key, ...]]:
         """Return what the files looked like, and the keys, the newest first."""
         seen = self._stamp()
         names = [self._name + NEXT] if seen[1] is not None else []
@@ -188,14 +194,6 @@ class KeyOfNow(Generic[Key]):
         if self._since is None or self._since[0] != newest.public.raw:
             self._since = newest.public.raw, self._clock()
         return newest if self._clock() >= self._since[1] + self._settled else others[0]
-
-
-def _look(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
 
 
 def parse_signing(content: bytes) -> SigningKey:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, Table, bindparam, column, select, values
 from sqlalchemy.dialects import postgresql, sqlite
 
-from datwat.party.hot import HotStatement
+from datwat.party.hot import HotStatement, build_places, fill_places
 from datwat.protocol.tag_tree import TAG_LENGTH, Leaf
 
 TAG_BITS = 8 * TAG_LENGTH
@@ -29,9 +29,9 @@ def build_range(node: int, depth: int) -> tuple[bytes, bytes]:
 def compile_statements(table: Table) -> tuple[HotStatement, HotStatement, HotStatement]:
     """Return what inserts TAGS_AT_ONCE tags, what reads one range of tags, and what reads many."""
     inserts: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+    tags, indexes = build_places("tag", TAGS_AT_ONCE), build_places("idx", TAGS_AT_ONCE)
     places: list[dict[str, Any]] = [
-        {"tag": bindparam(f"tag_{place}"), "idx": bindparam(f"idx_{place}")}
-        for place in range(TAGS_AT_ONCE)
+        {"tag": tag, "idx": index} for tag, index in zip(tags, indexes, strict=True)
     ]
     return (
         HotStatement(lambda name: inserts[name](table).values(places).on_conflict_do_nothing()),
@@ -46,9 +46,8 @@ def run_insert(insert: HotStatement, connection: Connection, leaves: Sequence[Le
     In one statement: with one each, a thread of Python waits for its turn after each of them while
     it holds the database's write lock. Places left over repeat the last tag, which changes nothing.
     """
-    given: dict[str, Any] = {}
-    for place in range(TAGS_AT_ONCE):
-        given[f"tag_{place}"], given[f"idx_{place}"] = leaves[min(place, len(leaves) - 1)]
+    tags, indexes = zip(*leaves, strict=True)
+    given = fill_places("tag", tags, TAGS_AT_ONCE) | fill_places("idx", indexes, TAGS_AT_ONCE)
     insert.run(connection, given)
 
 
