@@ -20,7 +20,7 @@ from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.errors import PartyError
 from datwat.party.files import replace_file
 from datwat.party.init import CARD_FILE
-from datwat.party.own_keys import SETTLED, NoNextKeyError, OwnKey, OwnKeys
+from datwat.party.own_keys import NEXT, SETTLED, NoNextKeyError, OwnKey, OwnKeys
 from datwat.party.settings import require_home
 from datwat.party.trust_draft import read_card
 from datwat.party.trust_list import parse_list
@@ -29,6 +29,9 @@ from datwat.protocol.values import encode_moment
 
 # So long after a party went over, what it signed with the old key may still be on its way.
 FINISH_AFTER: Final = timedelta(seconds=SETTLED) + timedelta(minutes=10)
+# Whoever reads a list that names the next key may speak to it at once, or ask for its word: by then
+# its party has read it, and every checkpoint that is shown bears the line of a witness's (60 s).
+LISTED_FROM: Final = timedelta(seconds=90)
 
 
 class NextKeyUnknownError(PartyError):
@@ -114,11 +117,18 @@ def describe(home: Path, kind: KeyKind) -> dict[str, Any]:
     since = _find_listed_since(home, kind, card, newest)
     said: dict[str, Any] = {"key": _name(older[0]), "next": _name(newest)}
     if since is None:
-        return {**said, "step": "the covenant takes up card.json and signs the list"}
+        return {**said, "step": _say_listing(home, kind)}
     goes_over_at = _round(since + timedelta(seconds=SETTLED))
     if clock.now() < goes_over_at:
         return {**said, "step": f"used from {encode_moment(goes_over_at)}"}
     return {**said, "step": "in use; finish destroys the old one"}
+
+
+def _say_listing(home: Path, kind: KeyKind) -> str:
+    made = (home / "secrets" / f"{kind.file}{NEXT}").stat().st_mtime
+    best_from = _round(datetime.fromtimestamp(made, UTC) + LISTED_FROM)
+    said = "the covenant takes up card.json and signs the list"
+    return said if clock.now() >= best_from else f"{said}, from {encode_moment(best_from)}"
 
 
 def build_keys_app(party: str, command: str, kinds: HomeKinds) -> typer.Typer:

@@ -222,6 +222,7 @@ def test_all_listed_keys_are_replaced_under_questions(covenant: RolledCovenant) 
 
         for command, home, key in _KEYS:
             run_command(command, "keys", "rotate", key, "--home", covenant.home(home))
+        time.sleep(SETTLED)  # `keys status` says from when on a list may name them
         asker.await_more(2)
         covenant.publish()
         time.sleep(SETTLED + 1)

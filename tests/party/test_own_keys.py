@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -193,7 +194,12 @@ def test_the_card_follows_each_step(home: Path) -> None:
     said = start_next(home, KIND)
     new, second = read_card_keys(home)
     assert second == old
-    assert said["step"] == "the covenant takes up card.json and signs the list"
+    early = said["step"]
+    assert early.startswith("the covenant takes up card.json and signs the list, from 20")
+    next_file = home / "secrets" / f"{KEY_NAME}.next"
+    past = time.time() - own_keys_cli.LISTED_FROM.total_seconds()
+    os.utime(next_file, (past, past))
+    assert own_keys_cli.describe(home, KIND)["step"] == early.partition(", from")[0]
     with pytest.raises(NextKeyError):
         start_next(home, KIND)
     with pytest.raises(NextKeyUnknownError, match="does not name the next key"):
