@@ -11,13 +11,15 @@ RUN := PATH="$(CURDIR)/.tools:$(CURDIR)/.venv/bin:$$PATH"
 CODE := $(wildcard datwat broker connectors keyholder witness demo bench scripts tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long lint mutate bench bench-full screenshots clean setup \
-	setup-dev lock lint-python lint-policies lint-api lint-files lint-texts format
+.PHONY: help demo demo-several serve test test-postgresql test-long lint mutate bench bench-full \
+	screenshots clean setup setup-dev lock lint-python lint-policies lint-api lint-files lint-texts format
 
 help:
 	@echo 'make demo    plays the seven cases with all parties as processes, and ends'
-	@echo 'make serve   the same, and leaves the parties running until Ctrl-C'
+	@echo 'make demo-several  the same on four brokers and PostgreSQL: fail-over, every key replaced'
+	@echo 'make serve   as make demo, and leaves the parties running until Ctrl-C'
 	@echo 'make test    every test (arguments for pytest: make test ARGS="-k merkle")'
+	@echo 'make test-postgresql  every test, each party with a database on a PostgreSQL server'
 	@echo 'make test-long  whole what make test does in part: faults, some half an hour'
 	@echo 'make lint    every check of code, policies and API'
 	@echo 'make mutate  takes out each policy condition in turn: none may go unnoticed'
@@ -29,6 +31,9 @@ help:
 demo: setup
 	@$(RUN) $(VENV)/datwat demo
 
+demo-several: setup $(STAMPS)/postgresql
+	@$(RUN) $(VENV)/datwat demo --brokers 4 $(ARGS)
+
 serve: setup
 	@$(RUN) exec $(VENV)/datwat demo --keep
 
@@ -36,6 +41,9 @@ TEST_PARTS := setup setup-dev $(STAMPS)/postgresql $(STAMPS)/strace $(STAMPS)/ch
 
 test: $(TEST_PARTS)
 	@$(RUN) $(VENV)/pytest -n 2 --dist loadgroup $(ARGS)
+
+test-postgresql: $(TEST_PARTS)
+	@$(RUN) $(VENV)/pytest -n 2 --dist loadgroup --database postgresql $(ARGS)
 
 test-long: $(TEST_PARTS)
 	@$(RUN) $(VENV)/pytest -n 2 --dist loadgroup --long -m long $(ARGS)
@@ -112,11 +120,11 @@ $(STAMPS)/python: requirements.lock pyproject.toml $(wildcard */__init__.py)
 $(STAMPS)/dev: requirements-dev.lock $(STAMPS)/python
 $(STAMPS)/libsodium: $(STAMPS)/python
 $(STAMPS)/opa: tools/go.mod tools/go.sum
-$(STAMPS)/regal: tools/go.mod tools/go.sum $(STAMPS)/opa
+$(STAMPS)/regal: tools/regal/go.mod tools/regal/go.sum
 $(STAMPS)/web: package-lock.json .npmrc requirements-node.lock datwat/web/icons.txt scripts/web_parts.py $(STAMPS)/python
 $(STAMPS)/node: package-lock.json .npmrc requirements-node.lock $(STAMPS)/python
 # Who needs both installs once: what `node` brings holds the parts of the pages.
-ifneq (,$(filter test test-long screenshots,$(MAKECMDGOALS)))
+ifneq (,$(filter test test-postgresql test-long screenshots,$(MAKECMDGOALS)))
 $(STAMPS)/web: $(STAMPS)/node
 endif
 $(STAMPS)/%:

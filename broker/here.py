@@ -21,7 +21,7 @@ from datwat.party.database import reading
 from datwat.party.database_errors import DatabaseAwayError
 from datwat.party.errors import PartyError
 from datwat.party.own_keys import OwnKeys
-from datwat.party.postgres import is_cut
+from datwat.party.postgres import PATIENCE, is_cut
 from datwat.party.trust_keeper import TrustKeeper
 from datwat.party.trust_list import Directory
 from datwat.protocol.bundle import Bundle
@@ -30,6 +30,7 @@ from datwat.protocol.ticket import derive_ticket_key
 
 _AWAY_SECONDS = 1.0
 _OPEN_SECONDS = 0.25
+_SILENT_SECONDS = 5.0
 
 
 class TrustHere:
@@ -68,13 +69,14 @@ class Reads:
 
     Rules: it is used by one read at a time. A thread of its own, or whoever reads while the loop's
     read is still open, has a connection of the pool: two users of one would end each other's
-    transaction. A server's connection that was cut is replaced before a read begins; while no
-    other can be had, reads fail at once or nearly so: the loop may not wait for a server.
+    transaction. A server's connection that was cut is replaced before a read begins, and one that
+    says nothing is let go of; while no other can be had, reads fail at once or nearly so: the loop
+    may not wait for a server.
     """
 
     def __init__(self, engine: Engine) -> None:
         """Hold the connection for the thread that runs the event loop, which calls this."""
-        self._engine = reading(engine)
+        self._engine = reading(engine).execution_options(**{PATIENCE: _SILENT_SECONDS})
         self._is_server = engine.dialect.name == "postgresql"
         self._connection: Connection | None = self._engine.connect()
         self._fast = FastConnection(self._connection)

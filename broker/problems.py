@@ -42,6 +42,7 @@ register_problems(
         "witness_ahead": (502, "Another party did not give a usable answer"),
         "race_lost": _AGAIN,
         "process_not_current": _AGAIN,
+        "process_outdated": _AGAIN,
         "process_alone": (409, "This broker has one process"),
         "process_runs": (409, "This process runs already"),
         "housekeeper_elsewhere": (409, "Another process keeps house"),

@@ -2,7 +2,8 @@
 
 Rules: what another process changed (suspensions, trust list, policy, what is published) counts here
 within a second: a number in the database is read every half second, and whoever cannot read it, or
-has not taken up within a second what it says, answers nobody until it can. One process keeps house;
+has not taken up within a second what it says, answers nobody until it can; nor does one whose
+schema a newer version changed. One process keeps house;
 when its session ends another one does. A broker on SQLite is one process, and keeps house itself.
 """
 
@@ -70,6 +71,16 @@ class NotCurrentError(PartyError):
     )
 
 
+class OutdatedError(PartyError):
+    """A newer version of the software changed the schema under this process."""
+
+    code = "process_outdated"
+    default_detail = (
+        "A newer version of this broker has taken over: this process answers nothing any more. "
+        "Restart it with the new version."
+    )
+
+
 class Polled(NamedTuple):
     """How often each thing changed, by its name, and whether this process keeps house."""
 
@@ -93,7 +104,10 @@ class Session(Protocol):
     """Where processes meet; a call may wait for the database."""
 
     def poll(self) -> Polled:
-        """Return what changed how often, and keep house if nobody does; raise where it cannot."""
+        """Return what changed how often, and keep house if nobody does; raise where it cannot.
+
+        OutdatedError: the schema is not this version's any more.
+        """
 
     def announce(self, name: str) -> None:
         """Say that each process must read something anew."""
@@ -125,6 +139,7 @@ class Sharing:
         self._again: dict[str, float] = {}
         self._polled_at = time.monotonic()
         self._polled = asyncio.Event()
+        self._is_outdated = False
         self._counted_at = 0.0
         self._thread = ThreadPoolExecutor(1, "sharing")
         self._each_poll: list[Callable[[], object]] = []
@@ -146,6 +161,8 @@ class Sharing:
         """Whether all that others changed before the last second counts here."""
         if not self.is_shared:
             return True
+        if self._is_outdated:
+            return False
         now = time.monotonic()
         late = any(
             name in _BINDING and now - since > CURRENT_SECONDS
@@ -177,9 +194,11 @@ class Sharing:
         telling.add_done_callback(self._announced)
 
     async def require_current(self) -> None:
-        """Wait a little until this process is current; raise NotCurrentError."""
+        """Wait a little until this process is current; raise NotCurrentError, OutdatedError."""
         if self.is_current:
             return
+        if self._is_outdated:
+            raise OutdatedError
         until = time.monotonic() + _WAIT_SECONDS
         while not self.is_current:
             self._polled.clear()
@@ -198,12 +217,14 @@ class Sharing:
             began = time.monotonic()
             try:
                 polled = await loop.run_in_executor(self._thread, self._poll, session)
+                self._is_outdated = False
                 self._take(polled, began)
                 await self._count(session)
             except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known now
                 if self._keeping.is_set():
                     _log.warning("housekeeping_lost", exception=type(error).__name__)
                 self._note_house(keeps=False)
+                self._is_outdated = isinstance(error, OutdatedError)
             await asyncio.sleep(max(0.05, began + POLL_SECONDS - time.monotonic()))
 
     async def keep_house(self, *works: Callable[[], Coroutine[Any, Any, None]]) -> None:

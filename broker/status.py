@@ -37,6 +37,8 @@ _MANY_WAITING: Final = 256
 # A gateway stops when it is a quarter of an hour.
 _OLD_COSIGNATURES: Final = timedelta(minutes=5)
 _MANY_TO_END: Final = 10_000
+# A sixth of what messages between parties bear (`freshness.CLOCK_SKEW`).
+CLOCK_OFF: Final = timedelta(seconds=5)
 _MOST_NAMED: Final = 5
 
 
@@ -103,6 +105,8 @@ class Facts:
     processes: int = 1
     is_current: bool = True
     keeps_house: bool = True
+    # How far this machine's clock is ahead of the database server's, or behind it.
+    clock_off: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,9 @@ def _derive_database(facts: Facts) -> Part:
     if took > SLOW_DATABASE:
         values: dict[str, str | int] = {"num": round(took.total_seconds() * 1_000)}
         return Part("database", "attention", "database_slow", values)
+    if abs(facts.clock_off) > CLOCK_OFF:
+        off: dict[str, str | int] = {"num": round(abs(facts.clock_off).total_seconds())}
+        return Part("database", "attention", "database_clock", off)
     return Part("database", "ok", "database_answers")
 
 

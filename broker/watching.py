@@ -19,7 +19,7 @@ from broker.pages.part_words import describe_part
 from broker.status import Asked, Ending, Facts, Part, Refused, Since, derive_parts
 from broker.wiring import Broker
 from datwat.party.http_out import PeerError
-from datwat.party.readings import time_database
+from datwat.party.readings import measure_clock, time_database
 from datwat.party.telemetry import get_logger
 
 _EVERY: Final = timedelta(seconds=15)
@@ -34,7 +34,7 @@ class Seen:
     """What the last look found; until the first one nothing is said to have failed.
 
     `overdue`: how much of each kind residents wait for beyond its term; without a database it and
-    `contents_to_end` stay as they were.
+    `contents_to_end` stay as they were, and `clock_off`.
     """
 
     is_engine_ready: bool = True
@@ -42,6 +42,7 @@ class Seen:
     database_took: timedelta | None = timedelta(0)
     overdue: Mapping[str, int] = field(default_factory=dict)
     contents_to_end: int | None = None
+    clock_off: timedelta = timedelta(0)
     others: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -94,7 +95,13 @@ class Watch:
             "erasures": erasures,
             "contact_requests": requests,
         }
-        return replace(seen, others=broker.read_others(), overdue=overdue, contents_to_end=contents)
+        return replace(
+            seen,
+            others=broker.read_others(),
+            overdue=overdue,
+            contents_to_end=contents,
+            clock_off=measure_clock(broker.database, broker.rooms.clock),
+        )
 
     def list_parts(self) -> tuple[Part, ...]:
         """Return every part as of now."""
@@ -172,6 +179,7 @@ class Watch:
             processes=len(broker.sharing.processes),
             is_current=broker.sharing.is_current,
             keeps_house=broker.sharing.keeps_house,
+            clock_off=seen.clock_off,
         )
 
     def _list_witnesses(self) -> tuple[Asked, ...]:

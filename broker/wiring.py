@@ -178,7 +178,7 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         SqlSuspensions(), ground.ratchet, log, ground.keeper, reads.open, clock=clock.now
     )
     await suspensions.restore()
-    gateways = HttpGateways(ground.http, ground.proofs, publishing.publication.read_shown)
+    gateways = HttpGateways(ground.http, ground.proofs, publishing.publication.read_vouched)
     openings = _build_openings(settings, ground, rooms)
     ends = _build_ends(settings, ground, rooms, ending)
     following = Following(ground.begun, ground.keeper, ground.ratchet, log, clock.now)

@@ -173,8 +173,21 @@ def _describe(error: Exception) -> tuple[str, str, str | None]:
         case OSError(errno=int()):
             return "system", describe_obstacle(error), None
         case _:
-            detail = f"Unexpected {type(error).__name__}, which is a defect: please report it."
-            return "unexpected", detail, _find_frame(error)
+            return _describe_unforeseen(error)
+
+
+def _describe_unforeseen(error: Exception) -> tuple[str, str, str | None]:
+    """Return the same of what only a database that went away raises, or else a defect."""
+    if "sqlalchemy" in sys.modules:  # only who loaded it has a database to lose
+        from datwat.party.database_errors import (  # noqa: PLC0415 - costs each command a second
+            find_away,
+        )
+
+        away = find_away(error)
+        if away is not None:
+            return away.code, away.detail, None
+    detail = f"Unexpected {type(error).__name__}, which is a defect: please report it."
+    return "unexpected", detail, _find_frame(error)
 
 
 def _find_frame(error: Exception) -> str | None:

@@ -7,10 +7,12 @@ import json
 import shlex
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +35,10 @@ from demo.officers import OFFICERS, PASSPHRASE
 from demo.player import play_case
 from demo.processes import ChildEndedError, Processes, keep_log
 from demo.setting_up import build
+from demo.several.playing import Meanwhile, Report, TooFewCasesError
+from demo.several.saying import describe_report, explain_meanwhile, print_report
+from demo.several.servers import Servers
+from demo.several.soon import SOON
 from demo.show import Story
 
 _KEEP_SECONDS = 0.5
@@ -64,29 +70,47 @@ def demo(
         list[int] | None,
         typer.Option("--case", help="Play this case only (can be given more than once)."),
     ] = None,
+    brokers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=8,
+            help="More than 1: the broker is so many processes on PostgreSQL with a standby, which "
+            "is promoted, and every key is replaced, while cases are played.",
+        ),
+    ] = 1,
     cases: Annotated[Path, typer.Option(help="Folder with the case files.")] = CASES,
     as_json: JsonOption = False,
 ) -> None:
     """Play the seven cases with real processes; exit 1 if anything comes out otherwise."""
     began = time.monotonic()
     chosen = _choose(load_cases(cases), case)
-    console = Console(soft_wrap=False, highlight=False, quiet=as_json)
+    if brokers > 1 and len(chosen) == 1:
+        raise TooFewCasesError
+    # This stream, also while the printing of a command beside the cases is caught.
+    console = Console(file=sys.stdout, soft_wrap=False, highlight=False, quiet=as_json)
     differences: dict[int, list[str]] = {}
     with (
         _stop_by_signal(is_kept=keep),
         open_folder() as folder,
-        Processes(folder) as processes,
+        Processes(folder, SOON if brokers > 1 else ()) as processes,
         _say_stop(console),
-        contextlib.closing(prepare(folder, load_partners())) as covenant,
+        contextlib.closing(prepare(folder, load_partners(), brokers=brokers)) as covenant,
     ):
-        build(covenant, chosen, processes, _build_progress(console, began))
-        differences = _play(covenant, chosen, console)
+        servers = Servers(folder, processes) if brokers > 1 else None
+        build(covenant, chosen, processes, _build_progress(console, began), servers)
+        meanwhile = None
+        if servers is not None:
+            numbers = [one.number for one in chosen]
+            meanwhile = Meanwhile(covenant, processes, servers, numbers, began=began)
+        differences = _play(covenant, chosen, console, meanwhile)
+        report = meanwhile.report if meanwhile else None
         seconds = round(time.monotonic() - began, 1)
-        _print_end(differences, chosen, seconds, console, as_json=as_json)
+        _print_end(differences, chosen, seconds, console, report, as_json=as_json)
         if keep:
             _print_places(covenant, chosen, console)
             await_stop(processes, lambda text: console.print(text, soft_wrap=True))
-    if any(differences.values()):
+    if any(differences.values()) or (report is not None and report.differences):
         raise typer.Exit(1)
 
 
@@ -97,16 +121,24 @@ def _choose(cases: Sequence[Case], numbers: Sequence[int] | None) -> list[Case]:
     return chosen
 
 
-def _play(covenant: Covenant, cases: Sequence[Case], console: Console) -> dict[int, list[str]]:
+def _play(
+    covenant: Covenant, cases: Sequence[Case], console: Console, meanwhile: Meanwhile | None
+) -> dict[int, list[str]]:
     archive = (covenant.home("policy") / "bundle.tar.gz").read_bytes()
     texts = json.loads(read_archive(archive)[TEXTS_PATH])
     story = Story(console, covenant.partners, texts)
     story.explain()
     differences: dict[int, list[str]] = {}
+    if meanwhile is not None:
+        explain_meanwhile(covenant.brokers, console)
+        meanwhile.begin()
     for one in cases:
         story.begin(one)
-        differences[one.number] = play_case(covenant, one, story.show)
+        play = meanwhile.play if meanwhile else partial(play_case, covenant)
+        differences[one.number] = play(one, story.show)
         story.end(one, differences[one.number])
+    if meanwhile is not None:
+        meanwhile.end()
     return differences
 
 
@@ -115,6 +147,7 @@ def _print_end(
     cases: Sequence[Case],
     seconds: float,
     console: Console,
+    report: Report | None,
     *,
     as_json: bool,
 ) -> None:
@@ -123,9 +156,14 @@ def _print_end(
             {"case": one.number, "title": one.title, "differences": differences[one.number]}
             for one in cases
         ]
-        typer.echo(json.dumps({"seconds": seconds, "cases": played}, ensure_ascii=False))
+        beside = {} if report is None else {"meanwhile": describe_report(report)}
+        said = {"seconds": seconds, "cases": played, **beside}
+        typer.echo(json.dumps(said, ensure_ascii=False))
         return
     failed = [text for found in differences.values() for text in found]
+    if report is not None:
+        print_report(report, console)
+        failed += report.differences
     console.print()
     for text in failed:
         console.print(f"[bold red]NOT AS EXPECTED[/bold red] {text}", markup=True)

@@ -7,6 +7,7 @@ import io
 import json
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ WITH_PAGES = ("social-team", "school", "school-attendance", "veilig-thuis", "you
 LEVEL = "http://eidas.europa.eu/LoA/substantial"
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "policies"
+ONE_COMMAND = threading.RLock()
 _HOST = "127.0.0.1"
 # Below those that Linux gives to whatever connects: there a free one may be taken any moment.
 _LOWEST_PORT, _PORTS = 20_000, 12_000
@@ -46,12 +48,14 @@ class Covenant:
     """Where everything lies, and the tokens of the partners' own software.
 
     `doors` are ports at which others reach a party instead of at its own (a proxy stands there).
+    `brokers` is how many processes the broker is; each listens one port higher than the one before.
     """
 
     folder: Path
     partners: dict[str, PartnerDeclared]
     ports: dict[str, int]
     doors: Mapping[str, int] = field(default_factory=dict)
+    brokers: int = 1
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     clients: dict[str, ConnectorClient] = field(default_factory=dict, repr=False)
 
@@ -98,31 +102,48 @@ class Covenant:
 
 def run_command(*arguments: str) -> dict[str, Any]:
     """Run a `datwat` command and return its JSON; raise CommandFailedError, which says why."""
+    answer: dict[str, Any] = json.loads(carry_out(*arguments, "--json"))
+    return answer
+
+
+def carry_out(*arguments: str) -> str:
+    """Run a `datwat` command and return what it prints; raise CommandFailedError."""
     printed, wrong = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(wrong):
-        code = run_datwat([*arguments, "--json"])
+    # What is printed is caught for the whole process, so that two threads take turns.
+    with (
+        ONE_COMMAND,
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(wrong),
+    ):
+        code = run_datwat(arguments)
     if code != 0:
         said = " ".join((wrong.getvalue() or printed.getvalue()).split())
         raise CommandFailedError(f"`datwat {' '.join(arguments[:2])}` failed: {said[:500]}")
-    answer: dict[str, Any] = json.loads(printed.getvalue())
-    return answer
+    return printed.getvalue()
 
 
 def prepare(
     folder: Path,
     partners: Sequence[PartnerDeclared],
     doors: Callable[[dict[str, int]], Mapping[str, int]] = lambda _: {},
+    *,
+    brokers: int = 1,
 ) -> Covenant:
     """Return a covenant with a port for each party; nothing is made yet.
 
-    `doors` may put something in front of parties, given their ports by name.
+    `doors` may put something in front of parties, given their ports by name. Before several
+    processes of the broker stands a proxy, at a port of its own.
     """
     names = ["broker", "key-holder", "witness", "portal", "identity", "income-service"]
     names += ["staff-identity", *(f"{name}-pages" for name in ("broker", *WITH_PAGES))]
     names += [partner.function for partner in partners]
     ports = dict(zip(names, find_ports(len(names)), strict=True))
     by_function = {partner.function: partner for partner in partners}
-    return Covenant(folder, by_function, ports, doors(ports))
+    if brokers == 1:
+        return Covenant(folder, by_function, ports, doors(ports))
+    before = {"broker": ports["broker"]}
+    ports["broker"] = _find_row(brokers)
+    return Covenant(folder, by_function, ports, {**doors(ports), **before}, brokers)
 
 
 def build_users(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
@@ -195,14 +216,28 @@ def find_ports(count: int) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         port = _LOWEST_PORT + secrets.randbelow(_PORTS)
-        holder = socket.socket()
-        try:
-            holder.bind((_HOST, port))
-        except OSError:
-            holder.close()
-            continue
-        # After the bind, which would else succeed beside another holder's.
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.detach()  # open until this process ends
-        found.append(port)
+        if _hold(port):
+            found.append(port)
     return found
+
+
+def _find_row(count: int) -> int:
+    """Return the first of `count` ports in a row, held as `find_ports` holds them."""
+    while True:
+        first = _LOWEST_PORT + secrets.randbelow(_PORTS - count)
+        if all(_hold(first + more) for more in range(count)):
+            return first
+
+
+def _hold(port: int) -> bool:
+    """Keep a port for this process and what it starts; return whether nobody else has it."""
+    holder = socket.socket()
+    try:
+        holder.bind((_HOST, port))
+    except OSError:
+        holder.close()
+        return False
+    # After the bind, which would else succeed beside another holder's.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.detach()  # open until this process ends
+    return True

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from datwat.party.admin import TOKEN_VARIABLE
-from demo.covenant import LEVEL, Covenant, run_command
+from demo.covenant import LEVEL, ONE_COMMAND, Covenant, run_command
 
 ORGANISATION: Final = "rijnstad"
 ROLES_CLAIM: Final = "broker/roles"
@@ -42,18 +42,33 @@ def build_officers() -> dict[str, dict[str, Any]]:
 
 def appoint(covenant: Covenant) -> None:
     """Give every officer their role and a token, and seal the approvers' keys."""
+    for name in OFFICERS:
+        _appoint(covenant, name, covenant.home("policy"))
+
+
+def give_new_keys(covenant: Covenant, folder: Path) -> None:
+    """Have every approver approve with the key of the same name in `folder` from now on."""
     home = ["--home", str(covenant.home("broker"))]
     for name, (role, key) in OFFICERS.items():
-        asked = ["--organisation", ORGANISATION, "--role", role, "--staff", name]
-        path = str(covenant.home("policy") / key)
-        run_command("broker", "roles", "give", *asked, *(["--key", path] if key else []), *home)
-        made = run_command("broker", "tokens", "create", name, *asked, *home)
-        token = find_token(covenant, name)
-        token.write_text(made["token"], encoding="utf-8")
-        token.chmod(0o600)
         if key:
-            with typing_in(f"{PASSPHRASE}\n"):
-                run_command("purpose", "seal-key", path, *home)
+            asked = ["--organisation", ORGANISATION, "--role", role, "--staff", name]
+            run_command("broker", "roles", "end", *asked, *home)
+            _appoint(covenant, name, folder)
+
+
+def _appoint(covenant: Covenant, name: str, keys: Path) -> None:
+    role, key = OFFICERS[name]
+    home = ["--home", str(covenant.home("broker"))]
+    asked = ["--organisation", ORGANISATION, "--role", role, "--staff", name]
+    path = str(keys / key)
+    run_command("broker", "roles", "give", *asked, *(["--key", path] if key else []), *home)
+    made = run_command("broker", "tokens", "create", name, *asked, *home)
+    token = find_token(covenant, name)
+    token.write_text(made["token"], encoding="utf-8")
+    token.chmod(0o600)
+    if key:
+        with ONE_COMMAND, typing_in(f"{PASSPHRASE}\n"):
+            run_command("purpose", "seal-key", path, *home)
 
 
 def find_token(covenant: Covenant, name: str) -> Path:
@@ -63,15 +78,16 @@ def find_token(covenant: Covenant, name: str) -> Path:
 
 def run_as(covenant: Covenant, name: str, *arguments: str, typed: str = "") -> dict[str, Any]:
     """Run a command in an officer's name; `typed` is what they type into it."""
-    before = os.environ.get(TOKEN_VARIABLE)
-    os.environ[TOKEN_VARIABLE] = str(find_token(covenant, name))
-    try:
-        with typing_in(typed):
-            return run_command(*arguments, "--home", str(covenant.home("broker")))
-    finally:
-        os.environ.pop(TOKEN_VARIABLE)
-        if before is not None:
-            os.environ[TOKEN_VARIABLE] = before
+    with ONE_COMMAND:
+        before = os.environ.get(TOKEN_VARIABLE)
+        os.environ[TOKEN_VARIABLE] = str(find_token(covenant, name))
+        try:
+            with typing_in(typed):
+                return run_command(*arguments, "--home", str(covenant.home("broker")))
+        finally:
+            os.environ.pop(TOKEN_VARIABLE)
+            if before is not None:
+                os.environ[TOKEN_VARIABLE] = before
 
 
 @contextmanager

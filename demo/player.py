@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
 from connectors.client import requests
-from connectors.client.http import ConnectorClient, ConnectorProblem
+from connectors.client.http import ConnectorClient
 from connectors.client.results import ReleaseResult
 from datwat.party import clock
 from datwat.protocol.values import derive_function
@@ -41,14 +42,13 @@ from demo.events import (
 from demo.model import Case
 from demo.officer import Officer
 from demo.parts import Expected
+from demo.patience import try_patiently
 from demo.purpose_life import PurposeLife
 from demo.resident import OwnLog, Resident, read_pinned_log
 from demo.steps import LogStep, Step, build_step
 
 _LATE_SECONDS = 1.2
 _DELIVERY_SECONDS = 15.0
-_BUSY = ("policy_unavailable", "too_busy")
-_PAUSES = (0.5, 1.0, 2.0, 4.0)
 _POLL_SECONDS = 0.1
 _PERMITTED = Expected()
 
@@ -62,7 +62,6 @@ class Player:
         self._case = case
         entitled = {name for name, partner in covenant.partners.items() if partner.rights}
         self._builder = Builder(case, covenant.partner_id, frozenset(entitled))
-        self._pinned = read_pinned_log(covenant.home("trust") / "trust-list.json")
         self._codes: dict[str, bytes] = {}
         self._pointers: dict[tuple[str, str, str], int] = {}
         self._named: dict[str, Step] = {}
@@ -72,7 +71,7 @@ class Player:
     def play(self) -> Iterator[Step]:
         """Play the events one by one."""
         for event in self._case.events:
-            step = self._play_patiently(event)
+            step = try_patiently(partial(self._play_one, event))
             if event.name is not None:
                 self._named[event.name] = step
             yield step
@@ -80,20 +79,9 @@ class Player:
     def read_logs(self) -> Iterator[LogStep]:
         """Read each resident's log and compare it."""
         for expected in self._case.logs:
-            log = self._read_log(expected.who, expected.through)
+            log = try_patiently(partial(self._read_log, expected.who, expected.through))
             differences = tuple(check_log(expected, log, self._covenant.partner_id))
             yield LogStep(expected, log, differences)
-
-    def _play_patiently(self, event: AnyEvent) -> Step:
-        """Play an event; where a party is too busy nothing was written, and it is tried again."""
-        for pause in _PAUSES:
-            try:
-                return self._play_one(event)
-            except ConnectorProblem as error:
-                if not any(code in error.detail for code in _BUSY):
-                    raise
-                time.sleep(pause)
-        return self._play_one(event)
 
     def _play_one(self, event: AnyEvent) -> Step:  # noqa: C901, PLR0911 - one line per kind of event
         match event:
@@ -266,7 +254,9 @@ class Player:
 
     def _log_in(self, who: str, through: str | None) -> Resident:
         login = build_login(self._case, who, through)
-        return Resident(self._covenant.url("portal"), login, self._pinned)
+        # As the list is now: the log may have another key than when the case began.
+        log = read_pinned_log(self._covenant.home("trust") / "trust-list.json")
+        return Resident(self._covenant.url("portal"), login, log)
 
     def _read_log(self, who: str, through: str | None) -> OwnLog:
         with self._log_in(who, through) as resident:

@@ -24,14 +24,18 @@ from datwat.party.errors import PartyError
 from datwat.party.serve import NotRunningError, wait_until_ready
 
 DATWAT = (sys.executable, "-c", "from datwat.cli import main; main()")
-_START_SECONDS = 120.0
+_START_SECONDS = 240.0
 _STOP_SECONDS = 8.0
 _POLL_SECONDS = 0.02
 _PR_SET_PDEATHSIG = 1
 _LAST_LINES = 4
 _ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 # Nine processes start on this machine at once: what is shown is what OPA answers, not how fast.
-_ENVIRONMENT = {"DATWAT_LOG_LEVEL": "warning", "DATWAT_OPA_DEADLINE_MS": "2000"}
+_ENVIRONMENT = {
+    "DATWAT_LOG_LEVEL": "warning",
+    "DATWAT_OPA_DEADLINE_MS": "2000",
+    "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+}
 _libc = ctypes.CDLL(None)
 
 
@@ -61,9 +65,13 @@ class Child:
 class Processes:
     """Starts and ends processes; use it as a context manager, in the main thread."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep the folder for what the processes print."""
+    def __init__(self, folder: Path, launcher: Sequence[str] = ()) -> None:
+        """Keep the folder for what the processes print.
+
+        `launcher` runs a command of `datwat`; none: as people do.
+        """
         self._folder = folder
+        self._launcher = tuple(launcher)
         self.children: list[Child] = []
 
     def __enter__(self) -> Self:
@@ -105,16 +113,21 @@ class Processes:
         self.children.append(child)
         return child
 
-    def start_party(self, command: str, home: Path) -> Child:
-        """Start a party's `serve`."""
-        line = [*DATWAT, command, "serve", "--home", str(home)]
-        return self.start(home.name, line, environment=_ENVIRONMENT)
+    def start_party(self, command: str, home: Path, process: int = 1) -> Child:
+        """Start a party's `serve`; `process` is which one of several of one home."""
+        line = [*(self._launcher or DATWAT), command, "serve", "--home", str(home)]
+        name = home.name if process == 1 else f"{home.name}-{process}"
+        which = [] if process == 1 else ["--process", str(process)]
+        return self.start(name, [*line, *which], environment=_ENVIRONMENT)
 
-    def await_party(self, child: Child, home: Path) -> None:
+    def await_party(self, child: Child, home: Path, process: int = 1) -> None:
         """Wait until a party listens; raise ChildFailedError with what it said last."""
         try:
             wait_until_ready(
-                home, seconds=_START_SECONDS, is_alive=lambda: child.process.poll() is None
+                home,
+                seconds=_START_SECONDS,
+                is_alive=lambda: child.process.poll() is None,
+                process=process,
             )
         except NotRunningError:
             raise ChildFailedError(_describe(child)) from None

@@ -92,8 +92,10 @@ class PurposeLife:
         made = self._run(
             *(event.by, "purpose", "draft", "begin", event.purpose, "--folder", str(folder))
         )
-        # What follows must be done before that moment, also on a machine that has much to do.
-        more = timedelta(seconds=(time.monotonic() - began) * _SLOWER)
+        # What follows must be done before that moment, also on a machine that has much to do, as
+        # one with several brokers has.
+        slower = _SLOWER * self._covenant.brokers
+        more = timedelta(seconds=(time.monotonic() - began) * slower)
         text, cases = Path(made["text"]), Path(made["cases"])
         members = read_yaml_text(text.read_text("utf-8"), text.name, DatwatError)
         self._purpose, self._begins = event.purpose, shift(clock.now() + more, event.begins)

@@ -35,6 +35,8 @@ from demo.covenant import (
 from demo.model import Case, PartnerDeclared
 from demo.officers import ROLES_CLAIM, appoint, build_officers
 from demo.processes import Processes
+from demo.several.brokers import start_balancer, start_other_brokers, use_servers
+from demo.several.servers import Servers
 from demo.systems import postgres
 from demo.systems.fill import fill_postgres, fill_sqlite
 
@@ -44,17 +46,25 @@ Progress = Callable[[str], None]
 
 
 def build(
-    covenant: Covenant, cases: Sequence[Case], processes: Processes, progress: Progress
+    covenant: Covenant,
+    cases: Sequence[Case],
+    processes: Processes,
+    progress: Progress,
+    servers: Servers | None = None,
 ) -> None:
     """Make the covenant in its folder and start all of it; it is ready when this returns.
 
-    Raises CommandFailedError, ChildFailedError.
+    `servers` hold what a broker of several processes needs. Raises CommandFailedError,
+    ChildFailedError.
     """
+    if servers is not None:
+        progress("Starting PostgreSQL: a server, its standby, and one for the broker's ratchet")
+        servers.start()
     progress("Making the covenant: keys, cards, purposes and rules")
     _start_identity(covenant, "identity", build_users(cases), processes)
     staff = build_staff(cases) | build_officers()
     _start_identity(covenant, "staff-identity", staff, processes)
-    _init_parties(covenant)
+    _init_parties(covenant, servers)
     progress("Starting the partners' own systems")
     _start_systems(covenant, processes)
     progress("The covenant signs its list of who takes part")
@@ -74,7 +84,7 @@ def build(
             run_command("connector", "sync", *home)
 
 
-def _init_parties(covenant: Covenant) -> None:
+def _init_parties(covenant: Covenant, servers: Servers | None) -> None:
     two = ["--policy-threshold", "2"]
     run_command("trust", "new", "--folder", str(covenant.home("trust")), *two)
     policy = ["--folder", str(covenant.home("policy"))]
@@ -83,7 +93,10 @@ def _init_parties(covenant: Covenant) -> None:
     _init(covenant, "keyholder", "key-holder", KEY_HOLDER_ID, "Sleutelbeheer Rijnstad")
     origin = ["--origin", "rijnstad.example/log/1", "--bundle", str(covenant.home("policy"))]
     pages = [*_build_pages(covenant, "broker"), "--staff-roles-claim", ROLES_CLAIM]
-    _init(covenant, "broker", "broker", BROKER_ID, "Makelaar Rijnstad", *origin, *pages)
+    where = ["--database-url", servers.owner_url] if servers else []
+    _init(covenant, "broker", "broker", BROKER_ID, "Makelaar Rijnstad", *origin, *pages, *where)
+    if servers is not None:
+        use_servers(covenant.home("broker"), servers)
     # As somebody who watches would rather not wait: the log is counted and vouched for sooner.
     change_settings(covenant.home("broker"), {"tag_root_seconds": 5, "witness_seconds": 2})
     _init(covenant, "witness", "witness", WITNESS_ID, "witness.rijnstad.example/w1")
@@ -213,12 +226,15 @@ def _start_parties(covenant: Covenant, processes: Processes) -> None:
     commands = {"key-holder": "keyholder", "broker": "broker", "witness": "witness"}
     commands["portal"] = "portal"
     commands |= dict.fromkeys(covenant.partners, "connector")
+    if covenant.brokers > 1:
+        start_balancer(covenant, processes)
     children = {
         name: processes.start_party(command, covenant.home(name))
         for name, command in commands.items()
     }
     for name, child in children.items():
         processes.await_party(child, covenant.home(name))
+    start_other_brokers(covenant, processes)
     # Without a checkpoint that the witness vouches for no source takes an order.
     processes.await_ready(children["witness"], lambda: _is_vouched_for(covenant))
     for name in ("identity", "staff-identity"):

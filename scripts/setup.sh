@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-OPA_SERIES=1.20. # a fitting `opa` has this minor version; tools/go.mod pins the exact one
+OPA_SERIES=1.22. # a fitting `opa` has this minor version; tools/go.mod pins the exact one
 TOOLS=.tools
 
 say() { printf 'set-up: %s\n' "$*"; }
@@ -100,15 +100,13 @@ setup_chromium() {
 }
 
 # With go's build cache this takes a second when nothing has changed.
-build_tools() { # programs
+build_tool() { # program, folder of its go.mod
     command -v go >/dev/null || return 1
-    say "building from tools/go.mod: $* (up to three minutes the first time)"
+    say "building $1 from $2/go.mod (up to three minutes the first time)"
     mkdir -p $TOOLS
-    for program in "$@"; do
-        rm -f "$TOOLS/$program" # it may be a link, and go writes through links
-        quietly go build -C tools -o "../$TOOLS/$program" "github.com/open-policy-agent/$program" ||
-            fail "go could not build $program: see above (Go 1.26 or later is needed)."
-    done
+    rm -f "$TOOLS/$1" # it may be a link, and go writes through links
+    quietly go build -C "$2" -o "$PWD/$TOOLS/$1" "github.com/open-policy-agent/$1" ||
+        fail "go could not build $1: see above (Go 1.26 or later is needed)."
 }
 
 fits_opa() { "$1" version 2>/dev/null | grep -q "^Version: ${OPA_SERIES}"; }
@@ -120,12 +118,12 @@ setup_opa() {
         ln -sf "$found" $TOOLS/opa
         return
     fi
-    build_tools opa regal || fits_opa $TOOLS/opa ||
+    build_tool opa tools || fits_opa $TOOLS/opa ||
         fail "OPA is missing: install Go 1.26 or later, or put an opa ${OPA_SERIES}x on the PATH, then repeat."
 }
 
 setup_regal() {
-    build_tools regal || fail "Regal is built from tools/go.mod: install Go 1.26 or later, then repeat."
+    build_tool regal tools/regal || fail "Regal is built from tools/regal/go.mod: install Go 1.26 or later, then repeat."
 }
 
 # Node.js is needed for the set-up alone: where the machine has none, a Python package brings it.

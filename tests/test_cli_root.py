@@ -10,9 +10,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated
 
+import psycopg
 import pydantic
 import pytest
 import typer
+from sqlalchemy.exc import OperationalError
 
 from datwat.cli import (
     COMMAND_GROUP,
@@ -40,6 +42,12 @@ def show(number: Annotated[int, typer.Argument()], *, as_json: JsonOption = Fals
 @party.command()
 def refuse() -> None:
     raise ProtocolError("The order does not fit its receipt.", place="order.receipt")
+
+
+@party.command("cut-off")
+def cut_off() -> None:
+    cut = psycopg.OperationalError(f"server at {SECRET} closed the connection")
+    raise OperationalError("SELECT 1", {}, cut)
 
 
 @party.command()
@@ -115,6 +123,14 @@ def test_defect_names_its_line_but_no_value(capsys: pytest.CaptureFixture[str]) 
     assert "tests/test_cli_root.py:" in error
     assert SECRET not in error
     assert "Traceback" not in error
+
+
+def test_a_database_that_went_away_meanwhile_is_no_defect(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["party", "cut-off"], PARTIES) == 1
+    said = capsys.readouterr().err
+    assert said == "error: The database does not answer now: try again in a moment.\n"
 
 
 def test_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:

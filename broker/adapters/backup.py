@@ -24,7 +24,6 @@ from sqlalchemy import (
     Select,
     Table,
     select,
-    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -44,6 +43,7 @@ from broker.audit.records import DELAYED_CHAIN_ID
 from broker.audit.sealing import derive_quarter_aad
 from broker.pseudonyms.row_keys import RowKeys
 from datwat.party.database import reading
+from datwat.party.postgres import lift_limits
 from datwat.protocol.sealing import UnsealError
 from datwat.protocol.values import encode_bytes
 
@@ -136,8 +136,7 @@ def is_binary(column: Column[object]) -> bool:
 def _open_view(engine: Engine) -> Iterator[Connection]:
     """Yield a connection that sees one moment, however long that takes."""
     with reading(engine).connect() as conn:
-        if engine.dialect.name == "postgresql":
-            conn.execute(text("SET LOCAL statement_timeout = 0"))
+        lift_limits(conn)
         yield conn
 
 

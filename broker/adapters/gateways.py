@@ -11,7 +11,6 @@ value. Source: protocol.md sections 3 and 8.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -36,8 +35,6 @@ ORDER_SECONDS = 2.0
 _DELIVERY_SECONDS = 5.0
 _MAX_ANSWER = 1_048_576
 _CONFLICT = 409
-# As many as a gateway keeps roots.
-_HEADS_KEPT = 1_024
 # Other orders move a gateway on meanwhile, so it may ask for another proof; more often than this
 # only one that means to keep the broker busy.
 _MOST_TRIES = 16
@@ -49,14 +46,15 @@ class HttpGateways:
     def __init__(
         self, http: HttpOut, proofs: Proofs, read_cosigned: Callable[[], SignedHead]
     ) -> None:
-        """`read_cosigned` gives the checkpoint that enough witnesses vouched for."""
+        """`read_cosigned` gives a checkpoint that enough witnesses vouched for, not long ago.
+
+        It is read on the event loop, for each order.
+        """
         self._http = http
         self._proofs = proofs
         self._read_cosigned = read_cosigned
         # The head that each gateway was last sent: a first guess, as orders overtake each other.
         self._bases: dict[str, int] = {}
-        # The heads that any gateway was sent, by size.
-        self._heads: OrderedDict[int, SignedHead] = OrderedDict()
         # Gateways (by address) that did not answer when they were last asked, and since when.
         self._silent: dict[str, datetime] = {}
 
@@ -64,7 +62,7 @@ class HttpGateways:
         """Return what the gateway answers; raise DeliveryFailedError for anything but an answer."""
         until = time.monotonic() + ORDER_SECONDS
         base = self._bases.get(source.id, 0)
-        head = self._proofs.read_head()
+        head = self._proofs.read_known_head()
         for _ in range(_MOST_TRIES):
             try:
                 return await self._send(source, order, base, head, until=until)
@@ -102,9 +100,13 @@ class HttpGateways:
         self._silent.pop(host, None)
 
     def _choose_head(self, order: Order, needed: int) -> SignedHead:
-        """Return the head that a gateway named, where the order lies under it; else the newest."""
-        held = self._heads.get(needed)
-        return held if held is not None and order.index < needed else self._proofs.read_head()
+        """Return the head that a gateway named, where the order lies under it; else the newest.
+
+        Whichever process sent the named one: of one tree and key each gives the same bytes.
+        """
+        if order.index < needed:
+            return self._proofs.read_head_at(needed)
+        return self._proofs.read_known_head()
 
     async def _send(
         self, source: Partner, order: Order, base: int, head: SignedHead, *, until: float
@@ -130,12 +132,16 @@ class HttpGateways:
         # Before it is answered: an order that follows at once begins where this one ends.
         if base != head.size:  # else it is a head that was named, or nothing moved
             self._bases[source.id] = head.size
-        self._keep(head)
         url = f"{(source.gateway_url or '').rstrip('/')}/v1/orders"
         try:
             with self._noting(url):
+                # The same order again is answered with what was recorded for it.
                 return await self._http.post_message(
-                    url, body.model_dump_json().encode(), seconds=left, max_bytes=_MAX_ANSWER
+                    url,
+                    body.model_dump_json().encode(),
+                    seconds=left,
+                    max_bytes=_MAX_ANSWER,
+                    is_repeatable=True,
                 )
         except PeerTooSlowError:
             raise DeliveryFailedError("source_too_slow") from None
@@ -143,11 +149,6 @@ class HttpGateways:
             raise DeliveryFailedError("source_unreachable") from None
         except PeerAnswerInvalidError:
             raise DeliveryFailedError("source_answer_invalid") from None
-
-    def _keep(self, head: SignedHead) -> None:
-        self._heads[head.size] = head
-        if len(self._heads) > _HEADS_KEPT:
-            self._heads.popitem(last=False)
 
 
 def _name_host(url: str) -> str:

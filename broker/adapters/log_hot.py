@@ -105,16 +105,14 @@ class HotStatements:
         ]
         acts = [_build_act(row.index, row.seen) for row in rows if row.seen is not None]
         with _cursor(connection) as cursor:
-            cursor.executemany(self._entries, values)
-            if acts:
-                cursor.executemany(self._acts, acts)
+            _run_all(cursor, self._entries, values)
+            _run_all(cursor, self._acts, acts)
 
     def insert_nodes(self, connection: Connection, rows: Sequence[NodeRow]) -> None:
         """Write subtree hashes."""
         values = [{"level": row.level, "idx": row.index, "hash": row.hash} for row in rows]
-        if values:
-            with _cursor(connection) as cursor:
-                cursor.executemany(self._nodes, values)
+        with _cursor(connection) as cursor:
+            _run_all(cursor, self._nodes, values)
 
     def _compile_counters(self, count: int) -> str:
         rows: list[dict[str, Any]] = [
@@ -138,6 +136,14 @@ class HotStatements:
 
     def _compile(self, statement: CompilerElement) -> str:
         return str(statement.compile(dialect=self._dialect))
+
+
+def _run_all(cursor: DBAPICursor, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Run a statement for each row; what psycopg sets up for many costs as much as two do."""
+    if len(rows) == 1:
+        cursor.execute(statement, rows[0])
+    elif rows:
+        cursor.executemany(statement, rows)
 
 
 def _build_act(index: int, seen: SeenAct) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
@@ -37,9 +38,13 @@ from broker.adapters.oversight_tables import ActRecord
 from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow
 from datwat.party.database import reading
 from datwat.party.hot import HotStatement
-from datwat.party.postgres import is_cut
+from datwat.party.postgres import PATIENCE, is_cut
 from datwat.protocol.entry import COMMIT_PLACE, derive_leaf_hash
 
+# A server that says nothing for so long is let go of: all that waits for the log waits for it.
+_SILENT_SECONDS = 10.0
+# And who hangs with the head locked is let go of by the server: every other process waits for it.
+_HANGING = text("SET idle_in_transaction_session_timeout = 5000")
 _FATAL_SQLITE = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 # By SQLAlchemy or, from a statement that the driver ran itself, by the driver.
 _BROKEN = (
@@ -100,6 +105,7 @@ class SqlLogStore(SqlLogKeys):
     """Implements `broker.audit.ports.LogStore`; `writing` is for one thread at a time."""
 
     def __init__(self, engine: Engine) -> None:
+        engine = engine.execution_options(**{PATIENCE: _SILENT_SECONDS})
         self._reading_engine = reading(engine)
         self._writing_engine = engine.execution_options(**{BEGIN_OPTION: BEGIN_WRITING})
         self._writer: Connection | None = None
@@ -108,8 +114,11 @@ class SqlLogStore(SqlLogKeys):
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Yield the writer's connection in a transaction that commits durably, or not at all."""
-        connection = self._take_writer() or self._writing_engine.connect()
+        held = self._take_writer()
+        connection = held or self._writing_engine.connect()
         try:
+            if held is None:
+                _bound_hanging(connection)
             with connection.begin():
                 yield connection
         except BaseException:
@@ -272,3 +281,10 @@ class SqlLogStore(SqlLogKeys):
 
 def _entry_row(row: Sequence[Any]) -> EntryRow:
     return EntryRow(*row)
+
+
+def _bound_hanging(connection: Connection) -> None:
+    """Have the server end this session where a transaction on it is not gone on with."""
+    if connection.dialect.name == "postgresql":
+        with connection.begin():
+            connection.execute(_HANGING)

@@ -30,8 +30,8 @@ from datwat.party.telemetry import get_logger
 from datwat.protocol.bundle import Bundle
 from datwat.protocol.errors import DatwatError
 
-OPA_MINOR = (1, 20)
-_REFUSED = {(1, 20, 0)}  # compares numbers wrongly; mended in 1.20.1
+OPA_MINOR = (1, 22)
+_REFUSED = {(1, 22, 0)}  # overlooks rules that hold (`x in {"a", input.y}`); mended in 1.22.1
 _VERSION = re.compile(r"^Version: (\d+)\.(\d+)\.(\d+)\s*$", re.MULTILINE)
 _VERSION_SECONDS = 10.0
 _STOP_SECONDS = 3.0
@@ -56,7 +56,7 @@ class OpaMissingError(DatwatError):
 
     code = "opa_missing"
     default_detail = (
-        "No OPA 1.20 (1.20.1 or later) was found. Run `make setup`, put `opa` on the PATH, or name "
+        "No OPA 1.22 (1.22.1 or later) was found. Run `make setup`, put `opa` on the PATH, or name "
         "it in DATWAT_OPA."
     )
 

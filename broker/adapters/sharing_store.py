@@ -3,7 +3,8 @@
 Rules: a process holds the lock of its number for as long as its session lives, one of them that of
 the housekeeper; the server lets go of both when the session ends, however that comes, and ends one
 that says nothing for some seconds (a process that hangs). What a process holds for itself is read
-anew when its number here rose. PostgreSQL only. Source: PostgreSQL, Advisory Locks.
+anew when its number here rose; that a newer version changed the schema is seen in the same look.
+PostgreSQL only. Source: PostgreSQL, Advisory Locks.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
-from broker.adapters.database import open_engine
+from broker.adapters import database
 from broker.adapters.sharing_tables import SharedChange
 from broker.adapters.tables import table_of
-from broker.sharing import MOST_PROCESSES, Polled, ProcessRunsError
+from broker.sharing import MOST_PROCESSES, OutdatedError, Polled, ProcessRunsError
+from datwat.party.database import find_newest
+from datwat.party.postgres import PATIENCE
 
 _CLASS: Final = 0x6477  # any constant of ours: the locks of brokers
 _HOUSE: Final = 0
 _SILENT_MILLISECONDS: Final = 5_000
 _ANSWER_MILLISECONDS: Final = 2_000
+_SILENT_SECONDS: Final = 3.0  # for a server that does not even say that it gave up
 _SET_UP: Final = tuple(
     text(f"SET {name} = {value}")
     for name, value in (
@@ -42,6 +46,7 @@ _HOLDERS: Final = text(
     " objsubid = 2 AND granted AND database ="
     " (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_REVISION: Final = text("SELECT version_num FROM alembic_version")
 _C = table_of(SharedChange)
 _NUMBERS = select(_C.c.name, _C.c.number)
 _INSERT = postgresql.insert(_C)
@@ -65,10 +70,11 @@ class SharingSession:
     """The session of one process; used by one thread at a time."""
 
     def __init__(self, engine: Engine, process: int) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(**{PATIENCE: _SILENT_SECONDS})
         self._process = process
         self._connection: Connection | None = None
         self._keeps_house = False
+        self._revision = find_newest(database.MIGRATIONS)
 
     def open(self) -> None:
         """Connect, and take this process's number; raise ProcessRunsError where it is taken."""
@@ -92,13 +98,15 @@ class SharingSession:
     def poll(self) -> Polled:
         """Return what changed how often, and keep house if nobody does; opens what was cut.
 
-        Raises SQLAlchemyError, DatabaseError, ProcessRunsError: then nothing is held any more.
+        Raises SQLAlchemyError, DatabaseError, ProcessRunsError, OutdatedError: then nothing is held
+        any more.
         """
         try:
             if self._connection is None:
                 self.open()
             connection = self._connection
             assert connection is not None  # noqa: S101 - it was opened
+            self._require_same_schema(connection)
             if not self._keeps_house:
                 self._keeps_house = _try_lock(connection, _HOUSE)
             numbers: Mapping[str, int] = {row[0]: row[1] for row in connection.execute(_NUMBERS)}
@@ -106,6 +114,10 @@ class SharingSession:
             self.close()
             raise
         return Polled(numbers, self._keeps_house)
+
+    def _require_same_schema(self, connection: Connection) -> None:
+        if connection.execute(_REVISION).scalar() != self._revision:
+            raise OutdatedError
 
     def close(self) -> None:
         """End the session, and with it all that it holds. Idempotent."""
@@ -131,12 +143,12 @@ class SharingSession:
 
 
 @contextmanager
-def hold_alone(database: str) -> Iterator[None]:
+def hold_alone(url: str) -> Iterator[None]:
     """Keep every process of a broker from its database while the block runs.
 
     Raises ProcessRunsError where one runs. Nothing is done for SQLite: its ratchet is locked.
     """
-    engine = open_engine(database)
+    engine = database.open_engine(url)
     try:
         if engine.dialect.name != "postgresql":
             yield

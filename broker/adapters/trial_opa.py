@@ -1,11 +1,8 @@
-"""An OPA for trials: a process of its own beside the one that serves, many questions in one query.
+"""An OPA for trials: a process of its own beside the one that serves, many questions in one call.
 
 Rules enforced: it runs on an archive signed with a key of this start only; its token reaches health
-and queries, and so no write; it dies with its parent. A question that has no decision gives None,
-which whoever asked takes for a denial.
-
-Asked by a query and not by the path of a rule: what is posted to such a path OPA reads twice over
-before it looks at the token, which is a tenth of what a decision costs here.
+and the harness (`datwat/trial`), no decision path and no write; it dies with its parent. A question
+that has no decision gives None, which whoever asked takes for a denial.
 """
 
 from __future__ import annotations
@@ -23,10 +20,11 @@ import orjson
 from broker.adapters.opa_process import OpaProcess, OpaStartError
 from broker.policy.decision import entry_point_of
 from broker.policy.engine import PolicyUnavailableError
-from broker.policy.trial import CHANGED, RESULTS, open_trial_bundle
+from broker.policy.trial import ENTRIES, open_trial_bundle
 
 AT_ONCE = 200
-_PATH = ("v1", "query")
+_PATHS = [("v1", "data", *entry) for entry in ENTRIES]
+_RESULTS, _CHANGED = ("/" + "/".join(path) for path in _PATHS)
 _READY_SECONDS = 30.0
 _READY_INTERVAL = 0.02
 _PATIENCE = 60.0  # seconds for one query: a trial judges what is answered, not how fast
@@ -46,7 +44,7 @@ class TrialOpa:
     async def __aenter__(self) -> Self:
         """Start OPA and return when the archive is active; raises OpaStartError."""
         bundle = await asyncio.to_thread(open_trial_bundle, self._archive)
-        self._process = await OpaProcess.start(self._binary, bundle, [_PATH])
+        self._process = await OpaProcess.start(self._binary, bundle, _PATHS)
         try:
             await self._wait_until_ready(self._process)
         except BaseException:
@@ -75,8 +73,8 @@ class TrialOpa:
             some = questions[start : start + AT_ONCE]
             items = [{"entry": _find_entry(one), "question": one} for one in some]
             body = {"items": items} if purpose is None else {"items": items, "purpose": purpose}
-            rule = RESULTS if purpose is None else CHANGED
-            found = await asyncio.to_thread(self._ask, rule, orjson.dumps(body))
+            path = _RESULTS if purpose is None else _CHANGED
+            found = await asyncio.to_thread(self._ask, path, orjson.dumps({"input": body}))
             decisions.extend(found.get(str(number)) for number in range(len(some)))
         return decisions
 
@@ -86,9 +84,9 @@ class TrialOpa:
             b'{"entry":"%s","question":%s}' % (entry.encode(), question)
             for entry, question in zip(entries, questions, strict=True)
         )
-        return await asyncio.to_thread(self._ask, RESULTS, b'{"items":[%s]}' % items)
+        return await asyncio.to_thread(self._ask, _RESULTS, b'{"input":{"items":[%s]}}' % items)
 
-    def _ask(self, rule: str, document: bytes) -> dict[str, Any]:
+    def _ask(self, path: str, body: bytes) -> dict[str, Any]:
         process = self._process
         if process is None or not process.is_running:
             raise PolicyUnavailableError
@@ -97,9 +95,8 @@ class TrialOpa:
             "Authorization": f"Bearer {process.token}",
             "Content-Type": "application/json",
         }
-        body = b'{"query":"found = %s","input":%s}' % (rule.encode(), document)
         try:
-            connection.request("POST", "/" + "/".join(_PATH), body, headers)
+            connection.request("POST", path, body, headers)
             response = connection.getresponse()
             answer = response.read()
         except (OSError, HTTPException):
@@ -108,8 +105,7 @@ class TrialOpa:
         self._idle.append(connection)
         if response.status != _OK:
             raise PolicyUnavailableError
-        bound: list[dict[str, Any]] = orjson.loads(answer).get("result", [])
-        found: dict[str, Any] = bound[0]["found"] if bound else {}
+        found: dict[str, Any] = orjson.loads(answer).get("result", {})
         return found
 
     @staticmethod

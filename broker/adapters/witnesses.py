@@ -7,7 +7,8 @@ from datwat.protocol.cosigning import ADD_CHECKPOINT_PATH, MAX_ANSWER_BYTES, der
 from datwat.protocol.notes import MAX_NOTE_LENGTH
 
 _POST_SECONDS = 10.0
-_FETCH_SECONDS = 3.0
+# As long: at the start nobody is answered before witnesses said what they saw, or are absent.
+_FETCH_SECONDS = 10.0
 _NOT_FOUND = 404
 
 

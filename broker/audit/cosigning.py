@@ -170,10 +170,11 @@ class Cosigning:
             if status == _OK:
                 return self._require_lines(witness, head, body)
             if status != _CONFLICT:
+                await self._look_behind(witness)
                 raise WitnessRefusedError(status)
             size = read_size_answer(body)
             if size > head.size:
-                await self._look_behind(witness, size)
+                await self._look_behind(witness)
                 raise WitnessAheadError
             old = asked.size = size
         raise WitnessAheadError
@@ -190,10 +191,11 @@ class Cosigning:
             raise CosigningFormError("The witness's cosignature is missing or of another time.")
         return (*lines, *find_other_line(head.note.encode(), body, lines))
 
-    async def _look_behind(self, witness: Witness, size: int) -> None:
-        """A witness says that it saw more: if it can show that, this log lost entries."""
-        if size <= self._log.size:
-            return  # the log grew since this round began, and another process was faster
+    async def _look_behind(self, witness: Witness) -> None:
+        """A witness saw more, or takes what it is asked for no growth of what it saw.
+
+        If it can show what it saw, this log lost entries; it may have grown past that size since.
+        """
         seen = await self._find_seen(witness)
         if seen is not None:
             self._publication.require_contains(seen.size, seen.root)

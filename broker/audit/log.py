@@ -130,6 +130,21 @@ class Log:
         return self._catch_up().note
 
     @property
+    def known_checkpoint(self) -> str:
+        """The note of the last signed head as far as this process knows; from memory."""
+        return self._require_signed().note
+
+    def checkpoint_at(self, size: int) -> str:
+        """Return the note of an earlier head, or of the last one where `size` is beyond it.
+
+        `size` is at least 1. Raises what `checkpoint` raises.
+        """
+        signed = self._require_signed()
+        if size > signed.size:
+            signed = self._catch_up()
+        return signed.note if size >= signed.size else self._signer.sign_within(size).note
+
+    @property
     def size(self) -> int:
         """How many entries the last signed head covers; raises what `checkpoint` raises."""
         return self._catch_up().size

@@ -28,8 +28,18 @@ class Proofs:
 
     def read_head(self) -> SignedHead:
         """Return the newest signed checkpoint with its size."""
-        note = self._log.checkpoint()
-        return SignedHead(note, int(note.split("\n", 2)[1]))
+        return read_note(self._log.checkpoint())
+
+    def read_known_head(self) -> SignedHead:
+        """Return the newest one as far as this process knows, from memory.
+
+        Every entry that this process has a receipt of lies below it.
+        """
+        return read_note(self._log.known_checkpoint)
+
+    def read_head_at(self, size: int) -> SignedHead:
+        """Return the head of `size`, or the newest signed one where that is smaller."""
+        return read_note(self._log.checkpoint_at(size))
 
     def read_committed_head(self) -> SignedHead:
         """Return a signed checkpoint over all that is committed, by whichever process."""
@@ -46,3 +56,8 @@ class Proofs:
         if old_size in (0, new_size):
             return ()
         return self._log.build_consistency(old_size, new_size)
+
+
+def read_note(note: str) -> SignedHead:
+    """Return a note of this log with the size that it states."""
+    return SignedHead(note, int(note.split("\n", 2)[1]))

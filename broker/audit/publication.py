@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from broker.audit.log import Log
-from broker.audit.proofs import SignedHead
+from broker.audit.proofs import SignedHead, read_note
 from broker.audit.publication_ports import PublicationStore
 from broker.audit.records import LogBehindError, LogForkedError
 from datwat.party.ratchet import Ratchet, RatchetRefusedError
@@ -113,8 +113,19 @@ class Publication:
         cosigned = self.read_cosigned()
         if self._read_trust().witness_threshold and cosigned is not None:
             return SignedHead(cosigned.note.decode(), cosigned.size)
-        note = self._log.checkpoint()
-        return SignedHead(note, int(note.split("\n", 2)[1]))
+        return read_note(self._log.checkpoint())
+
+    def read_vouched(self) -> SignedHead:
+        """Return what this process last knew to be shown; from memory, but for the first one.
+
+        For a source that wants a word of witnesses which is not old, and not the newest.
+        """
+        cosigned = self._cosigned
+        if not self._read_trust().witness_threshold:
+            return read_note(self._log.known_checkpoint)
+        if cosigned is None:
+            return self.read_shown()
+        return SignedHead(cosigned.note.decode(), cosigned.size)
 
     def read_cosigned(self) -> Cosigned | None:
         """Return the newest checkpoint that enough witnesses vouched for."""

@@ -91,6 +91,15 @@ class Signer:
         mark = self._require_mark()
         return self._take_up(mark) if mark.number > size else None
 
+    def sign_within(self, size: int) -> Signed:
+        """Sign the first `size` entries of a tree that was signed: the same bytes as back then.
+
+        For who heard that head from another process, or before a restart. The caller knows that no
+        more than this was signed; what a signed tree begins with is no other tree.
+        """
+        root = derive_root_at(self._tree.node, size)
+        return Signed(size, root, self._checkpoints.sign(size, root))
+
     def sign_committed(self) -> Signed:
         """Sign the newest committed head, whichever process wrote it; raises what `sign` raises."""
         with self._store.reading() as connection:

@@ -84,8 +84,9 @@ class TagRoots:
         """
         with self._adding, self._store.reading() as connection:
             end = self._log.size
+            # Another process may have stated one since: committed, but perhaps not signed yet.
             stated = [
-                self._locate(connection, each, end)
+                self._locate(connection, each, max(end, each.size + _STATED_WITHIN))
                 for each in self._store.list_tag_roots(connection)
             ]
             shown = [each for each in stated if each.index < covered]

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from broker.audit.ports import CounterKey, EntryRow, LogStore, NodeRow
 from broker.audit.records import (
@@ -78,11 +79,11 @@ class Writer:
             written: list[Waiting] = []
             nodes: list[NodeRow] = []
             placed = 0
-            for waiting in batch:
+            for place, waiting in enumerate(batch):
                 if waiting.job.sees_all:
                     nodes += self._place(connection, written[placed:], frontier)
                     placed = len(written)
-                self._run(connection, waiting)
+                self._run(connection, waiting, is_first=place == 0)
                 if waiting.error is None:
                     written.append(waiting)
             nodes += self._place(connection, written[placed:], frontier)
@@ -97,11 +98,11 @@ class Writer:
             raise LogMissingError
         return self._edge.reach(connection, *head)
 
-    def _run(self, connection: Connection, waiting: Waiting) -> None:
+    def _run(self, connection: Connection, waiting: Waiting, *, is_first: bool) -> None:
         """Run one job under a savepoint; whatever it raises undoes this job only."""
         # By the driver itself: SQLAlchemy's own savepoints cost as much as the rest of a job.
         cursor = connection.connection.cursor()
-        cursor.execute("SAVEPOINT job")
+        _begin_job(connection, cursor, is_first=is_first)
         try:
             if self._is_shared and not are_current(self._store, connection, waiting.job.keys):
                 raise LostRaceError  # noqa: TRY301 - undone like any other failure
@@ -114,7 +115,6 @@ class Writer:
                 raise
             cursor.execute("ROLLBACK TO SAVEPOINT job")
             waiting.error = error
-        cursor.execute("RELEASE SAVEPOINT job")
         cursor.close()
 
     def _place(
@@ -141,6 +141,17 @@ class Writer:
             self._store.insert_nodes(connection, [node for node in nodes if node.level])
             self._store.update_head(connection, frontier.size, frontier.root)
         return nodes
+
+
+def _begin_job(connection: Connection, cursor: DBAPICursor, *, is_first: bool) -> None:
+    """Begin a job where the one before ended; the commit ends the last one."""
+    if is_first:
+        cursor.execute("SAVEPOINT job")
+    elif connection.dialect.name == "sqlite":  # takes one statement at a time
+        cursor.execute("RELEASE SAVEPOINT job")
+        cursor.execute("SAVEPOINT job")
+    else:  # one way to the server and back
+        cursor.execute("RELEASE SAVEPOINT job; SAVEPOINT job")
 
 
 def _counter_key(item: PreparedEntry) -> CounterKey:

@@ -59,6 +59,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         mark("It answers in %(num)s milliseconds: too slow for many questions at once."),
         mark("Look at the load, the disk and long transactions of the database."),
     ),
+    "database_clock": (
+        mark("Its clock and that of this machine are %(num)s seconds apart."),
+        mark("Set both clocks by the same time servers: at 30 seconds messages are refused."),
+    ),
     "database_away": (
         mark("It does not answer. Nothing can be asked or written down."),
         mark("Look whether the database runs and whether its disk is full."),

@@ -2,7 +2,7 @@
 
 Rules enforced: the same sources give the same bytes; tests stay out; one root, `datwat`; the cases
 are for who puts the bundle in force, and OPA never sees them. OPA knows
-no Ed25519 signatures of bundles (1.20: HMAC, RSA, ECDSA), so the broker, once it has verified the
+no Ed25519 signatures of bundles (1.22: HMAC, RSA, ECDSA), so the broker, once it has verified the
 policy keys' signature (`open_bundle`), signs the same files for its own OPA with a key of that
 start only: policy keys → broker → OPA, and a file that changes underway is refused.
 """

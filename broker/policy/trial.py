@@ -30,8 +30,8 @@ from datwat.protocol.messages import BLADES
 from datwat.protocol.values import Slug, Value
 
 HARNESS_PATH = "datwat/trial/harness.rego"
-# What the trial's engine is asked.
-RESULTS, CHANGED = "data.datwat.trial.results", "data.datwat.trial.changed"
+# What the trial's engine may be asked, as paths below `data`.
+ENTRIES = (("datwat", "trial", "results"), ("datwat", "trial", "changed"))
 _ENTRY_POINTS = ("register", "occasion", "ask", "introduce")
 # One rule per entry point: `data.datwat[entry]` would be a rule that rests on itself.
 _RESULTS = """

@@ -54,7 +54,13 @@ _BATCH: Final = 32
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 5.0
 # What a peer refuses for a moment only: the same bytes are taken up then, or answered as before.
-_PASSES: Final = frozenset({"too_busy", "rotation_waits", "database_away", "log_unavailable"})
+_PASSES: Final = frozenset(
+    {
+        *("too_busy", "rotation_waits", "database_away", "ratchet_away", "log_unavailable"),
+        # Of one process of several: where a proxy divides, the next one may answer.
+        *("process_not_current", "process_outdated"),
+    }
+)
 _RATCHET_PREFIX: Final = "client_log:"
 _ROOTS_KEPT: Final = 1_024
 

@@ -41,7 +41,7 @@ _NAMED_SENT = (
     "use the one of the home folder, or, where yours has ended, have a new one made."
 )
 _HOST = "127.0.0.1"
-_SECONDS = 30.0
+_SECONDS = 120.0
 # This machine\'s own party answers: lists and bundles are longer than any message.
 _MAX_ANSWER_BYTES = 64 * 1_048_576
 _OK = 200
@@ -96,6 +96,16 @@ class CommandRefusedError(PartyError):
 
     code = "command_refused"
     default_detail = "The running party refused the command."
+
+
+class CommandSlowError(PartyError):
+    """The running party said nothing in time; what was asked may still be done."""
+
+    code = "command_slow"
+    default_detail = (
+        "The running party did not answer within two minutes, and may still carry the command out: "
+        "look how it is (`status`, or the list that the command changes) before you try again."
+    )
 
 
 def create_admin_token(home: Path) -> None:
@@ -172,7 +182,8 @@ def call_running(
     `token`: a named one; None takes the one in the file that DATWAT_TOKEN_FILE names, else that of
     the home folder. `process`: which one of several; None takes the first that runs.
 
-    Raises NotRunningError, SecretError, or CommandRefusedError with the party's own sentence.
+    Raises NotRunningError, CommandSlowError, SecretError, or CommandRefusedError with the party's
+    own sentence.
     """
     port = require_running(home, process).ports[LISTENER_NAME]
     named = _find_named_token() if token is None else None
@@ -184,6 +195,8 @@ def call_running(
         connection.request("POST", f"/v1/commands/{command}", orjson.dumps(members), headers)
         response = connection.getresponse()
         answer: dict[str, Any] = decode_strict(response.read(), max_bytes=_MAX_ANSWER_BYTES)
+    except TimeoutError:
+        raise CommandSlowError from None
     except (OSError, HTTPException, CanonicalError):
         raise NotRunningError from None
     finally:

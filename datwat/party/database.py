@@ -28,7 +28,7 @@ from datwat.party.database_errors import (
     DatabaseTooNewError,
     DatabaseUnfinishedError,
 )
-from datwat.party.postgres import READ_ONLY, explain, open_postgres
+from datwat.party.postgres import READ_ONLY, explain, lift_limits, open_postgres
 
 __all__ = [
     "COPYING",
@@ -36,6 +36,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseNotDurableError",
     "DatabaseTooNewError",
+    "find_newest",
     "find_sqlite_file",
     "migrate",
     "open_engine",
@@ -52,7 +53,7 @@ _BUSY_MILLISECONDS = 5_000
 _TRUNCATE_MILLISECONDS = 50
 _MIGRATION_LOCK = 0x64617477  # any constant of ours: two processes must not migrate at once
 # A migration takes as long as it takes; it waits for another one, and briefly for who reads.
-_MIGRATION_LIMITS = "SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = '60s'"
+_LOCK_LIMIT = text("SET LOCAL lock_timeout = '60s'")
 _LACKING = text(
     "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
     " AND relkind IN ('r', 'p') AND NOT (has_table_privilege(oid, 'SELECT')"
@@ -132,8 +133,7 @@ def migrate(
         DatabaseRightsError: the role may not do this, or not what the party will do.
         DatabaseError: it cannot be reached, or not used; the class says why.
     """
-    config = Config()
-    config.set_main_option("script_location", str(script_location).replace("%", "%%"))
+    config = _build_config(script_location)
     scripts = ScriptDirectory.from_config(config)
     known = {one.revision for one in scripts.walk_revisions()}
     if revision not in {*known, "head"}:
@@ -146,8 +146,8 @@ def migrate(
         if not found or found != set(scripts.get_heads()):
             with engine.begin() as connection:
                 if engine.dialect.name == "postgresql":
-                    for limit in _MIGRATION_LIMITS:
-                        connection.execute(text(limit))
+                    lift_limits(connection)
+                    connection.execute(_LOCK_LIMIT)
                     lock = {"k": _MIGRATION_LOCK}
                     connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), lock)
                 _read_revisions(connection, known)
@@ -158,6 +158,19 @@ def migrate(
         if engine.dialect.name == "postgresql":
             raise explain(engine, error) from None
         raise DatabaseError from None
+
+
+def find_newest(script_location: str | Path) -> str:
+    """Return the newest revision of the scripts: that of the schema which this version works on."""
+    newest = ScriptDirectory.from_config(_build_config(script_location)).get_current_head()
+    assert newest is not None  # noqa: S101 - every party has migrations
+    return newest
+
+
+def _build_config(script_location: str | Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(script_location).replace("%", "%%"))
+    return config
 
 
 def _read_revisions(connection: Connection, known: set[str]) -> set[str]:

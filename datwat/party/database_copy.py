@@ -46,7 +46,7 @@ from sqlalchemy.exc import DBAPIError
 
 from datwat.party.database import COPYING, migrate, open_engine, reading
 from datwat.party.database_errors import DatabaseError, DatabaseTooNewError
-from datwat.party.postgres import explain
+from datwat.party.postgres import explain, lift_limits
 
 _AT_ONCE = 2_000
 _REPORT_EVERY = 100_000
@@ -91,7 +91,7 @@ def copying(
     """
     try:
         with reading(source).connect() as conn:
-            _lift_limits(conn)
+            lift_limits(conn)
             revision = _require_revision(conn, migrations)
             tables = _reflect(conn)
             _require_own(set(tables.tables), migrations, revision)
@@ -237,7 +237,7 @@ def _digest(row: tuple[Any, ...]) -> int:
 
 def _require_same(target: Engine, wanted: dict[str, _Read]) -> None:
     with reading(target).connect() as conn:
-        _lift_limits(conn)
+        lift_limits(conn)
         tables = MetaData()
         tables.reflect(conn)
         for name, expected in wanted.items():
@@ -279,8 +279,3 @@ def _count_all(engine: Engine) -> int:
             for table in tables.sorted_tables
             if table.name not in {_VERSION, COPYING}
         )
-
-
-def _lift_limits(conn: Connection) -> None:
-    if conn.dialect.name == "postgresql":
-        conn.execute(text("SET LOCAL statement_timeout = 0"))

@@ -8,6 +8,7 @@ and port: a path may name more), and repeats nothing of an answer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -44,6 +45,10 @@ class PeerUnreachableError(PeerError):
 
     code = "peer_unreachable"
     default_detail = "Another party cannot be reached: check its address, or try again later."
+
+
+class PeerBrokenError(PeerUnreachableError):
+    """The connection was there and broke; told apart only inside a process."""
 
 
 class PeerTooSlowError(PeerError):
@@ -101,14 +106,8 @@ class HttpOut:
     """A pooled client; make it inside the running loop, and close it there (`async with`)."""
 
     def __init__(self, *, connections_per_host: int = 32) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=connections_per_host),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,  # a small answer must not unfold into a large one
-            skip_auto_headers=("User-Agent",),
-            headers={"Accept": f"{_JSON}, {MEDIA_TYPE}", "Accept-Encoding": "identity"},
-        )
+        self._session = _open_session(connections_per_host)
+        self._afresh = _open_session(connections_per_host, force_close=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,19 +123,37 @@ class HttpOut:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+        await self._afresh.close()
 
     async def post_message(
-        self, url: str, message: bytes, *, seconds: float, max_bytes: int
+        self,
+        url: str,
+        message: bytes,
+        *,
+        seconds: float,
+        max_bytes: int,
+        is_repeatable: bool = False,
     ) -> bytes:
         """Send JSON bytes and return the JSON bytes of the 200 answer, not yet parsed; none of 204.
 
         `seconds` covers the whole exchange. The trace of the request that is being answered goes
         along, so that one question is one chain at every party; what is only fetched has none.
 
+        `is_repeatable`: the peer acts on these bytes once, however often they come. Where the
+        connection breaks they are then sent once more, over a new one and within the same time:
+        one that was kept open may be closed by the peer (or a proxy before it) at this moment.
+
         Raises:
             PeerUnreachableError, PeerTooSlowError, PeerAnswerInvalidError, PeerRefusedError.
         """
-        return await self._exchange("POST", url, message, seconds, max_bytes)
+        until = time.monotonic() + seconds
+        try:
+            return await self._exchange("POST", url, message, seconds, max_bytes)
+        except PeerBrokenError:
+            left = until - time.monotonic()
+            if not is_repeatable or left <= 0:
+                raise
+        return await self._exchange("POST", url, message, left, max_bytes, session=self._afresh)
 
     async def fetch(self, url: str, *, seconds: float, max_bytes: int) -> bytes:
         """Return the JSON bytes at `url`; bounds and errors as `post_message`."""
@@ -185,19 +202,33 @@ class HttpOut:
         max_bytes: int,
         *,
         accept: str | None = None,
+        session: aiohttp.ClientSession | None = None,
     ) -> bytes:
         headers = {"Content-Type": _JSON, **build_trace_headers()} if body is not None else {}
         if accept is not None:
             headers["Accept"] = accept
         limits = aiohttp.ClientTimeout(total=seconds)
         with _typed_errors(url):
-            async with self._session.request(
+            async with (session or self._session).request(
                 method, url, data=body, headers=headers, timeout=limits, allow_redirects=False
             ) as response:
                 answer = await _read_bounded(response, max_bytes)
                 if response.status == _OK and accept == _ANY:
                     return answer
                 return _require_answer(response.status, response.content_type, answer)
+
+
+def _open_session(connections_per_host: int, *, force_close: bool = False) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0, limit_per_host=connections_per_host, force_close=force_close
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,  # a small answer must not unfold into a large one
+        skip_auto_headers=("User-Agent",),
+        headers={"Accept": f"{_JSON}, {MEDIA_TYPE}", "Accept-Encoding": "identity"},
+    )
 
 
 @contextmanager
@@ -210,8 +241,9 @@ def _typed_errors(url: str) -> Iterator[None]:
         raise PeerTooSlowError(
             f"{where} did not answer in time: try again later, or check that it is well."
         ) from None
-    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError):
-        raise PeerUnreachableError(
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as error:
+        is_broken = not isinstance(error, aiohttp.ClientConnectorError)
+        raise (PeerBrokenError if is_broken else PeerUnreachableError)(
             f"{where} cannot be reached: check the address and that something is served there, "
             "or try again later."
         ) from None

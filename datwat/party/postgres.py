@@ -2,8 +2,9 @@
 
 Rules: no connection is used before the server was seen to lose nothing (fsync, full_page_writes,
 synchronous_commit), to take changes, to speak UTF8 and to be of a version that is tested; nothing
-waits without an end; a connection that was cut is found before a statement is given to it, so that
-a party goes on by itself once the server is back.
+waits without an end, also for a server that took a statement and says nothing more; a connection
+that was cut is found before a statement is given to it, so that a party goes on by itself once the
+server is back.
 Source: PostgreSQL chapters 20.5 (WAL), 20.11 (client defaults), 34.1.2 (connection parameters).
 
 A connection that only reads (`READ_ONLY`) sees one moment for as long as its transaction lasts:
@@ -13,12 +14,12 @@ REPEATABLE READ, READ ONLY. All others are READ COMMITTED: they lock the rows th
 from __future__ import annotations
 
 import select
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import ConnStatus, PGconn, Ping
-from sqlalchemy import Connection, Engine, create_engine, event
+from psycopg.pq import ConnStatus, PGconn, Ping, TransactionStatus
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
@@ -37,6 +38,11 @@ from datwat.party.database_errors import (
 # An execution option of a connection that only reads, from one unchanging view; on SQLite it then
 # never waits for a writer.
 READ_ONLY: Final = "datwat_read_only"
+# Another: for how many seconds a statement of this connection may go unanswered before the party
+# lets go of it. The server's own limits end what it works on; this ends what it sits on: a commit
+# that waits for a standby which is gone, a disk or a pooler that hangs.
+PATIENCE: Final = "datwat_patience"
+PATIENCE_SECONDS: Final = 35.0
 CONNECT_SECONDS: Final = 5
 OLDEST_VERSION: Final = 150_000
 POOL_SIZE: Final = 8
@@ -62,9 +68,34 @@ _SERVER = (
     " current_setting('synchronous_commit'),"
     " pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
 )
+_NO_LIMIT = text("SET LOCAL statement_timeout = 0")
 _MOST_NOTICES = 3
 _READ_ONLY_STATE = "25006"
 _RIGHTS_STATE = "42501"
+_T = TypeVar("_T")
+
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen  # of psycopg's own signatures only
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that lets go of a server which does not answer within `patience` seconds.
+
+    None: it waits for ever. What became of the statement is not known then, as after a cut.
+    """
+
+    patience: float | None = CONNECT_SECONDS  # until it was looked at
+
+    def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
+        """Carry out one exchange with the server; raise OperationalError where it says nothing."""
+        limit = self.patience if timeout is None else timeout
+        try:
+            return super().wait(gen, interval, limit)
+        except psycopg.OperationalError:
+            # psycopg has no public name for its time-out: it leaves the exchange half done.
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE and timeout is None:
+                self.pgconn.finish()
+            raise
 
 
 def open_postgres(url: URL) -> Engine:
@@ -91,6 +122,12 @@ def open_postgres(url: URL) -> Engine:
         },
     )
 
+    @event.listens_for(engine, "do_connect")
+    def connect(
+        _dialect: object, _record: object, _arguments: object, given: dict[str, Any]
+    ) -> BoundedConnection:
+        return BoundedConnection.connect(**given)
+
     @event.listens_for(engine, "connect")
     def require_server(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's
         try:
@@ -98,6 +135,7 @@ def open_postgres(url: URL) -> Engine:
         except BaseException:
             raw.close()  # the pool lets go of it, and leaves it open
             raise
+        raw.patience = PATIENCE_SECONDS
 
     @event.listens_for(engine, "checkout")
     def require_alive(raw: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - as above
@@ -109,6 +147,14 @@ def open_postgres(url: URL) -> Engine:
         _set_view(connection)
 
     return engine
+
+
+def lift_limits(connection: Connection) -> None:
+    """Let the transaction of `connection` take as long as it takes; nothing where it is SQLite."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_NO_LIMIT)
+        raw: Any = connection.connection.dbapi_connection
+        raw.patience = None  # until the next one begins
 
 
 def is_cut(raw: Any) -> bool:  # noqa: ANN401 - psycopg's, as SQLAlchemy holds it
@@ -164,8 +210,10 @@ def _require_server(raw: psycopg.Connection[Any]) -> None:
 
 def _set_view(connection: Connection) -> None:
     """Say what the transaction is that begins now: the driver sends it with its first statement."""
-    reads = bool(connection.get_execution_options().get(READ_ONLY, False))
+    options = connection.get_execution_options()
+    reads = bool(options.get(READ_ONLY, False))
     raw: Any = connection.connection.dbapi_connection
+    raw.patience = options.get(PATIENCE, PATIENCE_SECONDS)
     if bool(raw.read_only) != reads:
         raw.read_only = reads or None
         raw.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reads else None

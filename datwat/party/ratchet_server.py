@@ -28,6 +28,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from datwat.party import ratchet_form as form
 from datwat.party import ratchet_statements as sql
 from datwat.party.database import DatabaseError, open_engine, parse_url
+from datwat.party.postgres import PATIENCE
 from datwat.party.ratchet import Ratchet
 from datwat.party.ratchet_errors import (
     RatchetAlarmError,
@@ -45,6 +46,9 @@ _PATIENCE_SECONDS = 20.0
 _START_SECONDS = 3.0
 _PAUSE_SECONDS = 0.1
 _AWAY_SECONDS = 0.5
+# After which a server that says nothing is taken for one that does not answer.
+_SILENT_SINGLE_SECONDS = 2.0
+_SILENT_SECONDS = 10.0
 _T = TypeVar("_T")
 
 
@@ -63,9 +67,11 @@ class ServerRatchet(Ratchet):
     is_shared = True
 
     def __init__(self, engine: Engine, party: str) -> None:  # nothing of the file's is used
-        self._engine = engine
+        self._engine = engine.execution_options(**{PATIENCE: _SILENT_SECONDS})
         # For what is one statement: it needs no transaction around it.
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._single = engine.execution_options(
+            isolation_level="AUTOCOMMIT", **{PATIENCE: _SILENT_SINGLE_SECONDS}
+        )
         self._party = party
         self._is_refused = False
         self._patience = _START_SECONDS

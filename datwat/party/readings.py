@@ -6,8 +6,8 @@ Rule: from memory, but for the one question that asks how long the database take
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +19,7 @@ from datwat.party.measured import read_places
 from datwat.party.metrics import Reading
 from datwat.protocol.trust import TrustList
 
+_THEIR_CLOCK = text("SELECT clock_timestamp()")
 _DIGITS = 12  # of a revision: 48 bits, which a Prometheus number holds exactly
 
 
@@ -54,3 +55,17 @@ def time_database(engine: Engine) -> timedelta | None:
     except (SQLAlchemyError, PartyError):
         return None
     return timedelta(seconds=time.monotonic() - began)
+
+
+def measure_clock(engine: Engine, clock: Callable[[], datetime]) -> timedelta:
+    """Return how far this machine's clock is ahead of the database server's; zero where it is one.
+
+    At most half of what the answer takes is wrong. Blocks. Raises SQLAlchemyError, DatabaseError.
+    """
+    if engine.dialect.name != "postgresql":
+        return timedelta(0)
+    with reading(engine).begin() as connection:
+        before = clock()
+        there: datetime = connection.execute(_THEIR_CLOCK).scalar_one()
+        after = clock()
+    return before + (after - before) / 2 - there

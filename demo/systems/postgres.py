@@ -39,10 +39,7 @@ def fits(folder: Path) -> bool:
 
 def create_cluster(programs: Path, folder: Path) -> None:
     """Make an empty cluster in `folder`, which belongs to the server's user."""
-    folder.mkdir(mode=0o700)
-    account = _find_account()
-    if os.geteuid() == 0 and account is not None:
-        os.chown(folder, account.pw_uid, account.pw_gid)
+    make_folder(folder)
     command = [str(programs / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", _USER]
     run = partial(
         subprocess.run,
@@ -63,12 +60,20 @@ def create_cluster(programs: Path, folder: Path) -> None:
     run(check=True)
 
 
-def build_command(programs: Path, folder: Path) -> list[str]:
+def make_folder(folder: Path) -> None:
+    """Make a private folder of the server's user."""
+    folder.mkdir(mode=0o700)
+    account = _find_account()
+    if os.geteuid() == 0 and account is not None:
+        os.chown(folder, account.pw_uid, account.pw_gid)
+
+
+def build_command(programs: Path, folder: Path, *, connections: int = 20) -> list[str]:
     """Return the command that runs the server in the foreground."""
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(folder),
-        "max_connections": "20",
+        "max_connections": str(connections),
         "shared_buffers": "16MB",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

@@ -57,6 +57,7 @@ def test_a_newer_database_is_left_alone(engine: Engine) -> None:
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
 
 
+@pytest.mark.sqlite_only("its settings")
 def test_sqlite_is_set_up_to_lose_nothing_and_to_overwrite(sqlite_url: str) -> None:
     engine = database.open_engine(sqlite_url)
     with engine.connect() as connection:

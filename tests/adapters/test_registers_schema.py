@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, MetaData, event, func, select
@@ -172,6 +173,7 @@ def test_a_purge_takes_a_batch_at_a_time(conn: Connection, registers: Registers)
     assert [purge_ended(conn, NOW + DAY, limit=2) for _ in range(4)] == [2, 2, 1, 0]
 
 
+@pytest.mark.sqlite_only("reads the plan as SQLite words it")
 def test_what_is_asked_of_the_tables_uses_an_index(sqlite_url: str, registers: Registers) -> None:
     engine = open_engine(sqlite_url)
     asked: list[tuple[str, object]] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 import time
@@ -13,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from broker.settings import BrokerSettings
 from datwat.party.admin import call_party
-from datwat.party.database import find_sqlite_file
-from datwat.party.settings import change_settings, load_settings
+from datwat.party.settings import change_settings
 from datwat.protocol.checkpoint import Checkpoint, verify_checkpoint, verify_cosignatures
 from datwat.protocol.entry import EntryType, derive_leaf_hash, parse_entry
 from datwat.protocol.merkle import derive_root
@@ -25,6 +22,7 @@ from datwat.protocol.tag_tree import Leaf, derive_tag_root
 from datwat.protocol.tiles import decode_bundle, derive_width
 from tests.api.conftest import Served, start, stop
 from tests.audit.witnesses import TestWitness
+from tests.databases import copy_database
 from tests.exchange.world import World, bsns, by_bsn, now, registers, say
 from tests.party.web import serving
 
@@ -156,24 +154,19 @@ def test_a_database_put_back_with_its_ratchet_is_refused_by_what_witnesses_saw(
     watched: Watched,
 ) -> None:
     home = watched.world.home
-    settings = load_settings(BrokerSettings, home)
-    database = find_sqlite_file(settings.database)
-    assert database is not None
+    ratchet, kept = home / "ratchet" / "ratchet", home / "kept"
     watched.register()
     wait_for(lambda: watched.health()["cosignatures"] == 1)
     stop(watched.served)
-    files = [database, settings.ratchet / "ratchet"]
-    with sqlite3.connect(database) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-    copies = [path.read_bytes() for path in files]
+    copy_database(home, kept)
+    copied = ratchet.read_bytes()
     watched.served = start(watched.world, watched.world.folder / "log")
     watched.register()
     seen = watched.witness.vouched.size
     wait_for(lambda: watched.witness.vouched.size > seen)
     stop(watched.served)
-    for path, copy in zip(files, copies, strict=True):
-        path.write_bytes(copy)
+    copy_database(kept, home)
+    ratchet.write_bytes(copied)
     said = _try_to_serve(watched.world)
     assert "behind what the log signed before" in said
     # Without the witness nobody can know; it comes back, and the running broker stops.

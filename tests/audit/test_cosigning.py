@@ -233,26 +233,75 @@ async def test_what_was_shown_is_shown_again_after_a_restart(desk: Desk) -> None
         assert desk.read_shown() == (3, 1)
 
 
+def put_back(world: LogWorld) -> None:
+    """Stop the log of three entries, and start it with a backup of before the last one."""
+    world.stop()
+    with world.engine.begin() as connection:
+        connection.execute(text("DELETE FROM log_entries WHERE idx = 2"))
+        connection.execute(text("DELETE FROM log_cosigned"))
+        root = derive_root([world.log.node(0, index) for index in range(2)])
+        connection.execute(text("UPDATE log_head SET size = 2, root = :root"), {"root": root})
+    (world.folder / "ratchet").unlink()  # and without the ratchet
+    world.start()
+
+
 async def test_a_database_behind_what_witnesses_saw_is_refused(desk: Desk) -> None:
     desk.add("one")
     await write(desk.world, 3)
-    world = desk.world
     async with HttpOut() as http:
         await ask(desk.open(http))
-        world.stop()
-        with world.engine.begin() as connection:  # as a backup of before the last entry
-            connection.execute(text("DELETE FROM log_entries WHERE idx = 2"))
-            connection.execute(text("DELETE FROM log_cosigned"))
-            root = derive_root([world.log.node(0, index) for index in range(2)])
-            connection.execute(text("UPDATE log_head SET size = 2, root = :root"), {"root": root})
-        (world.folder / "ratchet").unlink()  # and without the ratchet
-        world.start()
+        put_back(desk.world)
         cosigning = desk.open(http)
         with pytest.raises(LogBehindError):
             await cosigning.require_not_behind()
         # A witness that was absent at the start says so later: then the process stops.
         await ask(cosigning)
         assert [type(error) for error in desk.alarms] == [LogBehindError]
+
+
+@pytest.mark.parametrize("since", [1, 2])
+async def test_one_that_was_put_back_and_grew_past_what_witnesses_saw_is_stopped(
+    desk: Desk, since: int
+) -> None:
+    """The witness was absent at the start; it is asked again when the log is as large, or larger.
+
+    Then it states no larger size: it refuses what does not lead on from what it saw.
+    """
+    witness = desk.add("one")
+    await write(desk.world, 3)
+    async with HttpOut() as http:
+        await ask(desk.open(http))
+        put_back(desk.world)
+        witness.shown, shown = None, witness.shown
+        cosigning = desk.open(http)
+        await cosigning.require_not_behind()
+        await write(desk.world, since)
+        witness.shown = shown
+        await ask(cosigning)
+        assert [type(error) for error in desk.alarms] == [LogForkedError]
+
+
+async def test_one_that_grows_past_what_witnesses_saw_during_a_round_is_stopped(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The round began with a head below what the witness names; by then the log is as large."""
+    desk.add("one")
+    await write(desk.world, 3)
+    async with HttpOut() as http:
+        await ask(desk.open(http))
+        put_back(desk.world)
+        cosigning, add = desk.open(http), HttpWitnesses.add_checkpoint
+
+        async def add_and_grow(
+            witnesses: HttpWitnesses, url: str, request: bytes
+        ) -> tuple[int, bytes]:
+            answer = await add(witnesses, url, request)
+            await write(desk.world, 2)
+            return answer
+
+        monkeypatch.setattr(HttpWitnesses, "add_checkpoint", add_and_grow)
+        await ask(cosigning)
+        assert [type(error) for error in desk.alarms] == [LogForkedError]
 
 
 async def test_a_log_that_is_not_what_witnesses_saw_is_refused(desk: Desk) -> None:

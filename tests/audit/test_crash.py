@@ -73,6 +73,7 @@ def test_killed_at_random_moments(
     world.stop()
 
 
+@pytest.mark.sqlite_only("copies the file; tests/log/machine.py does it on both")
 async def test_a_snapshot_put_back_is_refused_and_the_newest_state_is_not(
     sqlite_url: str, folder: Path
 ) -> None:

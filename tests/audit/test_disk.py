@@ -83,6 +83,7 @@ def _count_early(trace: Path) -> int:
 
 
 @pytest.mark.parametrize(("synchronous", "early"), [("FULL", 0), ("NORMAL", None)])
+@pytest.mark.sqlite_only("looks at what the broker itself writes to its disk")
 def test_no_answer_leaves_before_its_transaction_and_the_ratchet_are_synced(
     sqlite_url: str, folder: Path, synchronous: str, early: int | None
 ) -> None:
@@ -104,6 +105,7 @@ def test_no_answer_leaves_before_its_transaction_and_the_ratchet_are_synced(
 
 
 @pytest.mark.parametrize("call", ["fdatasync", "pwrite64"])
+@pytest.mark.sqlite_only("looks at what the broker itself writes to its disk")
 def test_an_error_of_the_disk_stops_the_log_and_answers_nothing_more(
     sqlite_url: str, folder: Path, call: str
 ) -> None:
@@ -120,6 +122,7 @@ def test_an_error_of_the_disk_stops_the_log_and_answers_nothing_more(
     engine.dispose()
 
 
+@pytest.mark.sqlite_only("looks at what the broker itself writes to its disk")
 def test_a_disk_that_says_it_is_full_is_refused_until_there_is_room(
     sqlite_url: str, folder: Path
 ) -> None:
@@ -141,6 +144,7 @@ def test_a_disk_that_says_it_is_full_is_refused_until_there_is_room(
     engine.dispose()
 
 
+@pytest.mark.sqlite_only("looks at what the broker itself writes to its disk")
 def test_a_ratchet_without_room_stops_the_log(sqlite_url: str, folder: Path) -> None:
     """What was committed lies above what was signed: only a start settles that."""
     _require("strace")
@@ -182,6 +186,7 @@ def small_disk() -> Iterator[Path]:
     place.rmdir()
 
 
+@pytest.mark.sqlite_only("looks at what the broker itself writes to its disk")
 def test_a_full_disk_refuses_and_goes_on_when_there_is_room_again(
     sqlite_template: Path, small_disk: Path, folder: Path
 ) -> None:

@@ -314,6 +314,7 @@ async def test_a_broken_ratchet_stops_the_log_for_good(
     assert world.start().size == 2, "what was committed before the failure is signed at the start"
 
 
+@pytest.mark.sqlite_only("what SQLite itself answers when its disk fails")
 async def test_a_database_that_fails_for_a_while_is_refused_and_then_goes_on(
     sqlite_world: LogWorld,
 ) -> None:
@@ -369,6 +370,7 @@ def test_only_the_log_of_its_own_name_starts(world: LogWorld) -> None:
         create_log(world.store, world.sealing, "broker.test/log/2")
 
 
+@pytest.mark.sqlite_only("what SQLite itself answers when its disk fails")
 async def test_an_error_of_the_disk_under_sqlite_stops_the_log(sqlite_world: LogWorld) -> None:
     def fail(_: Connection) -> list[Statement]:
         cause = sqlite3.OperationalError("disk I/O error")
@@ -384,8 +386,8 @@ async def test_an_error_of_the_disk_under_sqlite_stops_the_log(sqlite_world: Log
 
 
 async def test_more_than_may_wait_is_refused(
-    sqlite_world: LogWorld, monkeypatch: pytest.MonkeyPatch
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "MAX_WAITING", 0)
     with pytest.raises(LogBusyError):
-        await sqlite_world.log.append(Job(lambda _: [Statement(b"one", AT)]))
+        await world.log.append(Job(lambda _: [Statement(b"one", AT)]))

@@ -14,6 +14,7 @@ from broker.audit.sealing import Sealing
 from datwat.protocol.entry import ContentError
 from datwat.protocol.sealing import UnsealError
 from tests.audit.conftest import AT, LogWorld
+from tests.databases import read_whole
 
 
 async def _written(world: LogWorld) -> SubjectKeys:
@@ -113,30 +114,29 @@ async def test_keys_of_another_quarter_or_subject_are_refused(world: LogWorld) -
         world.prepare(other)
 
 
-async def test_nothing_readable_lies_in_the_database(sqlite_world: LogWorld) -> None:
-    keys = sqlite_world.sealing.mint_subject(AT)
-    entry = sqlite_world.prepare(keys, core=b"marked core", payload=b"marked payload")
-    await sqlite_world.log.append(Job(lambda _: [entry], keys=(keys,)))
-    files = list(sqlite_world.folder.parent.glob("broker.db*"))
-    content = b"".join(path.read_bytes() for path in files)
+async def test_nothing_readable_lies_in_the_database(world: LogWorld, database_url: str) -> None:
+    keys = world.sealing.mint_subject(AT)
+    entry = world.prepare(keys, core=b"marked core", payload=b"marked payload")
+    await world.log.append(Job(lambda _: [entry], keys=(keys,)))
+    content = read_whole(database_url)
     assert entry.commit in content, "the control: what is public is found"
     for secret in (b"marked", keys.chain_key, keys.content_key):
         assert secret not in content
 
 
-def test_secrets_are_not_printed(sqlite_world: LogWorld) -> None:
-    keys = sqlite_world.sealing.mint_subject(AT)
-    shown = repr(keys) + repr(sqlite_world.prepare(keys)) + repr(sqlite_world.kek)
+def test_secrets_are_not_printed(world: LogWorld) -> None:
+    keys = world.sealing.mint_subject(AT)
+    shown = repr(keys) + repr(world.prepare(keys)) + repr(world.kek)
     for secret in (keys.chain_key, keys.content_key, keys.subject_id):
         assert repr(secret) not in shown
-    assert "key=" not in repr(sqlite_world.kek)
+    assert "key=" not in repr(world.kek)
 
 
-def test_a_database_without_a_log_has_no_auditors_key(sqlite_world: LogWorld) -> None:
-    with sqlite_world.engine.begin() as connection:
+def test_a_database_without_a_log_has_no_auditors_key(world: LogWorld) -> None:
+    with world.engine.begin() as connection:
         connection.execute(text("DELETE FROM log_head"))
     with pytest.raises(LogMissingError):
-        Sealing(sqlite_world.kek, sqlite_world.store).open_delayed_chain_key()
+        Sealing(world.kek, world.store).open_delayed_chain_key()
 
 
 def test_a_kek_file_opens_what_it_sealed_and_no_other_does(tmp_path: Path) -> None:

@@ -313,3 +313,14 @@ async def test_no_root_is_stated_over_a_tag_that_occurs_twice(world: LogWorld) -
     for _ in range(2):
         with pytest.raises(TagTwiceError):
             await roots.state()
+
+
+async def test_a_root_that_another_process_states_while_this_one_starts(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How large the log is was read first, and the roots after that: nothing is missing."""
+    await write(world, 3)
+    other, size = build(world), world.log.size
+    assert await other.state()
+    monkeypatch.setattr(type(world.log), "size", property(lambda _: size))
+    assert build(world).last == other.last

@@ -9,17 +9,14 @@ import pytest
 import pytest_asyncio
 
 from tests.authoring.world import Office, build_world
-from tests.conftest import open_database
+from tests.conftest import choose_database
 from tests.exchange.world import open_world
 
 
 @pytest.fixture(scope="module")
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
     """Return the URL of an empty database for one module; empty for a SQLite file."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        yield ""
-        return
-    with open_database(request.getfixturevalue("postgres_url")) as url:
+    with choose_database(request) as url:
         yield url
 
 

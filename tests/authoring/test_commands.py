@@ -21,6 +21,7 @@ from datwat.party.strict_yaml import read_yaml_text, write_yaml
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.values import encode_moment
 from tests.authoring.world import NAMES, number
+from tests.databases import read_url, read_whole
 from tests.parties import Covenant, run_command
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
@@ -191,10 +192,11 @@ def test_a_draft_that_breaks_a_guard_rail_is_told_which_and_by_which_law(
 
 
 def test_nobodys_name_and_no_passphrase_is_in_any_log_or_database(desk: Desk) -> None:
-    held_there = [path for path in desk.covenant.broker.home.rglob("*") if path.is_file()]
-    assert any(b"SQLite format 3" in path.read_bytes()[:16] for path in held_there)
-    files = [desk.covenant.broker.log, *held_there]
-    for path in files:
-        held = path.read_bytes()
-        assert not any(name.encode() in held for name in NAMES), path
-        assert PASSPHRASE.encode() not in held
+    home = desk.covenant.broker.home
+    files = [desk.covenant.broker.log, *(path for path in home.rglob("*") if path.is_file())]
+    held = {str(path): path.read_bytes() for path in files}
+    held["database"] = read_whole(read_url(home))
+    assert desk.covenant.broker.id.encode() in b"".join(held.values()), "the control"
+    for where, content in held.items():
+        assert not any(name.encode() in content for name in NAMES), where
+        assert PASSPHRASE.encode() not in content

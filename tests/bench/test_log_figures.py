@@ -21,6 +21,7 @@ from broker.audit.log import Log
 from broker.audit.records import Appended, Job
 from datwat.protocol.errors import DatwatError
 from tests.bench.test_seed import make_home
+from tests.databases import read_url
 from witness.errors import LogTilesError
 
 
@@ -80,10 +81,11 @@ async def test_a_receipt_that_does_not_hold_gives_no_figure(
         await measure_appends(tmp_path / "log", 64)
 
 
+@pytest.mark.sqlite_only("the bench measures ends on a file")
 def test_contents_are_due_when_they_arelet_end(tmp_path: Path) -> None:
     home = make_home(tmp_path / "broker")
     seed_contents(home, 42)
-    engine, now = open_engine(f"sqlite:///{home / 'database' / 'party.sqlite'}"), datetime.now(UTC)
+    engine, now = open_engine(read_url(home)), datetime.now(UTC)
     with engine.connect() as connection:
         assert SqlEnds().count_due(connection, now + timedelta(days=3_650)) == 0
     counts = []

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from bench.__main__ import list_test_bsns
@@ -15,6 +16,7 @@ from broker.adapters.secrets import load_secrets
 from broker.adapters.stores import build_registers
 from broker.adapters.tables import InvolvementRecord, PseudonymRecord, table_of
 from broker.audit.sealing import Sealing
+from tests.databases import read_url
 from tests.parties import BROKER_ID, run_command
 
 
@@ -27,13 +29,14 @@ def make_home(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.sqlite_only("the bench fills a file, and bench/postgres.py copies it")
 def test_the_rows_are_what_the_broker_itself_reads(tmp_path: Path) -> None:
     first = make_home(tmp_path / "first")
     assert fill(first, tmp_path / "cache", 30) == "made"
     second = make_home(tmp_path / "second")
     assert fill(second, tmp_path / "cache", 30) == "kept"
     secrets, now = load_secrets(second), datetime.now(UTC)
-    engine = open_engine(f"sqlite:///{second / 'database' / 'party.sqlite'}")
+    engine = open_engine(read_url(second))
     store = SqlLogStore(engine)
     registers = build_registers(secrets.row_key)
     functions = {"debt-counselling", "income", "municipality-wmo"}

@@ -61,6 +61,7 @@ def test_every_part_is_there_and_fine() -> None:
         ("key_holder", "failed", "key_holder_away", {"is_key_holder_there": False}),
         ("database", "failed", "database_away", {"database_took": None}),
         ("database", "attention", "database_slow", {"database_took": timedelta(seconds=1)}),
+        ("database", "attention", "database_clock", {"clock_off": timedelta(seconds=-20)}),
         ("log", "failed", "log_tag_root", {"tag_root_failure": "log_gap"}),
         ("log", "attention", "log_waits", {"log_waiting": 1_000}),
         ("witnesses", "off", "witnesses_none", {"witnesses": ()}),

@@ -38,6 +38,7 @@ from connectors.tables import (
 )
 from datwat.party.database import migrate, open_engine
 from tests.connectors.client.conftest import own_engine
+from tests.databases import find_own_url
 from tests.ends import read_ends
 
 __all__ = ["own_engine"]
@@ -215,6 +216,7 @@ def test_a_handle_kept_before_counts_as_used_at_the_migration(own_engine: Engine
     assert store.find_handles(["1"], now + _YEAR + _DAY) == {}
 
 
+@pytest.mark.sqlite_only("looks into its files; PostgreSQL's hold it until its VACUUM")
 async def test_what_ended_is_in_no_file_of_the_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'own.sqlite'}"
     engine = open_engine(url)
@@ -232,7 +234,7 @@ async def test_what_ended_is_in_no_file_of_the_database(tmp_path: Path) -> None:
 
 
 async def test_a_round_that_fails_is_said_and_the_next_goes_on(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'own.sqlite'}")
+    engine = open_engine(find_own_url(tmp_path))
     keeper = Housekeeper(engine)
     assert await keeper.run_round() is False  # there are no tables yet
     status = keeper.build_status()

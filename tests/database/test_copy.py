@@ -34,7 +34,11 @@ from tests.exchange.world import (
     register,
 )
 
-pytestmark = [pytest.mark.postgres, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.sqlite_only("copies from SQLite to a server of its own"),
+]
 NUMBERS = bsns()
 
 

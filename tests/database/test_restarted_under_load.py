@@ -85,18 +85,23 @@ async def test_what_was_acknowledged_is_there_and_the_log_goes_on(
             await stop_and_start(server, load)
         load.end()
         await running
-        assert world.failures == []
-        assert load.refused > 0
-        assert len({index for index, _ in load.told}) == len(load.told)
-        world.stop()
-        log = world.start()  # as a new process would: against the ratchet, and from the rows
-        assert log.size > max(index for index, _ in load.told)
-        with world.store.reading() as connection:
-            for index, tag in load.told:
-                row = world.store.find_entry(connection, index)
-                assert row is not None
-                assert parse_entry(row.entry).ref == tag
-            indexes = connection.exec_driver_sql("SELECT idx FROM log_entries ORDER BY idx")
-            assert list(indexes.scalars()) == list(range(log.size))
-        world.stop()
+        require_kept(world, load)
         engine.dispose()
+
+
+def require_kept(world: LogWorld, load: Load) -> None:
+    """Assert that what was told is there, where it was said, after a start as a new process."""
+    assert world.failures == []
+    assert load.refused > 0
+    assert len({index for index, _ in load.told}) == len(load.told)
+    world.stop()
+    log = world.start()  # against the ratchet, and from the rows
+    assert log.size > max(index for index, _ in load.told)
+    with world.store.reading() as connection:
+        for index, tag in load.told:
+            row = world.store.find_entry(connection, index)
+            assert row is not None
+            assert parse_entry(row.entry).ref == tag
+        indexes = connection.exec_driver_sql("SELECT idx FROM log_entries ORDER BY idx")
+        assert list(indexes.scalars()) == list(range(log.size))
+    world.stop()

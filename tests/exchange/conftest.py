@@ -1,7 +1,6 @@
-"""One broker per module: OPA, database, log and keys are real, and start once.
+"""One broker per module, on each kind of database: OPA, log and keys are real, and start once.
 
-A module that marks itself with `ON_EACH_DATABASE` runs on SQLite and on PostgreSQL; its `GATEWAYS`
-say which partners' gateways the trust list names, and where.
+A module's `GATEWAYS` say which partners' gateways the trust list names, and where.
 """
 
 from __future__ import annotations
@@ -14,18 +13,16 @@ import pytest
 import pytest_asyncio
 from pyrage import x25519
 
-from tests.conftest import open_database
+from tests.conftest import choose_database
+from tests.databases import EACH
 from tests.exchange.restoring import Copies
 from tests.exchange.world import Running, World, open_world
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=EACH)
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Return the URL of an empty database for one module; empty for a SQLite file."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        yield ""
-        return
-    with open_database(request.getfixturevalue("postgres_url")) as url:
+    """Return the URL of an empty database for one module; empty where the home's own is meant."""
+    with choose_database(request) as url:
         yield url
 
 

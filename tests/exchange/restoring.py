@@ -12,7 +12,6 @@ from pyrage import x25519
 from sqlalchemy import func, select
 
 from broker.adapters.backup import make_backup
-from broker.adapters.database import open_engine
 from broker.adapters.log_tables import LogEntry
 from broker.adapters.log_tables import table_of as log_table_of
 from broker.adapters.tables import (
@@ -22,9 +21,9 @@ from broker.audit.payloads import parse_payload
 from broker.restoring import Restoration, Wanted
 from broker.settings import BrokerSettings
 from datwat.party import clock
-from datwat.party.database import find_sqlite_file
 from datwat.party.settings import load_settings
 from datwat.protocol.tiles import TILE_WIDTH, TilePath, derive_width, encode_bundle
+from tests.databases import lose_database
 from tests.exchange.world import (
     Running,
     World,
@@ -73,17 +72,7 @@ class Copies:
         return folder
 
     def lose_database(self) -> None:
-        if self.database:
-            engine = open_engine(self.database)
-            with engine.begin() as conn:
-                conn.exec_driver_sql("DROP SCHEMA public CASCADE")
-                conn.exec_driver_sql("CREATE SCHEMA public")
-            engine.dispose()
-            return
-        file = find_sqlite_file(self.settings.database)
-        assert file is not None
-        for suffix in ("", "-wal", "-shm"):
-            file.with_name(file.name + suffix).unlink(missing_ok=True)
+        lose_database(self.settings.database)
 
     def restore(self, backup: Path, mirror: Path | None = None) -> dict[str, Any]:
         wanted = Wanted(backup, self.key_file, mirror)

@@ -23,6 +23,7 @@ from datwat.party.openapi import ApiInfo
 from datwat.party.ratchet import Ratchet
 from datwat.party.trust_list import Directory
 from demo.covenant import find_ports
+from tests.databases import find_own_url
 from tests.exchange.world import Running
 from tests.party.web import OutOfAnyLoop
 
@@ -80,7 +81,7 @@ class Source:
             connection.execute(insert(involvements).values(**row, confirmed_at=0))
 
     def _open_engine(self) -> Engine:
-        return open_engine(f"sqlite:///{self.folder / 'database' / 'party.sqlite'}")
+        return open_engine(find_own_url(self.folder))
 
     def reopen(self) -> Self:
         """Return this source after a restart: only what is durable is known."""

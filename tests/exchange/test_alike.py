@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
+import psycopg
 import pytest
+from sqlalchemy import inspect
 
 from broker.consent.models import Shield
 from broker.policy.engine import Decisions
@@ -69,21 +72,45 @@ def counted(running: Running) -> Iterator[Cost]:
         if "log_nodes" not in statement:
             cost.statements.append(" ".join(statement.split()[:3]))
 
-    # What SQLite itself says that it ran, on the connection that reads and the one that writes.
+    # What the driver itself ran, on the connection that reads and the one that writes.
     writer = running.broker.store._writer  # noqa: SLF001 - the only one there is
     assert writer is not None
     with running.broker.rooms.reading() as conn:
         drivers = [conn.connection.driver_connection, writer.connection.driver_connection]
-    for driver in drivers:
-        driver.set_trace_callback(note)  # type: ignore[union-attr] # an SQLite connection
     engine.evaluate = count  # type: ignore[method-assign] # counts, and passes on
     try:
-        yield cost
+        with ExitStack() as stack:
+            for driver in drivers:
+                stack.enter_context(traced(driver, note))
+            yield cost
     finally:
-        for driver in drivers:
-            driver.set_trace_callback(None)  # type: ignore[union-attr] # as above
         engine.evaluate = evaluate  # type: ignore[method-assign]
     cost.entries = running.broker.log.size - size
+
+
+@contextmanager
+def traced(driver: Any, note: Callable[[str], None]) -> Iterator[None]:  # noqa: ANN401 - of either
+    """Have each statement told that a driver's connection runs, once for each of its rows."""
+    if isinstance(driver, sqlite3.Connection):
+        driver.set_trace_callback(note)
+        yield
+        driver.set_trace_callback(None)
+        return
+
+    class Noting(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *given: Any, **more: Any) -> Self:  # noqa: ANN401 - as it is
+            note(str(query))
+            return super().execute(query, *given, **more)
+
+        def executemany(self, query: Any, params_seq: Any, **more: Any) -> None:  # noqa: ANN401
+            rows = list(params_seq)
+            for _ in rows:
+                note(str(query))
+            super().executemany(query, rows, **more)
+
+    before, driver.cursor_factory = driver.cursor_factory, Noting
+    yield
+    driver.cursor_factory = before
 
 
 def blank_ids(part: InquiryPart | ReleasePart) -> str:
@@ -341,11 +368,11 @@ async def test_a_contact_request_that_is_relayed_costs_what_one_that_is_not_does
 
 def _count_rows(running: Running) -> dict[str, int]:
     """Return how many rows each table has, but for the tree, which grows with its size only."""
+    names = inspect(running.broker.database).get_table_names()
     with running.broker.rooms.reading() as conn:
-        names = conn.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
         return {
             name: conn.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one()
-            for name in names.scalars().all()
+            for name in names
             if name != "log_nodes"
         }
 

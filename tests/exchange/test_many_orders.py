@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from broker.adapters import gateways
+from broker.audit.proofs import Proofs
 from connectors.client.outgoing import Sent
 from datwat.party.http_out import HttpOut
 from datwat.protocol.keys import ExchangeKey
@@ -87,22 +89,31 @@ async def asked(tmp_path_factory: pytest.TempPathFactory, database: str) -> Asyn
             yield Asked(running, bsn, home, pointer.involvement)
 
 
+@pytest.mark.parametrize("by", ["this process", "another process"])
 async def test_an_order_that_is_always_overtaken_arrives_at_the_second_try(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch
+    asked: Asked, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whenever it is about to go, another order goes first, under a newer head."""
     post, tries = HttpOut.post_message, 0
+    own = asked.running.broker.gateways
+    other = own
+    if by == "another process":  # it knows nothing of what this one sent, nor this one of it
+        broker = asked.running.broker
+        other = gateways.HttpGateways(
+            broker.http, Proofs(broker.log), broker.publishing.publication.read_vouched
+        )
+    send = own.send_order, other.send_order
 
-    async def overtake(
-        http: HttpOut, url: str, message: bytes, *, seconds: float, max_bytes: int
-    ) -> bytes:
+    async def overtake(http: HttpOut, url: str, message: bytes, **limits: Any) -> bytes:  # noqa: ANN401 - passed on
         nonlocal tries
         tries += 1
         assert tries <= 2
         monkeypatch.setattr(HttpOut, "post_message", post)
+        monkeypatch.setattr(own, "send_order", send[1])
         assert await asked.ask() is None
+        monkeypatch.setattr(own, "send_order", send[0])
         monkeypatch.setattr(HttpOut, "post_message", overtake)
-        return await post(http, url, message, seconds=seconds, max_bytes=max_bytes)
+        return await post(http, url, message, **limits)
 
     monkeypatch.setattr(HttpOut, "post_message", overtake)
     assert await asked.ask() is None

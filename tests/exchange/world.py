@@ -75,6 +75,7 @@ from datwat.protocol.trust import (
     TrustList,
     Witness,
 )
+from tests.databases import EACH
 
 BROKER = "00000099000000003000:broker"
 HOLDER = "00000099000000002000:key-holder"
@@ -92,7 +93,7 @@ _KINDS: tuple[type[MessageObject], ...] = (
 
 ON_EACH_DATABASE = pytest.mark.parametrize(
     "database",
-    ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)],
+    EACH,
     indirect=True,
     scope="module",
 )

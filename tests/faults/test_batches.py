@@ -13,8 +13,9 @@ from datwat.cli import run as run_datwat
 from datwat.protocol.blinding import BsnError, normalise_bsn
 from tests.connectors.client.bsns import BSNS
 from tests.connectors.client.own_system import OwnSystem
+from tests.databases import read_rows
 from tests.faults.killing_broker import arm
-from tests.faults.world import NOOR, FaultCovenant, read_rows
+from tests.faults.world import NOOR, FaultCovenant
 from tests.parties import run_command
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-broken")]
@@ -73,10 +74,10 @@ def test_a_thousand_rows_are_registered_once_though_the_broker_dies(
     assert count_involvements(broken) - held == ROWS
     assert broken.log_size == size + ROWS
     # The same message went on, under its own id, and each row has its result.
-    after = read_rows(source.home, "SELECT state FROM evidence WHERE rid = ?", sent[0])
+    after = read_rows(source.home, "SELECT state FROM evidence WHERE rid = :rid", rid=sent[0])
     assert after == [("answered",)]
-    query = "SELECT count(*), count(DISTINCT reference) FROM involvements WHERE run = ?"
-    assert read_rows(source.home, query, state.run) == [(ROWS + held, ROWS + held)]
+    query = "SELECT count(*), count(DISTINCT reference) FROM involvements WHERE run = :run"
+    assert read_rows(source.home, query, run=state.run) == [(ROWS + held, ROWS + held)]
 
 
 def find_bsns(count: int) -> list[str]:

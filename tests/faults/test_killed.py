@@ -11,6 +11,7 @@ from connectors.client.outgoing import Person, Sent
 from datwat.protocol.acts import Statement
 from datwat.protocol.messages import OutcomeCore
 from tests.connectors.client.bsns import BSNS
+from tests.databases import read_rows
 from tests.faults.killing_broker import arm
 from tests.faults.world import (
     NOOR,
@@ -19,7 +20,6 @@ from tests.faults.world import (
     Seen,
     build_release,
     open_child,
-    read_rows,
 )
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults-broken")]
@@ -78,7 +78,7 @@ def test_a_release_is_written_once_and_ordered_never_without_its_entry(
     assert len(orders(broken)) - given == (point in UNDERWAY[1:])
     for index, tag in orders(broken):
         (entry,) = read_rows(
-            broken.broker.home, "SELECT entry FROM log_entries WHERE idx = ?", index
+            broken.broker.home, "SELECT entry FROM log_entries WHERE idx = :index", index=index
         )
         assert entry[0][2:34] == tag
     broken.broker.restart()

@@ -21,12 +21,12 @@ from datwat.protocol.acts import (
     Professional,
     SpecialSituation,
 )
+from tests.databases import change_rows
 from tests.faults.world import (
     NOOR,
     PURPOSE,
     FaultCovenant,
     build_conversation,
-    change_rows,
     local_member,
     local_opening,
     unmet,
@@ -233,7 +233,8 @@ def test_a_contact_request_is_seen_overdue_and_answered(
     assert await_contact(source).state == "seen"
     # Five days later (the clock of a process cannot be turned: its record is made older).
     home = asked.partners["youth-help"].home
-    change_rows(home, "UPDATE gateway_contacts SET due_at = ?", int((now() - DAY).timestamp()))
+    ended = int((now() - DAY).timestamp())
+    change_rows(home, "UPDATE gateway_contacts SET due_at = :ended", ended=ended)
     assert await_contact(source).state == "overdue"
     answered = source.answer_contact(
         rq.AnswerContact(professional=NOOR, contact=wish.number, state="answered")

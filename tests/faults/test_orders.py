@@ -80,6 +80,28 @@ async def test_a_gateway_that_asks_for_what_it_was_given_is_not_asked_for_ever(
     assert release_part(answered).failure == "source_refused_order"
 
 
+async def test_an_order_whose_connection_broke_is_sent_once_more(orders: Asked) -> None:
+    """The source may have closed it at this very moment; the same order again is taken once."""
+    came: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])
+        came.append(await reader.readexactly(length))
+        if len(came) > 1:
+            answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            writer.write(answer + b"Content-Length: 2\r\n\r\n{}")
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", orders.port)
+    async with server:
+        answered = await orders.ask()
+    assert len(came) == 2
+    assert came[0] == came[1]
+    assert release_part(answered).failure == "source_answer_invalid"
+
+
 async def test_many_orders_at_once_are_all_taken(
     orders: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

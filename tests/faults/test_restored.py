@@ -15,6 +15,7 @@ from connectors.client import requests as rq
 from connectors.client.http import ConnectorClient
 from datwat.cli import run as run_datwat
 from tests.connectors.client.test_end_to_end import RIGHTS, member, opening
+from tests.databases import lose_database, read_url, read_whole
 from tests.parties import Covenant, PartnerSpec, run_command
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("restored")]
@@ -64,10 +65,9 @@ def test_a_broker_is_backed_up_lost_and_restored(covenant: Covenant, tmp_path: P
     covenant.broker.stop()
     with_mirror = (*restoring, "--mirror", str(mirror))
     assert "There is a database already" in _refuse(*with_mirror)
-    for file in (covenant.broker.home / "database").iterdir():
-        file.unlink()
+    lose_database(read_url(covenant.broker.home))
     assert "--mirror" in _refuse(*restoring)
-    assert list((covenant.broker.home / "database").iterdir()) == []
+    assert read_whole(read_url(covenant.broker.home)) == b""
     restored = run_command(*with_mirror)
     assert (restored["log_size"], restored["entries_read_back"]) == (5, 1)
     assert restored["entries_of_unknown"] == 1

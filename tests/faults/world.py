@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +49,7 @@ from datwat.protocol.signing import SALT_SIZE, SignedMessage, build_message
 from datwat.protocol.trust import TrustList
 from datwat.protocol.values import decode_bytes, encode_bytes
 from tests.connectors.client.bsns import BSNS
+from tests.databases import list_tables, read_rows
 from tests.parties import Covenant, Party
 from tests.party.covenant import now
 
@@ -121,32 +121,12 @@ class FaultCovenant(Covenant):
                 0
             ]
             for party in self.parties
-            for (table,) in read_rows(
-                party.home, "SELECT name FROM sqlite_master WHERE type = 'table'"
-            )
+            for table in list_tables(party.home)
         }
 
     def find_marker(self, marker: str = MARKER) -> list[str]:
         """Return the logs of processes that hold a marker."""
         return [one.log.name for one in self.parties if marker in one.log.read_text("utf-8")]
-
-
-def read_rows(home: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
-    path = home / "database" / "party.sqlite"
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
-    try:
-        return connection.execute(query, values).fetchall()
-    finally:
-        connection.close()
-
-
-def change_rows(home: Path, statement: str, *values: object) -> None:
-    connection = sqlite3.connect(home / "database" / "party.sqlite", timeout=10)
-    try:
-        connection.execute(statement, values)
-        connection.commit()
-    finally:
-        connection.close()
 
 
 class Direct:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from keyholder.tables import MIGRATIONS
 from tests.conftest import open_party_engine
+from tests.databases import EACH
 from tests.keyholder.world import World
 from tests.party.covenant import Member, build_member, now
 
@@ -44,7 +45,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, members: dict[str, Member]) 
         made.close()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EACH)
 def own_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """Return an engine on a fresh database with the key holder's schema, of each kind in turn."""
     with open_party_engine(request, tmp_path, MIGRATIONS) as engine:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.world import read_rows
+from tests.databases import read_rows
 from tests.log.world import Resident, Team, WatchedCovenant, ask_outside, restart_all, wait_until
 
 pytestmark = [

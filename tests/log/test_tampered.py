@@ -106,7 +106,7 @@ def test_other_changes_by_hand_are_found(
     if whole:
         find(watched, asked, tmp_path, MORE[name])
         return
-    change_database(watched.broker, (MORE[name].statement, ()))
+    change_database(watched.broker, MORE[name].statement)
     watched.broker.restart()
     require_found_by_reading(watched, tmp_path, MORE[name])
 
@@ -123,7 +123,7 @@ def find(covenant: WatchedCovenant, team: Team, folder: Path, change: Found | No
     """Change the database of the stopped broker, start it, and hear what each says."""
     expected = change or Found("")
     if change is not None:
-        change_database(covenant.broker, (change.statement, ()))
+        change_database(covenant.broker, change.statement)
     restart_all(covenant.broker, covenant.witness, covenant.partners[YOUTH])
     size = covenant.log_size
     require_found_by_reading(covenant, folder, expected)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import text
 
 from connectors.client import requests as rq
 from connectors.client.outgoing import Person
@@ -30,6 +32,7 @@ from datwat.protocol.values import encode_bytes
 from demo.covenant import find_ports
 from tests.connectors.client.bsns import BSNS
 from tests.connectors.client.own_system import OwnSystem
+from tests.databases import are_on_server, copy_database, writing
 from tests.faults.world import (
     NOOR,
     REPLY,
@@ -47,6 +50,7 @@ from tests.parties import PartnerSpec, Party, run_command
 SOURCES = ("youth-help", "debt-counselling")
 SOON = {"DATWAT_TAG_ROOT_SECONDS": "0.3", "DATWAT_WITNESS_SECONDS": "0.3"}
 WITNESS_ID = "00000099000000004000:witness"
+_ZEROES = re.compile(r"zeroblob\((\w+(?:\(\w+\))?)\)")
 _DEBT_RIGHT = "Wgs 8;resident;register,inquire"
 _SELF_RIGHT = "Wabb 10;resident;self"
 _PRODUCTS = {
@@ -157,7 +161,10 @@ class WatchedCovenant(FaultCovenant):
     def keep(self, name: str, *parties: Party) -> None:
         """Copy the homes of parties that do not run."""
         for party in parties:
-            shutil.copytree(party.home, self.kept / name / party.home.name)
+            saved = self.kept / name / party.home.name
+            shutil.copytree(party.home, saved)
+            if are_on_server():
+                copy_database(party.home, saved)
 
     def put_back(self, name: str, *parties: Party, without: Sequence[str] = ()) -> None:
         """Put homes back as they were, all but the folders named."""
@@ -173,6 +180,8 @@ class WatchedCovenant(FaultCovenant):
             shutil.copytree(
                 saved, party.home, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*without)
             )
+            if are_on_server():
+                copy_database(saved, party.home)
 
     def try_to_serve(self) -> str:
         """Start the broker, which must refuse, and return what it says."""
@@ -281,15 +290,13 @@ def restart_all(*parties: Party) -> None:
         party.await_ready()
 
 
-def change_database(party: Party, *statements: tuple[str, Sequence[object]]) -> None:
-    """Change the database of a party that does not run; each statement must change something."""
-    connection = sqlite3.connect(party.home / "database" / "party.sqlite")
-    try:
-        for statement, values in statements:
-            assert connection.execute(statement, values).rowcount > 0, statement
-        connection.commit()
-    finally:
-        connection.close()
+def change_database(party: Party, statement: str) -> None:
+    """Change the database of a party that does not run, by SQLite's words; it must change."""
+    if are_on_server():
+        statement = statement.replace("AS BLOB", "AS bytea")
+        statement = _ZEROES.sub(r"decode(repeat('00', \1), 'hex')", statement)
+    with writing(party.home) as connection:
+        assert connection.execute(text(statement)).rowcount > 0, statement
 
 
 def _build_youth(folder: Path) -> Path:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
 
 from broker.adapters.decision_log import SqlDecisionLog
 from broker.adapters.secrets import load_secrets
 from datwat.protocol.values import encode_bytes
 from tests.api.conftest import start, stop
+from tests.databases import opened, read_url, read_whole
 from tests.exchange import world as exchange_world
 from tests.exchange.world import MOTIVATION, World, bsns, now, say
 from tests.others.world import PURPOSE, Json, Others, build_facts, by_handle, spell
@@ -39,12 +37,9 @@ def find_unmet(answer: Json) -> set[str]:
 def read_decisions(others: Others) -> list[Json]:
     """Return the log of decisions as an auditor with the broker's key reads it."""
     home = others.served.world.home
-    engine = create_engine(f"sqlite:///{home / 'database' / 'party.sqlite'}")
     log = SqlDecisionLog(load_secrets(home).row_key)
-    with engine.connect() as conn:
-        found = [json.loads(record) for record in log.read(conn)]
-    engine.dispose()
-    return found
+    with opened(home) as engine, engine.connect() as conn:
+        return [json.loads(record) for record in log.read(conn)]
 
 
 def count_entries(others: Others) -> int:
@@ -124,8 +119,7 @@ def test_each_decision_is_written_down_sealed(others: Others) -> None:
     assert newest["body"]["adl.core.request"]["purpose"] == PURPOSE
     told = newest["body"]["adl.core.response"]
     assert told == {"decision": True, "id": answer["context"]["id"]}
-    database = others.served.world.home / "database"
-    raw = b"".join(path.read_bytes() for path in database.iterdir())
+    raw = read_whole(read_url(others.served.world.home))
     assert b"adl.access_evaluation" not in raw
     assert b"j.jansen" not in raw
 
@@ -136,23 +130,20 @@ def test_the_log_of_decisions_shows_what_was_changed(others: Others) -> None:
     found = run_command("broker", "clients", "check-decisions", *home)
     assert found["holds"]
     assert found["decisions"] == len(read_decisions(others))
-    database = others.served.world.home / "database" / "party.sqlite"
-    with closing(sqlite3.connect(database, timeout=10)) as held:
-        engine = create_engine("sqlite://", creator=lambda: held)
-        log = SqlDecisionLog(load_secrets(others.served.world.home).row_key)
-        with engine.connect() as conn:
-            conn.exec_driver_sql(
-                "DELETE FROM decision_log WHERE number = (SELECT max(number) - 1 FROM decision_log)"
-            )
-            assert log.check(conn).broken_at == found["last"]
-            conn.rollback()
-            conn.exec_driver_sql(
-                "UPDATE decision_log SET sealed = (SELECT sealed FROM decision_log LIMIT 1) "
-                "WHERE number = (SELECT max(number) FROM decision_log)"
-            )
-            assert log.check(conn).broken_at == found["last"]
-            conn.rollback()
-            assert log.check(conn).broken_at is None
+    log = SqlDecisionLog(load_secrets(others.served.world.home).row_key)
+    with opened(others.served.world.home) as engine, engine.connect() as conn:
+        conn.exec_driver_sql(
+            "DELETE FROM decision_log WHERE number = (SELECT max(number) - 1 FROM decision_log)"
+        )
+        assert log.check(conn).broken_at == found["last"]
+        conn.rollback()
+        conn.exec_driver_sql(
+            "UPDATE decision_log SET sealed = (SELECT sealed FROM decision_log LIMIT 1) "
+            "WHERE number = (SELECT max(number) FROM decision_log)"
+        )
+        assert log.check(conn).broken_at == found["last"]
+        conn.rollback()
+        assert log.check(conn).broken_at is None
 
 
 def test_nothing_about_nobody_is_in_the_public_log(others: Others) -> None:
@@ -257,9 +248,8 @@ def test_a_number_in_a_text_goes_no_further(others: Others, text: str) -> None:
     answer = others.post("/access/v1/evaluation", body)
     assert (answer.status_code, answer.json()["code"]) == (400, "input_invalid")
     assert "99999" not in answer.text.replace("00000099", "")
-    home = others.served.world.home
-    for path in (*(home / "database").iterdir(), others.served.log):
-        assert text.encode() not in path.read_bytes()
+    held = read_whole(read_url(others.served.world.home)) + others.served.log.read_bytes()
+    assert text.encode() not in held
 
 
 @pytest.mark.parametrize(

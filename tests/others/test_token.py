@@ -5,11 +5,9 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 from broker.api.assertions import AssertionRefusedError, read_issuer
 from datwat.cli import run
 from datwat.protocol.values import decode_bytes, encode_bytes, encode_moment
+from tests.databases import change_rows
 from tests.exchange.world import now, say
 from tests.others.world import AUDIENCE, Others, build_claims, build_facts, sign, sign_by, spell
 from tests.parties import run_command
@@ -361,10 +360,9 @@ def test_a_token_ends(others: Others, clients: dict[str, Key]) -> None:
     """Its row is set back, as minutes would do it."""
     token = others.ask_token(sign_by(clients["city-rsa"], "city-rsa")).json()["access_token"]
     assert ask(others, token) == 200
-    database = others.served.world.home / "database" / "party.sqlite"
     over = int(datetime.now(UTC).timestamp())
-    with closing(sqlite3.connect(database, timeout=10)) as held, held:
-        held.execute("UPDATE access_tokens SET until_at = ?", (over,))
+    home = others.served.world.home
+    change_rows(home, "UPDATE access_tokens SET until_at = :over", over=over)
     assert ask(others, token) == 401
     others.tokens.clear()
 

@@ -25,6 +25,7 @@ from tests.connectors.client.test_end_to_end import (
     opening,
     record,
 )
+from tests.databases import read_url, read_whole
 from tests.others.test_tracing import SPAN, TRACE, TRANSACTION
 from tests.parties import Covenant, PartnerSpec, Party
 
@@ -196,7 +197,7 @@ def test_the_transaction_comes_back_with_the_answer(covenant: Covenant) -> None:
 def test_no_trace_is_in_what_anybody_signed(covenant: Covenant) -> None:
     """A trace proves nothing, so it is not in the evidence: header only."""
     for party in covenant.partners.values():
-        for path in (party.home / "database").iterdir():
-            content = path.read_bytes()
-            assert TRACE.encode() not in content
-            assert TRANSACTION.encode() not in content
+        content = read_whole(read_url(party.home))
+        assert b"test-application" in content, "the control: who may ask is found"
+        assert TRACE.encode() not in content
+        assert TRANSACTION.encode() not in content

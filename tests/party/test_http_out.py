@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import orjson
 import pytest
@@ -134,6 +137,58 @@ async def test_an_address_at_which_nobody_is_is_named(address: str, named: str) 
     with pytest.raises(PeerError) as caught:
         await post(address)
     assert caught.value.detail.startswith(named)
+
+
+@asynccontextmanager
+async def breaking(answers: int) -> AsyncIterator[tuple[str, list[int]]]:
+    """Answer so many requests on each connection; the next one finds it closed by then.
+
+    Yields the address too, and the number of each connection on which a request came.
+    """
+    came: list[int] = []
+    opened = itertools.count(1)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = next(opened)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            for place in range(answers + 1):
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                came.append(number)
+                if place < answers:
+                    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                    writer.write(head + b"Content-Length: 2\r\n\r\n[]")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", came
+    finally:
+        server.close()
+
+
+async def test_what_may_be_repeated_is_sent_again_where_a_kept_connection_was_closed() -> None:
+    async with breaking(1) as (url, came), HttpOut() as http:
+
+        async def send(*, is_repeatable: bool) -> bytes:
+            return await http.post_message(
+                url, b"{}", seconds=5.0, max_bytes=10, is_repeatable=is_repeatable
+            )
+
+        # Three are kept open, all of which are closed when they are used next.
+        await asyncio.gather(*(send(is_repeatable=False) for _ in range(3)))
+        assert await send(is_repeatable=True) == b"[]"
+        assert sorted(came[:3]) == [1, 2, 3]
+        assert (came[3] in {1, 2, 3}, came[4:]) == (True, [4])
+        with pytest.raises(PeerUnreachableError):
+            await send(is_repeatable=False)
+
+
+async def test_what_breaks_twice_is_not_there() -> None:
+    async with breaking(0) as (url, came), HttpOut() as http:
+        with pytest.raises(PeerUnreachableError):
+            await http.post_message(url, b"{}", seconds=5.0, max_bytes=10, is_repeatable=True)
+        assert came == [1, 2]
 
 
 async def test_no_cookies_and_no_proxies(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

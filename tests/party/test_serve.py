@@ -15,7 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from datwat.party.admin import CommandRefusedError, call_running, create_admin_token
+from datwat.party import admin
+from datwat.party.admin import (
+    CommandRefusedError,
+    CommandSlowError,
+    call_running,
+    create_admin_token,
+)
 from datwat.party.serve import NotRunningError, find_running, wait_until_ready
 from datwat.party.settings import SecretError
 
@@ -85,6 +91,18 @@ def test_without_the_token_nothing_is_done(home: Path, process: subprocess.Popen
     token.chmod(0o644)
     with pytest.raises(SecretError):
         call_running(home, "echo")
+
+
+def test_a_party_that_says_nothing_in_time_is_not_said_to_be_down(
+    home: Path, process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin, "_SECONDS", 0.2)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(CommandSlowError):
+            call_running(home, "echo")
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def test_it_ends_gracefully(home: Path, process: subprocess.Popen[str]) -> None:

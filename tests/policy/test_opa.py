@@ -223,7 +223,7 @@ async def foreign() -> AsyncIterator[ForeignOpa]:
 def answer_of(revision: str, **changes: object) -> bytes:
     members = {
         "result": {**DECISION, **changes},
-        "provenance": {"version": "1.20.2", "bundles": {"datwat": {"revision": revision}}},
+        "provenance": {"version": "1.22.3", "bundles": {"datwat": {"revision": revision}}},
     }
     return json.dumps(members).encode()
 

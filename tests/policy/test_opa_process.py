@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import stat
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from broker.adapters import opa_process
 from broker.adapters.opa import SupervisedOpa
@@ -17,7 +19,8 @@ from broker.adapters.opa_link import OpaLink
 from broker.adapters.opa_process import OpaMissingError, OpaProcess, OpaStartError, find_opa
 from broker.policy.bundle import OpaKey, build_opa_archive, pack_archive
 from broker.policy.engine import PolicyUnavailableError
-from datwat.protocol.bundle import Bundle, read_archive
+from datwat.protocol.bundle import MANIFEST_PATH, Bundle, read_archive
+from datwat.protocol.bundle import ROOT as ROOT_OF_DATA
 from tests.policy.opa_world import (
     DECISION,
     make_archive,
@@ -83,7 +86,7 @@ async def process(binary: Path, bundle: Bundle) -> AsyncIterator[OpaProcess]:
     await running.stop()
 
 
-@pytest.mark.parametrize("version", ["1.20.0", "1.19.4", "1.21.0", "2.20.2", "unknown"])
+@pytest.mark.parametrize("version", ["1.22.0", "1.20.2", "1.23.0", "2.22.3", "unknown"])
 async def test_an_opa_of_another_version_is_refused(tmp_path: Path, version: str) -> None:
     with pytest.raises(OpaMissingError):
         await find_opa(str(fake_opa(tmp_path / "opa", version)))
@@ -92,7 +95,7 @@ async def test_an_opa_of_another_version_is_refused(tmp_path: Path, version: str
 async def test_the_opa_that_is_named_is_taken_or_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitting = fake_opa(tmp_path / "opa", "1.20.7")
+    fitting = fake_opa(tmp_path / "opa", "1.22.7")
     assert await find_opa(str(fitting)) == fitting
     monkeypatch.setenv("DATWAT_OPA", str(fitting))
     assert await find_opa() == fitting
@@ -136,6 +139,10 @@ async def test_with_the_token_only_health_and_the_decisions_can_be_reached(
         for method, path in refused:
             async with session.request(method, f"{root}/{path}", json={"input": {}}) as answer:
                 assert answer.status in {401, 404, 405}, (method, path, answer.status)
+        # OPA before 1.21.2 read an encoded slash one way for the guard and another for the answer.
+        encoded = URL(f"{root}/v1/data/datwat%2Fask/decision", encoded=True)
+        async with session.post(encoded, json={"input": {}}) as answer:
+            assert answer.status == 401
         # The guard is still there with the bundle active: it was not erased by it.
         async with session.post(f"{root}/{DECISION_PATH}", json={"input": {"now": "x"}}) as answer:
             assert (await answer.json())["result"] == DECISION
@@ -198,6 +205,19 @@ async def test_opa_itself_refuses_a_file_that_was_changed_after_signing(
     await start_with(monkeypatch, binary, bundle, pack_archive(read_archive(genuine)))
 
 
+async def test_opa_itself_refuses_data_that_would_be_added_without_signature(
+    monkeypatch: pytest.MonkeyPatch, binary: Path, bundle: Bundle
+) -> None:
+    # A delta bundle, which no signature covers: OPA before 1.21.3 put it in force.
+    change = {"op": "upsert", "path": "/datwat/catalogue/purposes/mine", "value": {}}
+    delta = {
+        MANIFEST_PATH: json.dumps({"revision": bundle.revision, "roots": [ROOT_OF_DATA]}).encode(),
+        "patch.json": json.dumps({"data": [change]}).encode(),
+    }
+    with pytest.raises(OpaStartError):
+        await start_with(monkeypatch, binary, bundle, pack_archive(delta))
+
+
 _BROKER = """
 import asyncio, sys
 from pathlib import Path
@@ -240,7 +260,7 @@ async def test_the_launcher_does_not_start_opa_for_a_parent_that_is_gone(tmp_pat
 
 async def test_a_binary_that_ends_at_once_is_a_failed_start(tmp_path: Path, bundle: Bundle) -> None:
     with pytest.raises(OpaStartError):
-        async with SupervisedOpa(fake_opa(tmp_path / "opa", "1.20.2"), bundle):
+        async with SupervisedOpa(fake_opa(tmp_path / "opa", "1.22.3"), bundle):
             pass
 
 

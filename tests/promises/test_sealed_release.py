@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from datwat.party.settings import SETTINGS_FILE
 from datwat.protocol.envelope import (
     EnvelopeBody,
     EnvelopeError,
@@ -25,6 +25,7 @@ from datwat.protocol.envelope import (
 from datwat.protocol.keys import ExchangeKey
 from datwat.protocol.sealing import UnsealError, unseal
 from datwat.protocol.values import decode_bytes
+from tests.databases import list_tables, read_rows
 from tests.demo.world import World
 
 pytestmark = [
@@ -39,11 +40,10 @@ _HEX = re.compile(rb"[0-9a-fA-F]{64}")
 _BASE64_ANYWHERE = re.compile(rb"(?=([A-Za-z0-9_-]{43}))")
 _HEX_ANYWHERE = re.compile(rb"(?=([0-9a-fA-F]{64}))")
 _SMALL = 4_096
-SCHEMA = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
 def find_candidates(folder: Path) -> set[bytes]:
-    """Return every 32 bytes in the files of a folder that could be a key."""
+    """Return every 32 bytes in the files of a folder, and its database, that could be a key."""
     found: set[bytes] = set()
     for path in folder.rglob("*"):
         if not path.is_file():
@@ -55,8 +55,8 @@ def find_candidates(folder: Path) -> set[bytes]:
         hexes = (_HEX_ANYWHERE if small else _HEX).findall(data)
         found |= {bytes.fromhex(text.decode()) for text in hexes}
         found |= set(decode_runs((_BASE64_ANYWHERE if small else _BASE64).findall(data)))
-        if path.suffix == ".sqlite":
-            found |= set(read_blobs(path))
+    if (folder / SETTINGS_FILE).exists():
+        found |= set(read_blobs(folder))
     return found
 
 
@@ -65,16 +65,14 @@ def decode_runs(runs: Iterable[bytes]) -> Iterator[bytes]:
         yield base64.urlsafe_b64decode(run + b"=")
 
 
-def read_blobs(path: Path) -> Iterator[bytes]:
-    """Yield the first and last 32 bytes of every value in a database."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    for (table,) in connection.execute(SCHEMA).fetchall():
-        for row in connection.execute(f'SELECT * FROM "{table}"'):
+def read_blobs(home: Path) -> Iterator[bytes]:
+    """Yield the first and last 32 bytes of every value in a party's database."""
+    for table in list_tables(home):
+        for row in read_rows(home, f'SELECT * FROM "{table}"'):
             for value in row:
                 if isinstance(value, bytes) and len(value) >= KEY:
                     yield value[:KEY]
                     yield value[-KEY:]
-    connection.close()
 
 
 def find_opener(body: EnvelopeBody, candidates: Iterable[bytes]) -> bytes | None:

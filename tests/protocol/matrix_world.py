@@ -51,6 +51,7 @@ from keyholder.secrets import create_secrets
 from keyholder.settings import KeyHolderSettings
 from keyholder.tables import MIGRATIONS
 from tests.connectors.gateway.world import World, build_trust, jwk, partner
+from tests.databases import find_own_url
 from tests.protocol.act_samples import PERSON, STATEMENT, build_person_members, build_statement
 from tests.protocol.order_world import (
     BROKER,
@@ -147,7 +148,7 @@ class Matrix:
         self.held = accept_first(*_sign_list(self.trust))
         self.gateway = World(gateway)
         self.gateway.set_trust(self.trust)
-        self.engine = open_engine(f"sqlite:///{holder / 'party.sqlite'}")
+        self.engine = open_engine(find_own_url(holder))
         migrate(self.engine, MIGRATIONS)
         with self.engine.begin() as connection:
             for party in (REQUESTER, PORTAL, OWN):

@@ -15,6 +15,7 @@ from connectors.client.http import ConnectorClient, ConnectorProblem
 from datwat.cli import run as run_datwat
 from tests.connectors.client.bsns import BSNS
 from tests.connectors.client.own_system import OwnSystem
+from tests.databases import read_rows
 from tests.faults.world import (
     NOOR,
     PURPOSE,
@@ -22,7 +23,6 @@ from tests.faults.world import (
     FaultCovenant,
     local_member,
     local_opening,
-    read_rows,
 )
 from tests.parties import PartnerSpec, run_command
 

@@ -28,7 +28,7 @@ from keyholder.errors import (
     RotationUnturnedError,
 )
 from keyholder.secrets import write_scalar
-from tests.conftest import open_database
+from tests.conftest import choose_database
 from tests.exchange.world import ON_EACH_DATABASE, Running, bsns, now, open_world
 from tests.rotation.world import RotatingWorld, late, register, start_rotating
 
@@ -39,10 +39,7 @@ MANY = 1_000
 
 @pytest.fixture(scope="module")
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    if getattr(request, "param", "sqlite") == "sqlite":
-        yield ""
-        return
-    with open_database(request.getfixturevalue("postgres_url")) as url:
+    with choose_database(request) as url:
         yield url
 
 

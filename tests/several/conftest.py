@@ -1,18 +1,23 @@
-"""One covenant with two processes of a broker, one with four; a ratchet server for both."""
+"""Covenants whose broker has four processes: one to ask, one to disturb; a ratchet server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from tests.conftest import open_database
+from tests.conftest import execute_on_server, open_database
+from tests.connectors.client.bsns import BSNS
 from tests.connectors.client.own_system import OwnSystem
 from tests.faults.conftest import build_system, sync
-from tests.faults.world import RIGHTS
+from tests.faults.world import RIGHTS, Seen, open_child
 from tests.parties import PartnerSpec
 from tests.postgres import OwnServer, own_server
-from tests.several.world import SeveralCovenant
+from tests.several.load import CHILDREN
+from tests.several.pair import Pair, server_pair
+from tests.several.proxy import Proxy
+from tests.several.world import Asking, SeveralCovenant
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +59,49 @@ def four(
     ):
         sync(covenant)
         yield covenant
+
+
+@dataclass
+class Stormy:
+    """A covenant of four processes whose servers can be stopped, and what it is asked about."""
+
+    covenant: SeveralCovenant
+    pair: Pair
+    ratchet: OwnServer
+    ratchet_network: Proxy
+    children: list[Seen]
+
+
+@pytest.fixture(scope="session")
+def stormy(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ratchet_server: OwnServer
+) -> Iterator[Stormy]:
+    del postgres_url  # absent where there are no server programs
+    folder = tmp_path_factory.mktemp("stormy")
+    partners = (
+        PartnerSpec("social-team", "care", RIGHTS, number=1),
+        PartnerSpec(
+            "youth-help", "youth", RIGHTS[:1], build_system(folder, range(8)).declaration, number=2
+        ),
+    )
+    with (
+        server_pair() as pair,
+        open_database(ratchet_server.url) as ratchet,
+        Proxy(ratchet_server.port) as network,
+    ):
+        execute_on_server(pair.primary.url, "CREATE DATABASE broker")
+        database = pair.build_url("broker")
+        covenant = SeveralCovenant(
+            folder / "covenant",
+            partners,
+            database=database,
+            ratchet=network.through(ratchet),
+            count=4,
+        )
+        for name in ("INQUIRE", "REGISTER"):
+            covenant.key_holder.environment[f"DATWAT_QUOTA_{name}"] = "1000000"
+        with covenant:
+            sync(covenant)
+            with Asking(covenant, "social-team") as team:
+                children = [open_child(team, bsn) for bsn in BSNS[:CHILDREN]]
+            yield Stormy(covenant, pair, ratchet_server, network, children)

@@ -29,16 +29,34 @@ def standby_of(primary: OwnServer) -> Iterator[OwnServer]:
     (port,) = find_ports(1)
     server = OwnServer(home, port)
     try:
-        where = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres")
-        _run("pg_basebackup", *where, "-D", str(home / "data"), "-R", "-X", "stream", "-c", "fast")
+        take_copy(primary, server)
         server.start()
-        _tell(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'")
-        _tell(primary, "SELECT pg_reload_conf()")
+        change_setting(primary, "synchronous_standby_names", "*")
         yield server
     finally:
         with suppress(subprocess.CalledProcessError):
             server.stop()
         shutil.rmtree(home)
+
+
+def take_copy(primary: OwnServer, server: OwnServer) -> None:
+    """Copy the primary to where a standby will follow it from."""
+    where = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres")
+    data = str(server.home / "data")
+    _run("pg_basebackup", *where, "-D", data, "-R", "-X", "stream", "-c", "fast")
+
+
+def rewind(old: OwnServer, primary: OwnServer) -> None:
+    """Make a standby of a primary that was left behind, which need not have ended in order."""
+    _tell(primary, "CHECKPOINT")  # before one, it says that it is still what it was
+    source = f"host=127.0.0.1 port={primary.port} user=postgres dbname=postgres"
+    _run("pg_rewind", "-D", str(old.home / "data"), f"--source-server={source}", "-R")
+
+
+def change_setting(server: OwnServer, name: str, value: str) -> None:
+    """Write a setting into the server's own file, and have it read what it can at once."""
+    _tell(server, f"ALTER SYSTEM SET {name} = '{value}'")
+    _tell(server, "SELECT pg_reload_conf()")
 
 
 def is_followed(primary: OwnServer) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +15,10 @@ import pytest
 from connectors.client.outgoing import Person, Sent
 from datwat.protocol.acts import Statement
 from datwat.protocol.checkpoint import verify_checkpoint
-from datwat.protocol.values import decode_bytes
 from tests.connectors.client.bsns import BSNS
 from tests.faults.conftest import write_policies
 from tests.faults.world import NOOR, Seen, build_release, open_child
-from tests.parties import LOG_ORIGIN, run_command
+from tests.parties import run_command
 from tests.postgres import OwnServer
 from tests.several.world import (
     Asking,
@@ -33,7 +29,6 @@ from tests.several.world import (
     keeps_house,
     require_contiguous,
 )
-from tests.stopping import stop_process
 
 pytestmark = [
     pytest.mark.processes,
@@ -288,91 +283,6 @@ def test_a_number_that_runs_is_refused(four: SeveralCovenant, tmp_path: Path) ->
     assert second.process.wait(timeout=60) != 0
     assert "already running" in second.log.read_text()
     assert is_alive(four.brokers[1])
-
-
-def test_a_killed_housekeeper_is_followed_by_another(four: SeveralCovenant) -> None:
-    await_true(lambda: four.housekeeper is not None, 10.0, "nobody keeps house")
-    keeper = four.housekeeper
-    assert keeper is not None
-    assert keeper.process is not None
-    keeper.process.kill()
-    keeper.process.wait(timeout=10)
-    await_true(lambda: four.housekeeper is not None, 10.0, "nobody took over")
-    roots = four.read("SELECT count(*) FROM log_tag_roots")
-    keeper.restart()
-    await_true(lambda: keeper.status["processes"] == [1, 2, 3, 4], 15.0, "not back")
-    assert not keeps_house(keeper)
-    assert roots[0][0] >= 1
-
-
-def test_one_that_hangs_loses_the_house(four: SeveralCovenant) -> None:
-    await_true(lambda: four.housekeeper is not None, 10.0, "nobody keeps house")
-    keeper = four.housekeeper
-    assert keeper is not None
-    assert keeper.process is not None
-    others = [one for one in four.brokers if one is not keeper]
-    stop_process(keeper.process.pid)
-    try:
-        await_true(lambda: any(map(keeps_house, others)), 15.0, "nobody took over")
-    finally:
-        keeper.process.send_signal(signal.SIGCONT)
-    await_true(lambda: not keeps_house(keeper), 10.0, "two keep house")
-    await_true(lambda: four.housekeeper in others, 10.0, "the other one lost it")
-
-
-@pytest.mark.long
-def test_killed_under_load_nothing_acknowledged_is_lost(
-    four: SeveralCovenant, children: list[Seen], whole: bool
-) -> None:
-    told: list[tuple[int, str]] = []
-    ended = threading.Event()
-    lock = threading.Lock()
-
-    def ask(place: int) -> None:
-        with Asking(four, "social-team") as team:
-            while not ended.is_set():
-                broker = four.brokers[place % 4]
-                place += 1
-                sent = build_inquiry(team, children[place % 4])
-                try:
-                    answer = team.send_to(broker, sent)
-                except (httpx.TransportError, AssertionError):
-                    time.sleep(0.05)  # it is dead just now
-                    continue
-                if answer.status_code == 200:
-                    person = json.loads(answer.content)["answers"][0]
-                    team.verify(answer, sent)
-                    with lock:
-                        told.append((person["receipt"]["index"], person["tag"]))
-
-    askers = [threading.Thread(target=ask, args=(place,)) for place in range(3)]
-    for asker in askers:
-        asker.start()
-    try:
-        for round_ in range(200 if whole else 2):
-            victim = four.brokers[round_ % 4]
-            time.sleep(1.0)
-            assert victim.process is not None
-            victim.process.kill()
-            victim.process.wait(timeout=10)
-            victim.restart()
-    finally:
-        ended.set()
-        for asker in askers:
-            asker.join()
-    assert len(told) > 20
-    size = require_contiguous(four)
-    assert len({index for index, _ in told}) == len(told)
-    assert max(index for index, _ in told) < size
-    tags = "SELECT idx, encode(substring(entry from 3 for 32), 'hex') FROM log_entries"
-    stored = dict(four.read(tags))
-    for index, tag in told:
-        assert stored[index] == decode_bytes(tag).hex()
-    verified = run_command(
-        *("log", "verify", four.brokers[1].url() + "/v1/log", "--origin", LOG_ORIGIN),
-        *("--key", run_command("log", "key", "--home", str(four.broker.home))["vkey"]),
-    )
-    assert verified["entries"] > max(index for index, _ in told)
 
 
 def test_how_far_a_key_is_says_the_one_that_keeps_house(four: SeveralCovenant) -> None:

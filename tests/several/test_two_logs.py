@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +17,7 @@ from typing import Self
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine, delete, text, update
+from sqlalchemy.exc import DBAPIError
 
 from broker.adapters.changes_store import SqlChanges
 from broker.adapters.database import open_engine
@@ -29,6 +32,7 @@ from broker.audit.records import (
     Job,
     LogBehindError,
     LogDamagedError,
+    LogError,
     LogForkedError,
     LogStoppedError,
     LostRaceError,
@@ -49,6 +53,7 @@ from tests.conftest import open_database
 
 pytestmark = pytest.mark.postgres
 PARTY = "00000099000000003000:broker"
+_SECONDS_HELD_UP = 20.0
 
 
 @dataclass
@@ -156,6 +161,38 @@ async def test_four_write_one_tree_and_every_receipt_holds(together: Together) -
         proof = log.build_consistency(size, 120) if size < 120 else ()
         verify_consistency(size, 120, proof, root, newest.root)
     assert all(process.log.checkpoint() == log.checkpoint() for process in processes)
+
+
+async def test_one_that_hangs_while_it_writes_holds_the_others_up_for_seconds(
+    together: Together,
+) -> None:
+    """It has locked the head: the server ends its session, and what it had written is gone."""
+    hanging, other = together.open(), together.open()
+    is_locked, is_over = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        with hanging.store.writing() as conn:
+            hanging.store.lock_head(conn)
+            is_locked.set()
+            is_over.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(hang)
+        try:
+            await asyncio.to_thread(is_locked.wait)
+            async with asyncio.timeout(_SECONDS_HELD_UP):
+                while True:
+                    try:
+                        await other.state(b"goes on")
+                    except LogError:
+                        continue
+                    break
+        finally:
+            is_over.set()
+        with pytest.raises(DBAPIError):
+            running.result()
+    await hanging.state(b"and so does the other one")
+    assert other.log.size == 2
 
 
 async def test_what_one_signed_the_others_show_at_once(together: Together) -> None:

@@ -84,29 +84,26 @@ async def test_a_purpose_put_in_its_place_decides_and_no_other_does(engine: Tria
     assert await engine.weigh([*own, *other]) == before  # nothing stays behind
 
 
-_QUERY = "x = data.datwat.trial.results"
-
-
-async def test_the_token_reaches_queries_and_writes_nothing(engine: TrialOpa) -> None:
+async def test_the_token_reaches_the_harness_and_nothing_else(engine: TrialOpa) -> None:
     process = engine._process  # noqa: SLF001 - the token is for nobody else
     assert process is not None
     connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=5)
     bearer = {"Authorization": f"Bearer {process.token}"}
+    body = {"query": "x = data.datwat.catalogue", "input": {"items": []}}
 
-    def ask(method: str, path: str, headers: dict[str, str], query: str = _QUERY) -> int:
-        body = {"query": query, "input": {"items": []}}
+    def ask(method: str, path: str, headers: dict[str, str]) -> int:
         connection.request(method, path, json.dumps(body), headers)
         response = connection.getresponse()
         response.read()
         return response.status
 
-    assert ask("POST", "/v1/query", bearer) == 200
-    assert (
-        ask("POST", "/v1/query", bearer, 'http.send({"method": "get", "url": "http://x"})') == 400
-    )
-    assert ask("POST", "/v1/query", {}) == 401
+    for path in ("/v1/data/datwat/trial/results", "/v1/data/datwat/trial/changed"):
+        assert ask("POST", path, bearer) == 200
+        assert ask("POST", path, {}) == 401
     for method, path in (
-        ("POST", "/v1/data/datwat/trial/results"),
+        ("GET", "/v1/data/datwat/trial/results"),
+        ("POST", "/v1/data/datwat/trial"),
+        ("POST", "/v1/query"),
         ("GET", "/v1/query"),
         ("POST", "/v1/compile"),
         ("PATCH", "/v1/data/datwat"),

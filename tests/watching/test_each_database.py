@@ -20,11 +20,12 @@ from keyholder import quotas, watching
 from keyholder.settings import KeyHolderSettings
 from keyholder.tables import MIGRATIONS
 from tests.conftest import open_party_engine
+from tests.databases import EACH
 from tests.party.covenant import TestCovenant as Keys
 from tests.party.covenant import build_member
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EACH)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     with open_party_engine(request, tmp_path, MIGRATIONS) as made:
         yield made

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from datwat.cli import run as run_datwat
-from tests.conftest import open_database, open_party_engine
+from tests.conftest import choose_database, open_party_engine
+from tests.databases import EACH
 from tests.witness.log_maker import ENTRIES, LogMaker, build_log, serving
 from tests.witness.world import World
 from witness.tables import MIGRATIONS
@@ -25,9 +26,7 @@ class Done(NamedTuple):
 
 
 RunCommand = Callable[..., Done]
-ON_EACH_DATABASE = pytest.mark.parametrize(
-    "world", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
-)
+ON_EACH_DATABASE = pytest.mark.parametrize("world", EACH, indirect=True)
 
 
 @pytest.fixture
@@ -53,9 +52,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     On SQLite, unless the test is marked with `ON_EACH_DATABASE`.
     """
     with ExitStack() as stack:
-        url = ""
-        if getattr(request, "param", "sqlite") == "postgresql":
-            url = stack.enter_context(open_database(request.getfixturevalue("postgres_url")))
+        url = stack.enter_context(choose_database(request))
         server = stack.enter_context(serving(tmp_path / "log"))
         made = World(tmp_path, build_log(700, every=200), server, url)
         stack.callback(made.close)
@@ -63,7 +60,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
         yield made.start()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EACH)
 def own_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """Return an engine on a fresh database with the witness's schema, of each kind in turn."""
     with open_party_engine(request, tmp_path, MIGRATIONS) as engine:

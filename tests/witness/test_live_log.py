@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,6 +19,7 @@ from datwat.protocol.trust import Card
 from demo.covenant import find_ports
 from tests.connectors.client.bsns import BSNS
 from tests.connectors.client.own_system import OwnSystem
+from tests.databases import change_rows, read_rows
 from tests.parties import Covenant, PartnerSpec, Party, run_command
 from tests.witness.conftest import RunCommand
 from tests.witness.log_maker import read_folder
@@ -156,13 +156,12 @@ def test_one_entry_changed_or_removed_by_hand_is_found_by_verifier_and_witness(
         (5, "DELETE FROM log_entries", "follow_source", "does not show a part of itself"),
     ):
         live.broker.stop()
-        with sqlite3.connect(live.broker.home / "database" / "party.sqlite") as database:
-            (index, entry) = database.execute(
-                "SELECT idx, entry FROM log_entries WHERE subject_id IS NOT NULL ORDER BY idx"
-            ).fetchone()
-            values = {"other": entry[:2] + bytes(64), "index": index}
-            database.execute(f"{change} WHERE idx = :index", values)
-        database.close()
+        (index, entry), *_ = read_rows(
+            live.broker.home,
+            "SELECT idx, entry FROM log_entries WHERE subject_id IS NOT NULL ORDER BY idx",
+        )
+        values = {"other": entry[:2] + bytes(64), "index": index}
+        change_rows(live.broker.home, f"{change} WHERE idx = :index", **values)
         live.broker.restart()
         for kept in ((), ("--state", state)):
             refused = command("log", "verify", live.prefix, *typed, *kept)

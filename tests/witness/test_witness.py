@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from datwat.protocol.checkpoint import verify_checkpoint, verify_cosignatures
 from datwat.protocol.cosigning import AddCheckpoint, derive_origin_hash
 from datwat.protocol.notes import parse_note
+from tests.databases import copy_database, lose_database, read_url
 from tests.witness.conftest import ON_EACH_DATABASE
 from tests.witness.log_maker import LogMaker
 from tests.witness.world import World
@@ -298,15 +299,16 @@ def test_a_database_that_was_put_back_or_lost_changes_nothing(world: World, tmp_
     assert world.ask(0).status_code == 200
     world.stop()
     saved = tmp_path / "saved"
-    shutil.copytree(world.home / "database", saved)
+    copy_database(world.home, saved)
     world.start()
     assert world.grow(by=40).status_code == 200
     size = world.maker.size
-    for restore in (saved, None):
+    for is_lost in (False, True):
         world.stop()
-        shutil.rmtree(world.home / "database")
-        if restore is not None:
-            shutil.copytree(restore, world.home / "database")
+        if is_lost:
+            lose_database(read_url(world.home))
+        else:
+            copy_database(saved, world.home)
         world.start()
         fork = LogMaker(world.maker.origin, world.maker.key, world.maker.entries[:700])
         fork.add_persons(100, "fork")

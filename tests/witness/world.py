@@ -17,7 +17,6 @@ from sqlalchemy import text
 
 from datwat.cli import run as run_datwat
 from datwat.party.admin import call_running
-from datwat.party.database import open_engine
 from datwat.party.serve import wait_until_ready
 from datwat.party.settings import change_settings
 from datwat.protocol.checkpoint import verify_cosignatures
@@ -25,6 +24,7 @@ from datwat.protocol.cosigning import AddCheckpoint, read_cosignature_lines
 from datwat.protocol.documents import SignedDocument
 from datwat.protocol.notes import Note, parse_note
 from datwat.protocol.trust import Card, LogEntry, Witness
+from tests.databases import writing
 from tests.party.covenant import TestCovenant, write
 from tests.witness.log_maker import ENTRIES, LogMaker, Server
 
@@ -47,7 +47,6 @@ class World:
         self, folder: Path, maker: LogMaker, server: Server, database_url: str = ""
     ) -> None:
         self.home = folder / "witness"
-        self.database_url = database_url or f"sqlite:///{self.home / 'database' / 'party.sqlite'}"
         self.maker = maker
         self.shown = folder / "log"
         self.server = server
@@ -129,12 +128,9 @@ class World:
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement on the witness's own database; return its rows, if it has any."""
-        engine = open_engine(self.database_url)
-        with engine.begin() as connection:
+        with writing(self.home) as connection:
             done = connection.execute(text(statement))
-            rows = [tuple(row) for row in done] if done.returns_rows else []
-        engine.dispose()
-        return rows
+            return [tuple(row) for row in done] if done.returns_rows else []
 
     def show(self, maker: LogMaker | None = None) -> None:
         """Show a log as its broker would, at `/v1/log`."""

@@ -10,9 +10,10 @@ from sqlalchemy import Engine
 
 from connectors.tables import MIGRATIONS
 from tests.conftest import open_party_engine
+from tests.databases import EACH
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EACH)
 def own_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """Return an engine on a fresh database with the connector's schema, of each kind in turn."""
     with open_party_engine(request, tmp_path, MIGRATIONS) as engine:

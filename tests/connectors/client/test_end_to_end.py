@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from datwat.protocol.acts import (
 )
 from tests.connectors.client.bsns import BSNS
 from tests.connectors.client.own_system import OwnSystem
+from tests.databases import change_rows, read_rows, read_url, read_whole
 from tests.parties import Covenant, PartnerSpec, run_command
 from tests.party.covenant import now
 
@@ -369,19 +369,17 @@ def test_the_same_numbers_work_after_a_restart(covenant: Covenant, team: Connect
 def test_what_is_over_ends_inside_serve_and_status_says_so(covenant: Covenant) -> None:
     party = covenant.partners["social-team"]
     assert party.stop() == 0
-    database = sqlite3.connect(party.home / "database" / "party.sqlite", isolation_level=None)
     long_ago = int((now() - timedelta(days=366)).timestamp())
-    row = ("S-old", b"needle in a heap", long_ago)
-    database.execute("INSERT INTO pointers (client, reference, shown_at) VALUES (?, ?, ?)", row)
-    database.close()
+    needle, add = b"needle in a heap", "INSERT INTO pointers (client, reference, shown_at)"
+    change_rows(party.home, f"{add} VALUES ('S-old', :needle, :at)", needle=needle, at=long_ago)
+    assert needle in read_whole(read_url(party.home))
     party.restart()
     status: dict[str, Any] = {}
     until = time.monotonic() + 20
     while not status.get("housekeeping_at") and time.monotonic() < until:
         status = run_command("connector", "status", "--home", str(party.home))
     assert (status["housekeeping_ended"], status["housekeeping_failed"]) == ("pointers=1", False)
-    for path in (party.home / "database").iterdir():
-        assert row[1] not in path.read_bytes(), path.name
+    assert needle not in read_whole(read_url(party.home))
 
 
 def test_a_question_outlives_a_broker_that_was_killed(
@@ -422,11 +420,7 @@ def test_a_sync_that_stopped_is_taken_up_with_the_same_bytes(
 
 def read_evidence(home: Path) -> dict[bytes, str]:
     """Return the messages of a connector's syncs and what became of them."""
-    with sqlite3.connect(home / "database" / "party.sqlite") as connection:
-        rows = connection.execute("SELECT message, state FROM evidence WHERE act = 'register'")
-        found = dict(rows.fetchall())
-    connection.close()
-    return found
+    return dict(read_rows(home, "SELECT message, state FROM evidence WHERE act = 'register'"))
 
 
 def test_no_bsn_lies_in_any_file_of_any_party(
@@ -434,7 +428,8 @@ def test_no_bsn_lies_in_any_file_of_any_party(
 ) -> None:
     used = [bsn.encode() for bsn in (*BSNS[:10], *BSNS[100:110])]
     assert any(number in system.database.read_bytes() for number in used)
-    files: list[Path] = [path for path in covenant.folder.rglob("*") if path.is_file()]
-    assert len(files) > 20
-    leaks = [path for path in files for number in used if number in path.read_bytes()]
+    held = {str(path): path.read_bytes() for path in covenant.folder.rglob("*") if path.is_file()}
+    assert len(held) > 20
+    held |= {party.id: read_whole(read_url(party.home)) for party in covenant.parties}
+    leaks = [name for name, content in held.items() for number in used if number in content]
     assert leaks == []

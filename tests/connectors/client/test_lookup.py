@@ -217,7 +217,7 @@ async def test_while_the_list_has_two_epochs_it_says_which_it_knows(
 
 
 class Waiting(BaseHTTPRequestHandler):
-    """A broker of which a process has no δ yet: it refuses once, and then answers."""
+    """A broker of which a process cannot answer just now: it refuses once, and then answers."""
 
     bodies: ClassVar[list[bytes]] = []
     code = "rotation_waits"
@@ -237,7 +237,15 @@ class Waiting(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-async def test_who_waits_for_a_rotation_is_sent_the_same_bytes_again(ratchet: Ratchet) -> None:
+@pytest.mark.parametrize(
+    "code",
+    ["rotation_waits", "process_not_current", "process_outdated", "database_away", "ratchet_away"],
+)
+async def test_what_passes_by_itself_is_sent_the_same_bytes_again(
+    ratchet: Ratchet, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(Waiting, "code", code)
+    monkeypatch.setattr(Waiting, "bodies", [])
     with ThreadingHTTPServer(("127.0.0.1", 0), Waiting) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

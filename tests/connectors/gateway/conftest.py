@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import choose_database
 from tests.connectors.gateway.world import World
+from tests.databases import EACH
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    opened = World(tmp_path)
-    yield opened
-    opened.close()
+@pytest.fixture(params=EACH)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with choose_database(request) as url:
+        opened = World(tmp_path, url)
+        yield opened
+        opened.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from connectors.gateway import memory as module
 from connectors.gateway.errors import AlarmUnknownError
 from connectors.gateway_tables import gateway_roots
 from tests.connectors.gateway.world import World
+from tests.databases import lose_database
 from tests.protocol.order_world import ORIGIN, Order
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -128,7 +128,7 @@ async def test_a_fork_shown_after_a_restore_is_seen_by_the_ratchet(world: World)
     size = held(world)
     world.close()
     # The database is gone, as after a backup of before: only the ratchet remembers.
-    shutil.rmtree(world.folder / "database")
+    lose_database(world.url)
     world.engine = world.open_engine()
     world.open()
     assert held(world) == size

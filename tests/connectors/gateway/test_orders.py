@@ -23,6 +23,7 @@ from tests.connectors.gateway.world import (
     open_answer,
     partner,
 )
+from tests.databases import read_whole
 from tests.protocol.order_world import (
     BSN,
     FIELDS,
@@ -378,8 +379,7 @@ async def test_what_is_not_an_order_is_refused(world: World, body: bytes) -> Non
 
 async def test_what_is_kept_of_an_order_holds_no_value(world: World) -> None:
     await world.order(Order())
-    raw = (world.folder / "database" / "party.sqlite").read_bytes()
-    raw += (world.folder / "database" / "party.sqlite-wal").read_bytes()
+    raw = read_whole(world.url)
     for secret in (BSN.encode(), b"lopend", b"tot 5.000", b"Bank X", b"de Vries"):
         assert secret not in raw
     assert ORIGIN.encode() in raw

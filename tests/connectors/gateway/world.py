@@ -39,6 +39,7 @@ from datwat.protocol.trust import (
     PublicJwk,
     TrustList,
 )
+from tests.databases import find_own_url
 from tests.party.web import OutOfAnyLoop
 from tests.protocol.order_world import (
     BROKER,
@@ -146,7 +147,7 @@ class World:
 
     def __init__(self, folder: Path, database_url: str | None = None) -> None:
         self.folder = folder
-        self.url = database_url or f"sqlite:///{folder / 'database' / 'party.sqlite'}"
+        self.url = database_url or find_own_url(folder)
         self.system = folder / "system" / "schuld.db"
         self.log = LogStub()
         self.set_trust(build_trust())

@@ -7,9 +7,8 @@ without scripts.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -29,6 +28,7 @@ from tests.connectors.own_work.staff_world import (
     soon,
 )
 from tests.connectors.own_work.test_own_work import TODAY, ask_for_contact, in_days, wait_for
+from tests.databases import change_rows
 from tests.party.covenant import now
 from tests.web.browser import (
     IN_BROWSER,
@@ -283,7 +283,5 @@ async def declare_later(page: Page, path: str, decider: str) -> None:
 
 def pass_the_day(world: StaffWorld) -> None:
     """Let what waits at youth help be asked so long ago that it is too late."""
-    database = world.covenant.partners["youth-help"].home / "database" / "party.sqlite"
-    with closing(sqlite3.connect(database, timeout=10)) as connection:
-        connection.execute("UPDATE gateway_contacts SET due_at = asked_at - 60")
-        connection.commit()
+    home = world.covenant.partners["youth-help"].home
+    change_rows(home, "UPDATE gateway_contacts SET due_at = asked_at - 60")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tests.connectors.pages.staffer import TEAM
+from tests.databases import read_rows
 from tests.demo.world import World
 
 
@@ -56,14 +55,8 @@ def away(world: World, party: str, path: str) -> Iterator[None]:
         door.change = None
 
 
-def find_database(home: Path) -> Path:
-    """Return a partner's database file."""
-    return next(path for path in home.rglob("*.sqlite") if path.is_file())
-
-
 def count_sent(world: World, act: str) -> int:
     """Return how many messages of an act the team signed, sent or not."""
-    database = find_database(world.covenant.home(TEAM))
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        found = connection.execute("SELECT count(*) FROM evidence WHERE act = ?", (act,))
-        return int(found.fetchone()[0])
+    query = "SELECT count(*) FROM evidence WHERE act = :act"
+    ((count,),) = read_rows(world.covenant.home(TEAM), query, act=act)
+    return int(count)

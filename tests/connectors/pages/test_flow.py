@@ -12,8 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from demo.model import Case
-from tests.connectors.pages.doors import away, count_sent, find_database, losing_answers
+from tests.connectors.pages.doors import away, count_sent, losing_answers
 from tests.connectors.pages.staffer import BLADES, CASE, OCCASION, TEAM, Staffer
+from tests.databases import read_url, read_whole
 from tests.demo.world import World
 
 pytestmark = [
@@ -133,10 +134,11 @@ def test_what_was_released_is_kept_nowhere(world: World, noor: Staffer) -> None:
     assert "P. Vos" in noor.read("/overview")
     home = world.covenant.home(TEAM)
     searched = [path for path in (*home.rglob("*"), world.folder / f"{TEAM}.log") if path.is_file()]
-    assert find_database(home) in searched
-    for path in searched:
-        content = path.read_bytes()
-        assert not [value for value in RELEASED if value in content], path
+    held = {str(path): path.read_bytes() for path in searched}
+    held["database"] = read_whole(read_url(home))
+    assert b"inquire" in held["database"], "the control: what was asked is found"
+    for name, content in held.items():
+        assert not [value for value in RELEASED if value in content], name
     noor.client.post("/logout", data=read_logout(noor), headers={"Origin": noor.url})
     assert noor.get("/overview").status_code == 401
     noor.log_in("noor")

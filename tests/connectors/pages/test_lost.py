@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 from collections.abc import Callable
 
 import pytest
 
 from datwat.protocol.freshness import CLOCK_SKEW, MAX_AGE
-from tests.connectors.pages.doors import away, count_sent, find_database, losing_answers
+from tests.connectors.pages.doors import away, count_sent, losing_answers
 from tests.connectors.pages.staffer import OCCASION, TEAM, Staffer
+from tests.databases import read_rows
 from tests.demo.world import World
 
 pytestmark = [
@@ -111,10 +111,9 @@ def test_an_occasion_is_opened_once_and_closed_once(world: World, noor: Staffer)
 
 
 def count_open(world: World) -> int:
-    database = find_database(world.covenant.home(TEAM))
-    query = "SELECT count(*) FROM occasions WHERE number = ? AND closed_at IS NULL"
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        return int(connection.execute(query, (NUMBER,)).fetchone()[0])
+    query = "SELECT count(*) FROM occasions WHERE number = :number AND closed_at IS NULL"
+    ((count,),) = read_rows(world.covenant.home(TEAM), query, number=NUMBER)
+    return int(count)
 
 
 def test_a_form_that_was_changed_in_between_is_shown_as_it_was_sent(

@@ -35,6 +35,7 @@ from tests.connectors.sources.declared import (
     no_secret,
     sql_declaration,
 )
+from tests.databases import EACH
 
 DECLARATION = """
 v: 1
@@ -96,7 +97,7 @@ class System:
             connection.exec_driver_sql(statement)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EACH)
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[System]:
     with ExitStack() as stack:
         if request.param == "sqlite":

@@ -1,0 +1,1 @@
+"""The demo with a broker of several processes, on PostgreSQL with a standby."""
