@@ -20,7 +20,7 @@ help:
 	@echo 'make serve   as make demo, and leaves the parties running until Ctrl-C'
 	@echo 'make test    every test (arguments for pytest: make test ARGS="-k merkle")'
 	@echo 'make test-postgresql  every test, each party with a database on a PostgreSQL server'
-	@echo 'make test-long  whole what make test does in part: faults, some half an hour'
+	@echo 'make test-long  whole what make test does in part: faults, soak, fuzz: two hours or more'
 	@echo 'make lint    every check of code, policies and API'
 	@echo 'make mutate  takes out each policy condition in turn: none may go unnoticed'
 	@echo 'make bench   measures speed and prints the table'

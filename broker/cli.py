@@ -26,7 +26,7 @@ from broker.commands.opa_cli import opa_config
 from broker.commands.roles_cli import roles, tokens
 from broker.commands.said_cli import list_erasures
 from broker.settings import BrokerSettings
-from datwat.party.admin import call_party, call_running
+from datwat.party.admin import CommandSlowError, call_party, call_running
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.database import find_sqlite_file
 from datwat.party.init import (
@@ -162,7 +162,8 @@ def status(
     found = call_running(home, "status", process=process or None)
     keeper = found["housekeeper"]
     if not process and keeper not in (None, found["process"]):
-        with suppress(NotRunningError):  # it runs on another machine, or ended just now
+        # It runs on another machine, ended just now, or hangs.
+        with suppress(NotRunningError, CommandSlowError):
             found = call_running(home, "status", process=keeper)
     print_result(found, as_json=as_json)
 

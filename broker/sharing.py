@@ -159,10 +159,10 @@ class Sharing:
     @property
     def is_current(self) -> bool:
         """Whether all that others changed before the last second counts here."""
+        if self._is_outdated:  # one process on a server too: a command may have migrated it
+            return False
         if not self.is_shared:
             return True
-        if self._is_outdated:
-            return False
         now = time.monotonic()
         late = any(
             name in _BINDING and now - since > CURRENT_SECONDS

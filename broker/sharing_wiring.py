@@ -73,8 +73,6 @@ def gate(operations: Sequence[Operation], sharing: Sharing) -> tuple[Operation, 
 
     What is only read (GET) says of itself how old it is.
     """
-    if not sharing.is_shared:
-        return tuple(operations)
     return tuple(
         _gate(operation, sharing) if operation.method == "POST" else operation
         for operation in operations

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -30,6 +31,8 @@ COMMAND_GROUP = "datwat.commands"
 EXIT_ERROR = 1
 
 
+# What a word that stands in the wrong place may hold: who logs in and how, or a person's number.
+_HIDDEN = re.compile(r"(?<=://)\S*(?=@)|(?<!\d)\d{8,9}(?!\d)")
 _CODE_ROOT = Path(__file__).resolve().parents[1]
 _ABBREVIATIONS = {"serve": ("broker", "serve")}
 _HELP = """Who is involved, and what is known: weighed, written down, and shown to the resident.
@@ -164,7 +167,7 @@ def _describe(error: Exception) -> tuple[str, str, str | None]:
         case DatwatError():
             return error.code, error.detail, error.place
         case typer.TyperException():
-            return "usage", error.format_message(), None
+            return "usage", _HIDDEN.sub("…", error.format_message()), None
         case typer.Abort():
             return "aborted", "Stopped, nothing more was done.", None
         case pydantic.ValidationError():

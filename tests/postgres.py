@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from demo.covenant import find_ports
 
 _PROGRAMS = sorted(
@@ -140,7 +142,8 @@ def _stop(home: Path) -> None:
 
 def _run(program: str, *arguments: str) -> None:
     folder = _find_programs()
-    assert folder is not None
+    if folder is None:
+        pytest.skip("no PostgreSQL server programs on this machine")
     command = [str(folder / program), *arguments]
     if os.geteuid() == 0:
         command = ["runuser", "-u", "postgres", "--", *command]

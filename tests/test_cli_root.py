@@ -154,6 +154,25 @@ def test_wrong_usage_is_one_line(arguments: list[str], capsys: pytest.CaptureFix
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["party", "show", "7", "postgresql://datwat:geh@im/#1@db.example/broker"],
+        ["party", "postgresql://datwat:geheim@db.example/broker"],
+        ["party", "show", "7", SECRET],
+        [SECRET],
+    ],
+)
+def test_what_was_typed_in_the_wrong_place_is_not_said_where_it_is_a_secret(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments, PARTIES) == 2
+    said = capsys.readouterr().err
+    assert "geh" not in said
+    assert "datwat:" not in said
+    assert SECRET not in said
+
+
 def test_exit_code_of_a_command_is_kept() -> None:
     assert run(["party", "stop"], PARTIES) == 3
 

@@ -137,12 +137,18 @@ class Log:
     def checkpoint_at(self, size: int) -> str:
         """Return the note of an earlier head, or of the last one where `size` is beyond it.
 
-        `size` is at least 1. Raises what `checkpoint` raises.
+        `size` is at least 1. Raises what `checkpoint` raises, and LogDamagedError.
         """
         signed = self._require_signed()
         if size > signed.size:
             signed = self._catch_up()
-        return signed.note if size >= signed.size else self._signer.sign_within(size).note
+        if size >= signed.size:
+            return signed.note
+        try:
+            return self._signer.sign_within(size, signed).note
+        except LogError as error:
+            self._fail(error)
+            raise
 
     @property
     def size(self) -> int:

@@ -27,7 +27,13 @@ from broker.audit.writer import Waiting
 from datwat.party.ratchet import Mark, Ratchet, RatchetDamagedError, RatchetRefusedError
 from datwat.protocol.checkpoint import CheckpointSigner
 from datwat.protocol.entry import TAG_PLACE
-from datwat.protocol.merkle import build_inclusion_proofs, derive_root_at
+from datwat.protocol.merkle import (
+    ConsistencyError,
+    build_consistency_proof,
+    build_inclusion_proofs,
+    derive_root_at,
+    verify_consistency,
+)
 from datwat.protocol.messages import ReceiptPath
 
 
@@ -91,13 +97,20 @@ class Signer:
         mark = self._require_mark()
         return self._take_up(mark) if mark.number > size else None
 
-    def sign_within(self, size: int) -> Signed:
-        """Sign the first `size` entries of a tree that was signed: the same bytes as back then.
+    def sign_within(self, size: int, signed: Signed) -> Signed:
+        """Sign the first `size` entries of a head that was signed: the same bytes as back then.
 
-        For who heard that head from another process, or before a restart. The caller knows that no
-        more than this was signed; what a signed tree begins with is no other tree.
+        For who heard that head from another process, or before a restart. What the database holds
+        is not taken at its word: it must lead to what was signed, whoever names the size.
+
+        Raises LogForkedError, LogDamagedError.
         """
         root = derive_root_at(self._tree.node, size)
+        proof = build_consistency_proof(self._tree.node, size, signed.size)
+        try:
+            verify_consistency(size, signed.size, proof, root, signed.root)
+        except ConsistencyError:
+            raise LogForkedError from None
         return Signed(size, root, self._checkpoints.sign(size, root))
 
     def sign_committed(self) -> Signed:

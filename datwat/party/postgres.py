@@ -122,30 +122,10 @@ def open_postgres(url: URL) -> Engine:
         },
     )
 
-    @event.listens_for(engine, "do_connect")
-    def connect(
-        _dialect: object, _record: object, _arguments: object, given: dict[str, Any]
-    ) -> BoundedConnection:
-        return BoundedConnection.connect(**given)
-
-    @event.listens_for(engine, "connect")
-    def require_server(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's
-        try:
-            _require_server(raw)
-        except BaseException:
-            raw.close()  # the pool lets go of it, and leaves it open
-            raise
-        raw.patience = PATIENCE_SECONDS
-
-    @event.listens_for(engine, "checkout")
-    def require_alive(raw: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - as above
-        if is_cut(raw):
-            raise DisconnectionError
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        _set_view(connection)
-
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "connect", _look_at)
+    event.listen(engine, "checkout", _require_alive)
+    event.listen(engine, "begin", _set_view)
     return engine
 
 
@@ -190,6 +170,27 @@ def explain(engine: Engine, error: DBAPIError) -> DatabaseError:
         case Ping.REJECT:
             return DatabaseStartingError()
     return DatabaseUnreachableError()
+
+
+def _connect(
+    _dialect: object, _record: object, _arguments: object, given: dict[str, Any]
+) -> BoundedConnection:
+    return BoundedConnection.connect(**given)
+
+
+def _look_at(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's
+    """Take a new connection for use, or none."""
+    try:
+        _require_server(raw)
+    except BaseException:
+        raw.close()  # the pool lets go of it, and leaves it open
+        raise
+    raw.patience = PATIENCE_SECONDS
+
+
+def _require_alive(raw: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - as above
+    if is_cut(raw):
+        raise DisconnectionError
 
 
 def _require_server(raw: psycopg.Connection[Any]) -> None:

@@ -158,7 +158,7 @@ class Meanwhile:
         """Remember the last entry that a resident was shown a proof of."""
         if isinstance(step, LogStep):
             places = (proof.index for card in step.log.cards for proof in card.proofs)
-            self._last = max(self._last, *places, self._last)
+            self._last = max((self._last, *places))
         show(step)
 
     @property

@@ -27,6 +27,10 @@ _RATCHET: Final = "ratchet"
 _CONNECTIONS: Final = 150
 _COPY_SECONDS: Final = 60
 _STOP_SECONDS: Final = 30
+_TOO_LONG: Final = (
+    "The folder for temporary files has too long a name for a PostgreSQL server's socket: name a "
+    "shorter one in TMPDIR."
+)
 
 
 class NoServerError(PartyError):
@@ -63,8 +67,10 @@ class Servers:
         # Outside the private folder: the servers' own user must reach it.
         names = ("primary", "standby", "ratchet")
         places = [folder.parent / f"{folder.name}-{name}" for name in names]
-        if found is None or not all(map(postgres.fits, places)):
+        if found is None:
             raise NoServerError
+        if not all(map(postgres.fits, places)):
+            raise NoServerError(_TOO_LONG)
         self._programs = found
         self._processes = processes
         self.primary, self.standby, self.ratchet = map(Server, names, places)

@@ -228,6 +228,27 @@ async def test_consistency_between_any_two_sizes(world: LogWorld) -> None:
             world.log.build_consistency(old, new)
 
 
+async def test_an_earlier_head_is_signed_of_the_tree_that_was_signed_and_no_other(
+    world: LogWorld,
+) -> None:
+    """A source names the size: neither it nor who changes the database may have a fork signed."""
+    notes = []
+    for number in range(6):
+        await world.log.append(Job(lambda _, number=number: [Statement(bytes([number]), AT)]))  # type: ignore[misc]
+        notes.append(world.log.checkpoint())
+    assert [world.log.checkpoint_at(size) for size in (1, 2, 3, 4, 5, 6, 7)] == [*notes, notes[-1]]
+    world.stop()
+    world.start()  # nothing is remembered but the edge
+    change = text("UPDATE log_nodes SET hash = :bad WHERE level = 1 AND idx = 0")
+    with world.engine.begin() as connection:
+        connection.execute(change.bindparams(bad=bytes(32)))
+    with pytest.raises(LogForkedError):
+        world.log.checkpoint_at(3)
+    assert [type(error) for error in world.failures] == [LogForkedError]
+    with pytest.raises(LogStoppedError):
+        await world.log.append(Job(lambda _: [Statement(b"more", AT)]))
+
+
 async def test_a_restart_goes_on_where_it_was(world: LogWorld) -> None:
     keys = world.sealing.mint_subject(AT)
     before = await world.log.append(world.job(*[world.prepare(keys)] * 1, keys=(keys,)))

@@ -22,6 +22,9 @@ from tests.faults.world import ROOT
 
 _OLD = "0006"
 _AT_ONCE = 4
+_SECONDS = 150.0  # a process on a busy machine
+
+pytestmark = pytest.mark.timeout(500)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -65,6 +68,16 @@ def begin_migration(home: Path, **environment: str) -> subprocess.Popen[bytes]:
     )
 
 
+def await_end(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """Return how a process ended and what it said; one that does not end is killed."""
+    with process:
+        try:
+            said, _ = process.communicate(timeout=_SECONDS)
+        finally:
+            process.kill()
+    return process.returncode, said.decode()
+
+
 def read_all(engine: Engine) -> dict[str, object]:
     """Return the schema and how many rows each table has."""
     found = inspect(engine)
@@ -88,18 +101,16 @@ def test_nothing_is_half_done_and_the_next_one_does_it_all(
     before = read_all(engine)
     points, killed = _choose_points(whole), 0
     for at in points:
-        process = begin_migration(home, KILL_AT=str(at))
-        said, _ = process.communicate(timeout=60)
-        if process.returncode == 0:  # it has fewer statements
+        code, said = await_end(begin_migration(home, KILL_AT=str(at)))
+        if code == 0:  # it has fewer statements
             break
-        assert process.returncode == -signal.SIGKILL, said.decode()
+        assert code == -signal.SIGKILL, said
         assert read_all(engine) == before, f"after statement {at}"
         killed += 1
     assert killed >= 2
     if read_all(engine) == before:
-        process = begin_migration(home)
-        said, _ = process.communicate(timeout=60)
-        assert process.returncode == 0, said.decode()
+        code, said = await_end(begin_migration(home))
+        assert code == 0, said
     _require_new(engine)
 
 
@@ -110,9 +121,8 @@ def _choose_points(whole: bool) -> list[int]:
 def test_several_at_once_are_one(old: tuple[Path, Engine]) -> None:
     home, engine = old
     running = [begin_migration(home) for _ in range(_AT_ONCE)]
-    for process in running:
-        said, _ = process.communicate(timeout=100)
-        assert process.returncode == 0, said.decode()
+    for code, said in [await_end(process) for process in running]:
+        assert code == 0, said
     _require_new(engine)
 
 

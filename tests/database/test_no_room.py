@@ -33,11 +33,11 @@ from tests.conftest import build_database_url, execute_on_server
 from tests.database.test_restarted_under_load import Load, require_kept
 from tests.postgres import OwnServer, own_server
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
 
 _run = postgres._run  # noqa: SLF001 - as the user of the servers
 _LEFT = 1_500_000
-_FULL_SECONDS = 40.0
+_FULL_SECONDS = 90.0
 _POOL = POOL_SIZE + MAX_OVERFLOW
 
 
@@ -98,6 +98,20 @@ def fill(folder: Path) -> Path:
     return filler
 
 
+def start_where_it_ended(server: OwnServer) -> None:
+    """Start the server until it answers: one that is still ending cannot be started yet."""
+    until = time.monotonic() + _FULL_SECONDS
+    while True:
+        with suppress(subprocess.CalledProcessError):
+            server.start()
+        try:
+            psycopg.connect(server.url).close()
+        except psycopg.OperationalError:
+            assert time.monotonic() < until, "the server does not answer again"
+        else:
+            return
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("place", ["tables", "wal"])
 async def test_a_full_disk_loses_nothing_acknowledged(
@@ -117,8 +131,7 @@ async def test_a_full_disk_loses_nothing_acknowledged(
                     await asyncio.sleep(0.05)
             filler.unlink()
             # With no room for its journal the server may have ended: it is started, as a service.
-            with suppress(subprocess.CalledProcessError):
-                await asyncio.to_thread(server.start)
+            await asyncio.to_thread(start_where_it_ended, server)
             await load.await_more()
         load.end()
         await running
@@ -126,7 +139,7 @@ async def test_a_full_disk_loses_nothing_acknowledged(
         engine.dispose()
 
 
-def test_no_place_in_the_pool_is_said_in_time(tmp_path: Path) -> None:
+def test_no_place_in_the_pool_is_said_in_time() -> None:
     with own_server() as server:
         engine = open_engine(server.url)
         with ExitStack() as stack:
@@ -136,7 +149,7 @@ def test_no_place_in_the_pool_is_said_in_time(tmp_path: Path) -> None:
             with pytest.raises(SQLAlchemyError) as caught, engine.connect():
                 pass
             assert find_away(caught.value) is not None
-            assert 4.0 < time.monotonic() - began < 15.0
+            assert 4.0 < time.monotonic() - began < 30.0
         with engine.connect() as connection:
             assert connection.execute(text("SELECT 1")).scalar() == 1
         engine.dispose()
@@ -153,14 +166,14 @@ async def test_no_place_at_the_server_is_said_in_time(tmp_path: Path) -> None:
         with ExitStack() as stack:
             (first, *_) = _take_all(server, stack)
             first.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity"  # until it is gone
                 " WHERE application_name = 'datwat'"
             )
             _take_all(server, stack)
             began = time.monotonic()
             with pytest.raises(LogError):
                 await _state(log, b"refused")
-            assert time.monotonic() - began < 10.0
+            assert time.monotonic() - began < 30.0
         assert await _state(log, b"last") in {1, 2}
         assert world.failures == []
         world.stop()

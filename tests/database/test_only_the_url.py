@@ -24,6 +24,7 @@ from tests.schemas.world import EveryParty
 pytestmark = [
     pytest.mark.postgres,
     pytest.mark.processes,
+    pytest.mark.timeout(300),  # seven processes start
     pytest.mark.sqlite_only("homes must name no database, so that the environment alone does"),
 ]
 NAME = "DATWAT_DATABASE_URL"
@@ -81,7 +82,7 @@ def test_every_party_works_and_keeps_nothing_in_a_file(covenant: ByEnvironment) 
     assert {"evidence", "pointers"} <= held[covenant.partners["social-team"].id]
     assert {"evidence", "gateway_orders"} <= held[covenant.partners["youth-help"].id]
     assert held[covenant.portal.id] == set()
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while "followed" not in list_filled(covenant.urls[covenant.witness.id]):
         assert time.monotonic() < until, "the witness kept nothing"
         time.sleep(0.2)

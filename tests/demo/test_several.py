@@ -136,6 +136,14 @@ def test_a_machine_without_a_server_is_told_what_to_install(
         Servers(tmp_path, processes)
 
 
+def test_a_folder_whose_name_is_too_long_for_a_socket_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "find_programs", lambda: tmp_path)
+    with Processes(tmp_path) as processes, pytest.raises(NoServerError, match="TMPDIR"):
+        Servers(tmp_path / ("x" * 100), processes)
+
+
 class _Upstream(BaseHTTPRequestHandler):
     """A process that says 503 to whoever asks for what it is not current in."""
 

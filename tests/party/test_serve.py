@@ -96,11 +96,13 @@ def test_without_the_token_nothing_is_done(home: Path, process: subprocess.Popen
 def test_a_party_that_says_nothing_in_time_is_not_said_to_be_down(
     home: Path, process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin, "_SECONDS", 0.2)
+    monkeypatch.setattr(admin, "_SECONDS", 0.4)
+    monkeypatch.setattr(admin, "_STATUS_SECONDS", 0.2)
     process.send_signal(signal.SIGSTOP)
     try:
-        with pytest.raises(CommandSlowError):
-            call_running(home, "echo")
+        for command in ("echo", "status"):
+            with pytest.raises(CommandSlowError):
+                call_running(home, command)
     finally:
         process.send_signal(signal.SIGCONT)
 

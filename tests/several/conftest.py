@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -19,6 +22,8 @@ from tests.several.pair import Pair, server_pair
 from tests.several.proxy import Proxy
 from tests.several.world import Asking, SeveralCovenant
 
+CovenantT = TypeVar("CovenantT", bound=SeveralCovenant)
+
 
 @pytest.fixture(scope="session")
 def ratchet_server(postgres_url: str) -> Iterator[OwnServer]:
@@ -33,6 +38,37 @@ def own_system(tmp_path_factory: pytest.TempPathFactory) -> OwnSystem:
     return build_system(tmp_path_factory.mktemp("several-own"), range(40))
 
 
+def build_partners(system: OwnSystem) -> tuple[PartnerSpec, PartnerSpec]:
+    """Return who asks, and the source whose own system this is."""
+    return (
+        PartnerSpec("social-team", "care", RIGHTS, number=1),
+        PartnerSpec("youth-help", "youth", RIGHTS[:1], system.declaration, number=2),
+    )
+
+
+@contextmanager
+def open_covenant(
+    kind: type[CovenantT],
+    folder: Path,
+    servers: tuple[str, str],
+    partners: Sequence[PartnerSpec],
+    *,
+    count: int,
+) -> Iterator[CovenantT]:
+    """Yield a covenant that runs and knows the source's clients.
+
+    `servers` are those of its database and of its ratchet, on each of which it has a new one.
+    """
+    at, beside = servers
+    with (
+        open_database(at) as database,
+        open_database(beside) as ratchet,
+        kind(folder, partners, database=database, ratchet=ratchet, count=count) as covenant,
+    ):
+        sync(covenant)
+        yield covenant
+
+
 @pytest.fixture(scope="module")
 def four(
     tmp_path_factory: pytest.TempPathFactory,
@@ -41,23 +77,11 @@ def four(
     own_system: OwnSystem,
 ) -> Iterator[SeveralCovenant]:
     """Return a covenant whose broker has four processes."""
-    partners = (
-        PartnerSpec("social-team", "care", RIGHTS, number=1),
-        PartnerSpec("youth-help", "youth", RIGHTS[:1], own_system.declaration, number=2),
-        PartnerSpec("debt-counselling", "debt", RIGHTS, number=4),
-    )
-    with (
-        open_database(postgres_url) as database,
-        open_database(ratchet_server.url) as ratchet,
-        SeveralCovenant(
-            tmp_path_factory.mktemp("several"),
-            partners,
-            database=database,
-            ratchet=ratchet,
-            count=4,
-        ) as covenant,
-    ):
-        sync(covenant)
+    debt = PartnerSpec("debt-counselling", "debt", RIGHTS, number=4)
+    partners = (*build_partners(own_system), debt)
+    folder = tmp_path_factory.mktemp("several")
+    servers = (postgres_url, ratchet_server.url)
+    with open_covenant(SeveralCovenant, folder, servers, partners, count=4) as covenant:
         yield covenant
 
 
@@ -78,12 +102,7 @@ def stormy(
 ) -> Iterator[Stormy]:
     del postgres_url  # absent where there are no server programs
     folder = tmp_path_factory.mktemp("stormy")
-    partners = (
-        PartnerSpec("social-team", "care", RIGHTS, number=1),
-        PartnerSpec(
-            "youth-help", "youth", RIGHTS[:1], build_system(folder, range(8)).declaration, number=2
-        ),
-    )
+    partners = build_partners(build_system(folder, range(8)))
     with (
         server_pair() as pair,
         open_database(ratchet_server.url) as ratchet,

@@ -194,9 +194,11 @@ class Mixing:
         pids = [process.pid, *_list_children(process.pid)]
         pid = self.rng.choice(pids)
         with suppress(ProcessLookupError, FileNotFoundError):
-            stop_process(pid)
-            time.sleep(self.rng.uniform(0.05, 0.4))
-            os.kill(pid, signal.SIGCONT)
+            try:
+                stop_process(pid)
+                time.sleep(self.rng.uniform(0.05, 0.4))
+            finally:  # also where it did not stop in time
+                os.kill(pid, signal.SIGCONT)
             return True
         return False
 

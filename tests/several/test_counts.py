@@ -26,9 +26,11 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.long,
     pytest.mark.xdist_group("several-stormy"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
-_ANSWER_SECONDS = 60.0
+# How long it took is told; these only end what would never come on a busy machine either.
+_ANSWER_SECONDS = 120.0
+_TAKE_OVER_SECONDS = 60.0
 
 
 class Rounds:
@@ -116,7 +118,9 @@ def test_processes_killed_under_load_lose_nothing(
 
 
 def await_keeper(stormy: Stormy) -> BrokerProcess:
-    await_true(lambda: stormy.covenant.housekeeper is not None, 15.0, "nobody keeps house")
+    await_true(
+        lambda: stormy.covenant.housekeeper is not None, _TAKE_OVER_SECONDS, "nobody keeps house"
+    )
     keeper = stormy.covenant.housekeeper
     assert keeper is not None
     return keeper
@@ -124,9 +128,11 @@ def await_keeper(stormy: Stormy) -> BrokerProcess:
 
 def kill_keeper(stormy: Stormy, keeper: BrokerProcess) -> None:
     keeper.kill()
-    await_true(lambda: stormy.covenant.housekeeper is not None, 10.0, "nobody took over")
+    await_true(
+        lambda: stormy.covenant.housekeeper is not None, _TAKE_OVER_SECONDS, "nobody took over"
+    )
     keeper.restart()
-    await_true(lambda: keeper.status["processes"] == [1, 2, 3, 4], 15.0, "not back")
+    await_true(lambda: keeper.status["processes"] == [1, 2, 3, 4], _TAKE_OVER_SECONDS, "not back")
     assert not keeps_house(keeper)
 
 
@@ -135,8 +141,10 @@ def hold_keeper(stormy: Stormy, keeper: BrokerProcess) -> None:
     others = [one for one in stormy.covenant.brokers if one is not keeper and is_alive(one)]
     stop_process(keeper.process.pid)
     try:
-        await_true(lambda: any(map(keeps_house, others)), 15.0, "nobody took over")
+        await_true(lambda: any(map(keeps_house, others)), _TAKE_OVER_SECONDS, "nobody took over")
     finally:
         keeper.process.send_signal(signal.SIGCONT)
-    await_true(lambda: not keeps_house(keeper), 10.0, "two keep house")
-    await_true(lambda: stormy.covenant.housekeeper in others, 10.0, "the other one lost it")
+    await_true(lambda: not keeps_house(keeper), _TAKE_OVER_SECONDS, "two keep house")
+    await_true(
+        lambda: stormy.covenant.housekeeper in others, _TAKE_OVER_SECONDS, "the other one lost it"
+    )

@@ -20,9 +20,9 @@ from tests.conftest import open_database
 from tests.connectors.client.bsns import BSNS
 from tests.connectors.client.own_system import OwnSystem
 from tests.faults.conftest import sync
-from tests.faults.world import RIGHTS, Seen, open_child
-from tests.parties import PartnerSpec
+from tests.faults.world import Seen, open_child
 from tests.postgres import OwnServer, own_server
+from tests.several.conftest import build_partners
 from tests.several.kept import require_kept
 from tests.several.load import CHILDREN, Load
 from tests.several.proxy import Proxy
@@ -31,13 +31,16 @@ from tests.several.world import Asking, SeveralCovenant, is_alive
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.postgres,
-    pytest.mark.timeout(400),  # seven processes and two servers start
+    pytest.mark.timeout(600),  # seven processes and two servers start
 ]
 
 _WHOLE = 200
-_BACK_SECONDS = 40.0
+_BACK_SECONDS = 90.0
 # What partners may be told meanwhile; "no_answer" is not among it.
-_SAID = {"database_away", "process_not_current", "log_unavailable", "ratchet_away", "log_busy"}
+_SAID = {
+    *("database_away", "process_not_current", "log_unavailable", "ratchet_away", "log_busy"),
+    *("policy_unavailable", "try_again"),  # on a busy machine
+}
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,6 @@ def between(
     own_system: OwnSystem,
 ) -> Iterator[Between]:
     del postgres_url  # absent where there are no server programs
-    partners = (
-        PartnerSpec("social-team", "care", RIGHTS, number=1),
-        PartnerSpec("youth-help", "youth", RIGHTS[:1], own_system.declaration, number=2),
-    )
     with (
         own_server() as server,
         Proxy(server.port) as database,
@@ -71,7 +70,7 @@ def between(
         open_database(ratchet_server.url) as ratchet_url,
         SeveralCovenant(
             tmp_path_factory.mktemp("between"),
-            partners,
+            build_partners(own_system),
             database=database.through(server.url),
             ratchet=ratchet.through(ratchet_url),
             count=2,

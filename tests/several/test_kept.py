@@ -14,14 +14,14 @@ pytestmark = [
     pytest.mark.processes,
     pytest.mark.postgres,
     pytest.mark.xdist_group("several-stormy"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
 
 
 @pytest.fixture(scope="module")
 def told(stormy: Stormy) -> Told:
     with Load(stormy.covenant, stormy.children, seed=1) as load:
-        load.await_each(stormy.covenant.brokers, 30.0)
+        load.await_each(stormy.covenant.brokers, 120.0)
     return load.told
 
 

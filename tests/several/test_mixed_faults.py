@@ -18,9 +18,9 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.long,
     pytest.mark.xdist_group("several-stormy"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
-_ANSWER_SECONDS = 60.0
+_ANSWER_SECONDS = 120.0
 
 
 def test_ten_thousand_mixed_faults(

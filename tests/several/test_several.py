@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.processes,
     pytest.mark.postgres,
     pytest.mark.xdist_group("several"),
-    pytest.mark.timeout(300),  # ten processes start
+    pytest.mark.timeout(600),  # ten processes start
 ]
 
 # A second, and as long as it takes to tell the others, which nobody waits for.

@@ -6,13 +6,15 @@ hangs, and with a commit that waits for a standby which is gone.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, bindparam, make_url, select, text
+from sqlalchemy import Engine, bindparam, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from broker import here
@@ -30,11 +32,12 @@ from datwat.party.ratchet import Mark, RatchetError
 from datwat.party.ratchet_server import ServerRatchet
 from tests.audit.conftest import AT, LogWorld
 from tests.conftest import execute_on_server, open_database
-from tests.postgres import own_server
+from tests.postgres import OwnServer, own_server
 from tests.several.proxy import Proxy
+from tests.several.world import await_true
 
 pytestmark = pytest.mark.postgres
-_PATIENCE = 0.5
+_PATIENCE = 1.5  # in which a busy machine answers
 _C = table_of(SharedChange).c
 _NUMBER = select(_C.number).where(_C.name == bindparam("b_name"))
 # On a busy machine; without a bound it is for ever.
@@ -42,15 +45,17 @@ _WITHIN = 8.0
 
 
 @pytest.fixture
-def proxy(postgres_url: str) -> Iterator[Proxy]:
-    with Proxy(make_url(postgres_url).port or 5432) as made:
+def proxy(ratchet_server: OwnServer) -> Iterator[Proxy]:
+    """Stand before a server of this machine, which the one that all tests share need not be."""
+    with Proxy(ratchet_server.port) as made:
         yield made
 
 
 @pytest.fixture
-def engine(proxy: Proxy, postgres_url: str, postgres_template: str) -> Iterator[Engine]:
-    with open_database(postgres_url, postgres_template) as url:
+def engine(proxy: Proxy, ratchet_server: OwnServer) -> Iterator[Engine]:
+    with open_database(ratchet_server.url) as url:
         opened = open_engine(proxy.through(url))
+        migrate(opened)
         yield opened
         opened.dispose()
 
@@ -96,9 +101,9 @@ def test_what_may_take_long_is_waited_for(engine: Engine) -> None:
     patient = engine.execution_options(**{PATIENCE: _PATIENCE})
     with patient.begin() as connection:
         lift_limits(connection)
-        connection.execute(text("SELECT pg_sleep(1)"))
+        connection.execute(text("SELECT pg_sleep(3)"))
     with pytest.raises(OperationalError), patient.begin() as connection:  # and the next is not
-        connection.execute(text("SELECT pg_sleep(1)"))
+        connection.execute(text("SELECT pg_sleep(3)"))
 
 
 def test_the_loop_is_free_again(
@@ -115,9 +120,9 @@ def test_the_loop_is_free_again(
         began = time.monotonic()
         with pytest.raises(DatabaseAwayError), reads.open():
             pass
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 4.0  # less than a new connection is waited for
     proxy.flow()
-    until = time.monotonic() + 20.0
+    until = time.monotonic() + 60.0
     while True:
         try:
             look(reads)
@@ -137,7 +142,7 @@ def test_a_session_among_others_knows_that_it_knows_nothing(engine: Engine, prox
         session.poll()
     assert time.monotonic() - began < _WITHIN
     proxy.flow()
-    until = time.monotonic() + 20.0
+    until = time.monotonic() + 60.0
     while session.list_holders().housekeeper != 7:
         assert time.monotonic() < until
         session.poll()
@@ -145,9 +150,9 @@ def test_a_session_among_others_knows_that_it_knows_nothing(engine: Engine, prox
 
 
 def test_a_ratchet_that_says_nothing_is_asked_again(
-    proxy: Proxy, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    proxy: Proxy, ratchet_server: OwnServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_database(postgres_url) as url:
+    with open_database(ratchet_server.url) as url:
         ratchet = ServerRatchet.connect(proxy.through(url), "party")
         ratchet.advance("n", 1, bytes(32))
         proxy.hang()
@@ -177,20 +182,38 @@ async def test_a_commit_that_waits_for_a_standby_which_is_gone(
         first = await _state(log, b"first")
         execute_on_server(server.url, "ALTER SYSTEM SET synchronous_standby_names = 'gone'")
         execute_on_server(server.url, "SELECT pg_reload_conf()")
-        began = time.monotonic()
-        with pytest.raises(LogError):
-            await _state(log, b"waits")
-        assert time.monotonic() - began < _WITHIN
+        async with asyncio.timeout(60):  # the server takes the setting up in its own time
+            more, seconds = await _state_until_refused(log)
+        assert seconds < _WITHIN
+        told = [first, *more]
         execute_on_server(server.url, "ALTER SYSTEM RESET synchronous_standby_names")
         execute_on_server(server.url, "SELECT pg_reload_conf()")
+        await_true(lambda: not _list_waiting(server.url), 60.0, "the server still waits")
         last = await _state(log, b"last")
         assert world.failures == []
+        assert told == list(range(len(told)))
         # What was not acknowledged may be there: it was written, and nobody was told.
-        assert first == 0
-        assert last in {1, 2}
+        assert last in {len(told), len(told) + 1}
         assert log.size == last + 1
         world.stop()
         engine.dispose()
+
+
+def _list_waiting(url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as conn:
+        query = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        return conn.execute(query).fetchall()
+
+
+async def _state_until_refused(log: Log) -> tuple[list[int], float]:
+    """Return the places of what was acknowledged, and how long the refusal took."""
+    told: list[int] = []
+    while True:
+        began = time.monotonic()
+        try:
+            told.append(await _state(log, b"waits"))
+        except LogError:
+            return told, time.monotonic() - began
 
 
 async def _state(log: Log, document: bytes) -> int:

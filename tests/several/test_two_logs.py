@@ -53,7 +53,8 @@ from tests.conftest import open_database
 
 pytestmark = pytest.mark.postgres
 PARTY = "00000099000000003000:broker"
-_SECONDS_HELD_UP = 20.0
+# On a busy machine; a minute is what the server gives to transactions elsewhere.
+_SECONDS_HELD_UP = 45.0
 
 
 @dataclass

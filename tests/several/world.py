@@ -43,15 +43,23 @@ class BrokerProcess(Party):
         assert found is not None, f"{self.number} does not run: {self.log.read_text()[-2_000:]}"
         return found
 
+    @property
+    def how(self) -> list[str]:
+        """What Python runs: only the first one reads the trust list by itself every second."""
+        return ["-m", "tests.faults.quick_refresh"] if self.number == 1 else ["-c", START]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What it finds in its environment, beside what the tests have there."""
+        return self.environment
+
     def begin(self) -> None:
-        # Only the first one reads the trust list by itself every second.
-        how = ["-m", "tests.faults.quick_refresh"] if self.number == 1 else ["-c", START]
-        command = [sys.executable, *how, "broker", "serve"]
+        command = [sys.executable, *self.how, "broker", "serve"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--home", str(self.home), "--process", str(self.number), *_TIED],
                 cwd=ROOT,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.variables},
                 stdout=log,
                 stderr=log,
             )
