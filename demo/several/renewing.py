@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from datwat.party.database_errors import DatabaseAwayError
 from datwat.party.errors import PartyError
 from datwat.party.files import replace_file
 from demo.covenant import POLICIES, CommandFailedError, Covenant, run_command
@@ -120,7 +121,7 @@ class Renewing:
     def await_true(self, what: str, is_so: Callable[[], bool]) -> None:
         """Look until it is so; raise RenewalStuckError, which says what was waited for."""
         until = time.monotonic() + _SECONDS
-        while not is_so():
+        while not _is_so_now(is_so):
             if time.monotonic() > until:
                 raise RenewalStuckError(f"Waited {_SECONDS:.0f} s in vain: {what}.")
             self.pause(_POLL_SECONDS)
@@ -187,6 +188,16 @@ class Renewing:
 
     def _show(self) -> dict[str, Any]:
         return run_command("trust", "show", str(self._covenant.home("trust") / "trust-list.json"))
+
+
+def _is_so_now(is_so: Callable[[], bool]) -> bool:
+    """Look; a party whose database goes over to the standby meanwhile is asked again."""
+    try:
+        return is_so()
+    except CommandFailedError as error:
+        if DatabaseAwayError.default_detail not in error.detail:
+            raise
+        return False
 
 
 def _try(*arguments: str) -> bool:

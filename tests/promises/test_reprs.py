@@ -73,6 +73,7 @@ ALLOWED = {
     "datwat.protocol.trust.Partner.keys": PUBLIC_KEYS,
     "datwat.protocol.trust.PolicyKeys.keys": PUBLIC_KEYS,
     "datwat.protocol.trust.TrustList.key_holder": PUBLIC_KEYS,
+    "demo.several.keys.Listed.key": "which key, by its name",
     "keyholder.evaluation.Duty.ticket_key": HIDDEN_WITHIN,
     "keyholder.evaluation._Work.ticket_key": HIDDEN_WITHIN,
     "keyholder.shares.ShareFile.key_holder": "the id of that party",
