@@ -7,8 +7,10 @@ no gap, no pointer is there twice, and no order reached a source that is not in 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import httpx
 
@@ -21,6 +23,7 @@ from tests.parties import LOG_ORIGIN, run_command
 from tests.several.told import Told
 from tests.several.world import SeveralCovenant, is_alive, require_contiguous
 
+_SECONDS = 60.0
 _DOUBLES = (
     "SELECT subject_id FROM involvements WHERE ended_at IS NULL GROUP BY subject_id, source, kind"
     " HAVING count(*) > 1"
@@ -57,9 +60,15 @@ def require_kept(covenant: SeveralCovenant, told: Told) -> Kept:
 
 
 def _fetch_head(covenant: SeveralCovenant, url: str) -> tuple[int, bytes]:
-    log = covenant.trust_list.log
-    note = httpx.get(url + "/v1/log/checkpoint", trust_env=False, timeout=20).content
-    found = verify_checkpoint(note, log.origin, log.vkeys)
+    """Return what a process shows; one whose server was just away says so for a moment more."""
+    log, until = covenant.trust_list.log, time.monotonic() + _SECONDS
+    while True:
+        answer = httpx.get(url + "/v1/log/checkpoint", trust_env=False, timeout=20)
+        if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+            break
+        time.sleep(0.2)
+    assert answer.status_code == HTTPStatus.OK, answer.text
+    found = verify_checkpoint(answer.content, log.origin, log.vkeys)
     return found.size, found.root
 
 
