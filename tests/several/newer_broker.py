@@ -1,7 +1,7 @@
 """Starts a party as a newer version of the software would: its schema has one revision more.
 
-For tests only. `NEWER_MIGRATIONS` names a folder that `build_migrations` made; what the revision
-changes an older process cannot write to any more.
+For tests only. `NEWER_MIGRATIONS` names a folder that `build_migrations` made. The revision only
+adds: what keeps an older process from writing is not the database, but that process itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datwat.party.database import find_newest
 from tests.faults.quick_refresh import refresh_every_second
 
 REVISION = "9001"
-_SCRIPT = '''"""A column that must be given: what an older version adds is refused."""
+_SCRIPT = '''"""A column more, with a default."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,7 +28,6 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("log_nodes", sa.Column("newer", sa.Integer, server_default="1", nullable=False))
-    op.alter_column("log_nodes", "newer", {change})
 
 
 def downgrade() -> None:
@@ -36,12 +35,11 @@ def downgrade() -> None:
 '''
 
 
-def build_migrations(folder: Path, *, breaks: bool = False) -> Path:
-    """Copy the broker's migrations with one more; `breaks`: who does not know it cannot write."""
+def build_migrations(folder: Path) -> Path:
+    """Copy the broker's migrations with one more, which only adds."""
     made = folder / "migrations"
     shutil.copytree(database.MIGRATIONS, made)
-    change = "server_default=None" if breaks else 'server_default="2"'
-    script = _SCRIPT.format(revision=REVISION, before=find_newest(made), change=change)
+    script = _SCRIPT.format(revision=REVISION, before=find_newest(made))
     (made / "versions" / f"{REVISION}_newer.py").write_text(script, encoding="utf-8")
     return made
 
