@@ -10,7 +10,7 @@ import hashlib
 import http.client
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,10 @@ async def measure_purposes(policies: Path) -> list[Figure]:
     cases = load_cases(policies, catalogue)
     few, _ = _build(policies, catalogue, cases, FEW)
     many, changed = _build(policies, catalogue, cases, MANY)
-    question = next(case.question for case in cases if case.question["act"] == "release")
-    question["purpose"] = "purpose_0"
-    eval_few = await _measure_decision(few, question)
+    mixed = list(_list_questions(few, catalogue, cases))
+    all_few = await _measure_decision(few, mixed)
+    release_few = await _measure_decision(few, _pick_act(mixed, "release"))
+    inquiry_few = await _measure_decision(few, _pick_act(mixed, "inquire"))
     async with SupervisedOpa(await find_opa(), many) as opa:
         began = time.perf_counter()
         archive = rebuild_archive(many, catalogue=changed)
@@ -60,15 +61,17 @@ async def measure_purposes(policies: Path) -> list[Figure]:
         await opa.prove(partial(require_proven, bundle=newer))
         whole = time.perf_counter() - began
     count = len(list_cases(newer))
-    eval_many = await _measure_decision(many, question)
+    all_many = await _measure_decision(many, list(_list_questions(many, catalogue, cases)))
     return [
         Figure(_GROUP, f"archive of {MANY}", len(archive) / 1_024, "kB"),
         Figure(_GROUP, f"bundle of {MANY} built and signed", built, "s"),
         Figure(_GROUP, "and with one of them changed tried and active", active, "s", 3),
         Figure(_GROUP, f"all {count:,} cases tried, as at a first start", whole, "s"),
-        Figure(_GROUP, f"decision in OPA with {FEW}, p50", eval_few, "ms", 0.5),
-        Figure(_GROUP, f"decision in OPA with {MANY}, p50", eval_many, "ms"),
-        Figure(_GROUP, "as many times that", eval_many / eval_few, "×", 1.2, gate=True),
+        Figure(_GROUP, f"decision in OPA with {FEW}, all acts, p50", all_few, "ms", 0.5),
+        Figure(_GROUP, "of these the inquiries, p50", inquiry_few, "ms", 0.5),
+        Figure(_GROUP, "of these the releases, p50", release_few, "ms", 0.5),
+        Figure(_GROUP, f"decision in OPA with {MANY}, all acts, p50", all_many, "ms"),
+        Figure(_GROUP, "as many times that", all_many / all_few, "×", 1.2, gate=True),
     ]
 
 
@@ -171,22 +174,51 @@ def _cites(case: Case) -> bool:
     return bool(named) or bool(case.expect.params)
 
 
-async def _measure_decision(bundle: Bundle, question: dict[str, Any]) -> float:
+def _list_questions(
+    bundle: Bundle, catalogue: Catalogue, cases: Sequence[Case]
+) -> Iterator[dict[str, Any]]:
+    """Yield the question of each case, about a copy of its purpose that the bundle holds."""
+    bases = [one.id for one in catalogue.list_newest() if one.id != "own_access"]
+    for case in cases:
+        question = dict(case.question)
+        if _cites(case):
+            continue
+        if case.purpose in bases:
+            name = f"purpose_{bases.index(case.purpose)}"
+            newest = bundle.catalogue["purposes"][name]["revisions"][0]
+            if question["purpose_digest"] == case.written_for:
+                question["purpose_digest"] = newest["digest"]
+            if question["purpose"] == case.purpose:
+                question["purpose"] = name
+        yield question
+
+
+def _pick_act(questions: Sequence[dict[str, Any]], act: str) -> list[dict[str, Any]]:
+    return [question for question in questions if question["act"] == act]
+
+
+async def _measure_decision(bundle: Bundle, questions: Sequence[dict[str, Any]]) -> float:
     """Return the median of how long OPA itself says it weighed, in milliseconds."""
-    revisions = bundle.catalogue["purposes"]["purpose_0"]["revisions"]
-    asked = {**question, "purpose_digest": revisions[0]["digest"]}
-    body = orjson.dumps({"input": asked})
+    bodies = [orjson.dumps({"input": question}) for question in questions]
     async with SupervisedOpa(await find_opa(), bundle) as opa:
         process = opa.process
         headers = {"Authorization": f"Bearer {process.token}", "Content-Type": "application/json"}
         connection = http.client.HTTPConnection("127.0.0.1", process.port)
         took = []
-        for _ in range(_DECISIONS):
+        for number in range(_DECISIONS):
+            body = bodies[number % len(bodies)]
             connection.request("POST", "/v1/data/datwat/ask/decision?metrics=true", body, headers)
             answer = orjson.loads(connection.getresponse().read())
+            _require_decided(answer)
             took.append(answer["metrics"]["timer_rego_query_eval_ns"] / 1e6)
         connection.close()
     return float(statistics.median(took[len(took) // 10 :]))
+
+
+def _require_decided(answer: Mapping[str, Any]) -> None:
+    """Raise where OPA had no decision: that costs it less than one."""
+    if not answer.get("result", {}).get("findings"):
+        raise RuntimeError("OPA had no decision on a question of the bench.")
 
 
 if __name__ == "__main__":

@@ -99,13 +99,16 @@ class Proxy:
 
     async def _accept(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            for listening in server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            await asyncio.sleep(0)  # what was taken just now asks for its server once, and fails
+            server.close()  # without one, half made and never closed
 
     async def _cut(self) -> int:
         found = list(self._open)
@@ -117,17 +120,23 @@ class Proxy:
 
     async def _close(self) -> None:
         await self._refuse()
+        own = asyncio.current_task()
+        # The loop's own tasks too, which are taking connections just now: those end by themselves.
+        while others := asyncio.all_tasks() - {own}:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
         await self._cut()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Know of a connection before its task begins: one that never does is closed as well."""
         self._open.add(writer)
         self.opened += 1
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there: asyncio.StreamWriter | None = None
         try:
             await self._flows.wait()
@@ -141,7 +150,6 @@ class Proxy:
                 if one is not None:
                     self._open.discard(one)
                     _reset(one)
-            self._tasks.discard(task)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one way on until its end; what is read now is written when its time has come."""
