@@ -231,7 +231,9 @@ def revoke(
     "clear-alarm", epilog="Example: datwat connector clear-alarm --home youth-help 1 --by 'A. Smit'"
 )
 def clear_alarm(
-    number: Annotated[int, typer.Argument(help="Number of the alarm, as `status` shows it.")],
+    number: Annotated[
+        int, typer.Argument(help="Number of the alarm, as `status` shows it.", min=1, max=2**31 - 1)
+    ],
     *,
     home: HomeOption,
     by: Annotated[str, typer.Option(help="Who looked, and decided to take orders again.")],

@@ -262,7 +262,7 @@ class RequestContact(Request):
 class AnswerContact(Request):
     """Say that a contact request was seen or answered, by the number of its delivery here."""
 
-    contact: int = Field(ge=1)
+    contact: int = Field(ge=1, lt=2**31)  # as large as its column on either database
     state: Literal["seen", "answered"]
 
 

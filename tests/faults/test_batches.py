@@ -27,7 +27,7 @@ USED = 40
 def test_a_source_that_yields_too_little_ends_nothing_unless_allowed(
     broken: FaultCovenant, broken_system: OwnSystem, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    home, size = broken.partners["youth-help"].home, broken.log_size
+    home, size = broken.partners["youth-help"].home, broken.entry_count
     broken_system.run("CREATE TABLE bewaard AS SELECT * FROM klant")
     for kept, code in (("0", "sync_source_empty"), ("19", "sync_ends_too_many")):
         broken_system.run("DELETE FROM klant")
@@ -39,12 +39,12 @@ def test_a_source_that_yields_too_little_ends_nothing_unless_allowed(
         said = capsys.readouterr().err
         assert "--allow-ending" in said
         assert "Traceback" not in said
-        assert broken.log_size == size
+        assert broken.entry_count == size
     allowed = run_command("connector", "sync", "--home", str(home), "--allow-ending")
     assert (allowed["state"], allowed["ended"], allowed["reconfirmed"]) == ("finished", 21, 19)
     broken_system.run("DELETE FROM klant")
     broken_system.run("INSERT INTO klant SELECT * FROM bewaard LIMIT 19")
-    assert broken.log_size == size + 21
+    assert broken.entry_count == size + 21
 
 
 def test_a_thousand_rows_are_registered_once_though_the_broker_dies(
@@ -58,7 +58,7 @@ def test_a_thousand_rows_are_registered_once_though_the_broker_dies(
         connection.executemany("INSERT INTO klant VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     connection.close()
     source = broken.partners["youth-help"]
-    held, size = count_involvements(broken), broken.log_size
+    held, size = count_involvements(broken), broken.entry_count
     arm(broken.kill_file, "Life._log:after", "register", skip=12)
     with ThreadPoolExecutor(1) as thread, broken.connect("youth-help") as client:
         running = thread.submit(client.sync, rq.Sync(professional=NOOR))
@@ -72,7 +72,7 @@ def test_a_thousand_rows_are_registered_once_though_the_broker_dies(
     assert (state.state, state.failures) == ("finished", {})
     assert (state.registered, state.total) == (ROWS, ROWS + held)
     assert count_involvements(broken) - held == ROWS
-    assert broken.log_size == size + ROWS
+    assert broken.entry_count == size + ROWS
     # The same message went on, under its own id, and each row has its result.
     after = read_rows(source.home, "SELECT state FROM evidence WHERE rid = :rid", rid=sent[0])
     assert after == [("answered",)]

@@ -51,11 +51,11 @@ async def test_a_flood_of_refusals_by_one_partner(
         alone = (await run_open(port, honest, _HONEST_PER_SECOND)).require_ok()
         honest = _requests(_build(team, ours, count))
         flood = _requests(_build(flooder, theirs, _FLOOD, digest="0" * 64))
-    size = asked.log_size
+    size = asked.entry_count
     beside, refused = await run_beside_flood(port, flood, honest, _HONEST_PER_SECOND)
     assert refused >= 16, "what is over the quota is turned away, each connection in turn"
     beside.require_ok()
-    grown = asked.log_size - size - count
+    grown = asked.entry_count - size - count
     assert grown <= _BURST + _RATE * (beside.seconds + 2), "what is over the quota is not written"
     if whole:
         assert beside.quantile(0.99) <= 2 * alone.quantile(0.99)

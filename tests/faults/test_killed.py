@@ -67,13 +67,13 @@ def test_a_release_is_written_once_and_ordered_never_without_its_entry(
     broken: FaultCovenant, broken_team: Direct, child: Seen, point: str
 ) -> None:
     sent = build_release(broken_team, child, broken.partners["youth-help"].id)
-    size, given = broken.log_size, len(orders(broken))
+    size, given = broken.entry_count, len(orders(broken))
     die(broken_team, sent, point, "" if point.startswith("Signer") else "release")
     growth = {"Life": 0, "Signer": 1, "HandOver": 1, "HttpGateways": 1}[
         point.split(".", maxsplit=1)[0]
     ]
     growth += point in ("Life._log:after", "HandOver._append_outcome:after")
-    assert broken.log_size == size + growth
+    assert broken.entry_count == size + growth
     # What the source was given has its entry, whatever the broker was at.
     assert len(orders(broken)) - given == (point in UNDERWAY[1:])
     for index, tag in orders(broken):
@@ -87,11 +87,11 @@ def test_a_release_is_written_once_and_ordered_never_without_its_entry(
     assert isinstance(core, OutcomeCore)
     assert core.failure is None
     assert answer.envelope is not None
-    assert broken.log_size == size + 2
+    assert broken.entry_count == size + 2
     assert len(orders(broken)) == given + 1
     again = broken_team.verify(broken_team.send(sent), sent)
     assert (again.persons, again.envelope) == (answer.persons, answer.envelope)
-    assert broken.log_size == size + 2
+    assert broken.entry_count == size + 2
 
 
 @pytest.mark.parametrize("point", ["Life._weigh:after", "Life._log:after"])
@@ -101,13 +101,13 @@ def test_an_inquiry_is_written_once_and_answered_the_same(
     statement = Statement(professional=NOOR, occasion=child.occasion)
     extra: dict[str, Any] = {"purpose": broken_team.purpose(), "rung": "dat"}
     sent = broken_team.build("inquire", [Person(handle=child.handle)], statement, **extra)
-    size = broken.log_size
+    size = broken.entry_count
     die(broken_team, sent, point, "inquire")
-    assert broken.log_size == size + (point == "Life._log:after")
+    assert broken.entry_count == size + (point == "Life._log:after")
     broken.broker.restart()
     answer = broken_team.verify(broken_team.send(sent), sent)
     assert len(answer.persons[0].part.pointers) == 1  # type: ignore[union-attr] # an inquiry's
-    assert broken.log_size == size + 1
+    assert broken.entry_count == size + 1
     again = broken_team.verify(broken_team.send(sent), sent)
     assert again.persons == answer.persons
-    assert broken.log_size == size + 1
+    assert broken.entry_count == size + 1

@@ -79,13 +79,13 @@ def send_until_answered(team: Direct, sent: Sent) -> httpx.Response:
 def test_killed_it_denies_and_is_started_again(
     broken: FaultCovenant, broken_team: Direct, child: Seen
 ) -> None:
-    sent, size = build_inquiry(broken_team, child), broken.log_size
+    sent, size = build_inquiry(broken_team, child), broken.entry_count
     pid = find_opa(broken)
     os.kill(pid, signal.SIGKILL)
     require_denied(broken_team.send(sent))
-    assert broken.log_size == size
+    assert broken.entry_count == size
     broken_team.verify(send_until_answered(broken_team, sent), sent)
-    assert broken.log_size == size + 1
+    assert broken.entry_count == size + 1
     assert find_opa(broken) != pid
 
 
@@ -94,7 +94,7 @@ def test_stopped_it_denies_in_time_and_goes_on_after(
 ) -> None:
     source = broken.partners["youth-help"].id
     asked = [build_inquiry(broken_team, child), build_release(broken_team, child, source)]
-    size, pid = broken.log_size, find_opa(broken)
+    size, pid = broken.entry_count, find_opa(broken)
     stop_process(pid)
     try:
         for sent in asked:
@@ -103,10 +103,10 @@ def test_stopped_it_denies_in_time_and_goes_on_after(
             assert time.monotonic() - began < 3
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert broken.log_size == size
+    assert broken.entry_count == size
     for sent in asked:
         broken_team.verify(send_until_answered(broken_team, sent), sent)
-    assert broken.log_size == size + 3
+    assert broken.entry_count == size + 3
     assert find_opa(broken) == pid
 
 
@@ -133,7 +133,7 @@ def say(answer: bytes, _path: str, _body: bytes) -> tuple[int, bytes]:
 def test_nonsense_from_an_opa_elsewhere_is_a_denial(
     broken: FaultCovenant, broken_team: Direct, child: Seen, external: int
 ) -> None:
-    size = broken.log_size
+    size = broken.entry_count
     sent = build_inquiry(broken_team, child)
     require_denied(broken_team.send(sent))  # nothing listens there yet
     for nonsense in (b"{}", b"", b"\xff garbage", b"true", b'{"result": {"permit": true}}'):
@@ -144,7 +144,7 @@ def test_nonsense_from_an_opa_elsewhere_is_a_denial(
         team.open_occasion(local_opening("P-1", local_member("P-1", 2)))
     assert (caught.value.status, caught.value.code) == (502, "peer_refused")
     assert "policy_unavailable" in caught.value.detail
-    assert broken.log_size == size
+    assert broken.entry_count == size
 
 
 def test_after_all_that_it_works(broken: FaultCovenant, broken_team: Direct, child: Seen) -> None:

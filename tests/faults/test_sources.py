@@ -80,7 +80,7 @@ def require_failed(asked: FaultCovenant, answer: VerifiedAnswer, size: int, fail
     assert (person.core.failure, person.core.envelope_hash) == (failure, None)
     assert (person.part.failure, person.part.fields, answer.envelope) == (failure, (), None)
     assert person.index == size + 1
-    assert asked.log_size == size + 2
+    assert asked.entry_count == size + 2
     assert asked.find_marker() == []
 
 
@@ -101,7 +101,7 @@ class TestWithAnotherInItsPlace:
         self, asked_team: Direct, child: Seen, port: int, wrong: tuple[str, str]
     ) -> None:
         (how, failure), asked = wrong, asked_team.covenant
-        size = asked.log_size
+        size = asked.entry_count
         sent = build_release(asked_team, child, asked.partners["youth-help"].id)
         with serve(port, choose_reply(how, asked)) as came:
             response = asked_team.send(sent)
@@ -113,7 +113,7 @@ class TestWithAnotherInItsPlace:
     def test_a_source_that_is_down_is_a_typed_failure_for_an_application(
         self, asked: FaultCovenant, asked_team: Direct, child: Seen
     ) -> None:
-        size = asked.log_size
+        size = asked.entry_count
         sent = build_release(asked_team, child, asked.partners["youth-help"].id)
         require_failed(
             asked, asked_team.verify(asked_team.send(sent), sent), size, "source_unreachable"
@@ -160,7 +160,7 @@ def test_what_is_wrong_in_the_source_s_own_system_never_passes(
     asked = asked_team.covenant
     child = open_child(asked_team, BSNS[place])
     asked_system.run(f"{change} WHERE klantnr = 'K-{place}'")
-    size = asked.log_size
+    size = asked.entry_count
     sent = build_release(asked_team, child, asked.partners["youth-help"].id)
     response = asked_team.send(sent)
     require_failed(asked, asked_team.verify(response, sent), size, failure)

@@ -116,13 +116,13 @@ def test_the_key_holder_s_staff_close_a_partner_at_once(team: Direct) -> None:
 def test_the_broker_s_staff_suspend_a_partner_at_once(team: Direct) -> None:
     home = ["--home", str(team.covenant.broker.home)]
     assert ask(team).json()["code"] == "handle_unknown"
-    size = team.covenant.log_size
+    size = team.covenant.entry_count
     run_command("broker", "suspend", team.id, *home)
     refused = ask(team)
     assert (refused.status_code, refused.json()["code"]) == (403, "partner_suspended")
     run_command("broker", "resume", team.id, *home)
     assert ask(team).json()["code"] == "handle_unknown"
-    assert team.covenant.log_size == size
+    assert team.covenant.entry_count == size
 
 
 def test_a_list_that_expires_closes_everything_until_there_is_a_new_one(
@@ -162,7 +162,7 @@ def test_a_covenant_that_ends_closes_the_partner_everywhere_with_the_next_readin
 ) -> None:
     covenant = team.covenant
     await_code(order, team, HEARD)
-    size = covenant.log_size
+    size = covenant.entry_count
     run_command("trust", "suspend", team.id, "--folder", str(covenant.trust))
     run_command("trust", "sign", "--folder", str(covenant.trust))
     for send in (look_up, ask, order):
@@ -172,6 +172,6 @@ def test_a_covenant_that_ends_closes_the_partner_everywhere_with_the_next_readin
         own.open_occasion(local_opening("Z-4", local_member("Z-4", 9)))
     assert caught.value.code == "peer_refused"
     assert "covenant_expired" in caught.value.detail
-    assert covenant.log_size == size
+    assert covenant.entry_count == size
     with Direct(covenant, "social-team") as other:
         assert look_up(other).status_code == 200

@@ -44,7 +44,7 @@ def test_a_purpose_that_is_unknown_or_not_in_force_is_a_refusal_with_its_entry(
 ) -> None:
     known = asked_team.purpose(LATER if change.get("id") == LATER else PURPOSE)
     purpose = {**known, **change}
-    size = asked.log_size
+    size = asked.entry_count
     answer = inquire(asked_team, child.occasion, child.handle, purpose=purpose)
     require_refused(asked, answer, size, code)
     sent = build_release(asked_team, child, asked.partners["youth-help"].id, purpose=purpose)
@@ -54,7 +54,7 @@ def test_a_purpose_that_is_unknown_or_not_in_force_is_a_refusal_with_its_entry(
     assert isinstance(core, Core)
     assert (part.fields, core.type, refused.envelope) == ((), "refusal", None)
     assert code in unmet(part.weighing)
-    assert asked.log_size == size + 2
+    assert asked.entry_count == size + 2
 
 
 def require_refused(asked: FaultCovenant, answer: Any, size: int, code: str) -> None:  # noqa: ANN401
@@ -65,7 +65,7 @@ def require_refused(asked: FaultCovenant, answer: Any, size: int, code: str) -> 
     assert code in unmet(person.part.weighing)
     assert person.part.weighing.remedies
     assert (person.core.type, person.index) == ("inquiry", size)
-    assert asked.log_size == size + 1
+    assert asked.entry_count == size + 1
 
 
 def test_another_team_s_occasion_is_a_refusal_with_its_entry(
@@ -73,10 +73,10 @@ def test_another_team_s_occasion_is_a_refusal_with_its_entry(
 ) -> None:
     with Direct(asked, "school") as other:
         own = open_child(other, BSNS[5], must_see=False)
-        size = asked.log_size
+        size = asked.entry_count
         answer = inquire(other, child.occasion, own.handle)
         require_refused(asked, answer, size, "occasion_own")
-        size = asked.log_size
+        size = asked.entry_count
         invented = inquire(other, bytes(16), own.handle)
         require_refused(asked, invented, size, "occasion_own")
     # A guessed occasion and another team's cannot be told apart.
@@ -86,7 +86,7 @@ def test_another_team_s_occasion_is_a_refusal_with_its_entry(
 def test_fields_outside_the_purpose_are_withheld_and_those_inside_given(
     asked: FaultCovenant, asked_team: Direct, child: Seen
 ) -> None:
-    size = asked.log_size
+    size = asked.entry_count
     fields = [*FIELDS, "start", "no_such_field"]
     sent = build_release(asked_team, child, asked.partners["youth-help"].id, fields=fields)
     answer = asked_team.verify(asked_team.send(sent), sent)
@@ -97,17 +97,17 @@ def test_fields_outside_the_purpose_are_withheld_and_those_inside_given(
     assert {one.field for one in part.withheld} == {"start", "no_such_field"}
     assert all(one.code for one in part.withheld)
     assert answer.envelope is not None
-    assert asked.log_size == size + 2
+    assert asked.entry_count == size + 2
 
 
 def test_a_release_by_a_guessed_involvement_is_a_refusal_with_its_entry(
     asked: FaultCovenant, asked_team: Direct, child: Seen
 ) -> None:
-    size = asked.log_size
+    size = asked.entry_count
     guessed = Seen(child.occasion, child.handle, bytes(16))
     sent = build_release(asked_team, guessed, asked.partners["youth-help"].id)
     answer = asked_team.verify(asked_team.send(sent), sent)
     core = answer.persons[0].core
     assert isinstance(core, Core)
     assert (core.type, answer.envelope) == ("refusal", None)
-    assert asked.log_size == size + 1
+    assert asked.entry_count == size + 1

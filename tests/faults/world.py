@@ -114,6 +114,12 @@ class FaultCovenant(Covenant):
         """How many entries the tree has, by the database: the broker need not run."""
         return int(read_rows(self.broker.home, "SELECT size FROM log_head")[0][0])
 
+    @property
+    def entry_count(self) -> int:
+        """How many of them are no roots over the tags, which come when their time has come."""
+        query = "SELECT count(*) FROM log_entries WHERE number IS NOT NULL OR document IS NOT NULL"
+        return int(read_rows(self.broker.home, query)[0][0])
+
     def count_rows(self) -> dict[str, int]:
         """Return how many rows each table of each party has: what changes when state does."""
         return {

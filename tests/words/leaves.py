@@ -159,7 +159,8 @@ def _add_to_edge(
 ) -> Iterator[tuple[Path, Any]]:
     named = {one["field"] for one in edge["fields"]}
     place = (*path, "fields", len(edge["fields"]))
-    for item in catalogue.products[edge["product"]].fields:
+    product = catalogue.products.get(edge["product"])  # none where its name was changed before
+    for item in product.fields if product else ():
         if item.field not in named:
             yield place, {"field": item.field, "why": _WORDS}
     for label in get_args(Label):
