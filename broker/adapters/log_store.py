@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ import psycopg
 from sqlalchemy import (
     Connection,
     Engine,
+    RootTransaction,
     bindparam,
     func,
     insert,
@@ -36,6 +37,7 @@ from broker.adapters.log_tables import (
 )
 from broker.adapters.oversight_tables import ActRecord
 from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow
+from broker.audit.records import LogTakenError
 from datwat.party.database import reading
 from datwat.party.hot import HotStatement
 from datwat.party.postgres import PATIENCE, is_cut
@@ -108,36 +110,54 @@ class SqlLogStore(SqlLogKeys):
         engine = engine.execution_options(**{PATIENCE: _SILENT_SECONDS})
         self._reading_engine = reading(engine)
         self._writing_engine = engine.execution_options(**{BEGIN_OPTION: BEGIN_WRITING})
-        self._writer: Connection | None = None
+        self._held: dict[bool, Connection] = {}
         self._hot = HotStatements(engine)
 
+    @property
+    def is_in_process(self) -> bool:
+        """Whether a transaction is work of this process alone: no server is waited for."""
+        return self._writing_engine.dialect.name == "sqlite"
+
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Yield the writer's connection in a transaction that commits durably, or not at all."""
-        held = self._take_writer()
-        connection = held or self._writing_engine.connect()
+    def writing(self, *, at_once: bool = False) -> Iterator[Connection]:
+        """Yield the writer's connection in a transaction that commits durably, or not at all.
+
+        Raises LogTakenError where it is to be `at_once`, and another writes: SQLite only.
+        """
+        connection = self._take_writer(at_once=at_once) or self._open_writer(at_once=at_once)
         try:
-            if held is None:
-                _bound_hanging(connection)
-            with connection.begin():
+            with _begin(connection, at_once=at_once):
                 yield connection
+        except LogTakenError:
+            self._held[at_once] = connection
+            raise
         except BaseException:
             # After an error the connection is not worth keeping, and may be the cause.
-            connection.invalidate()
-            connection.close()
+            _let_go(connection)
             raise
-        self._writer = connection
+        self._held[at_once] = connection
 
-    def _take_writer(self) -> Connection | None:
+    def _take_writer(self, *, at_once: bool) -> Connection | None:
         """Return the held connection, unless its server ended it: nothing was sent on it yet."""
-        held, self._writer = self._writer, None
-        if held is None or held.dialect.name == "sqlite":
+        held = self._held.pop(at_once, None)
+        if held is None or self.is_in_process or not is_cut(held.connection.dbapi_connection):
             return held
-        if not is_cut(held.connection.dbapi_connection):
-            return held
-        held.invalidate()
-        held.close()
+        _let_go(held)
         return None
+
+    def _open_writer(self, *, at_once: bool) -> Connection:
+        connection = self._writing_engine.connect()
+        try:
+            if not self.is_in_process:
+                with connection.begin():
+                    connection.execute(_HANGING)
+            elif at_once:
+                with closing(connection.connection.cursor()) as cursor:
+                    cursor.execute("PRAGMA busy_timeout=0")
+        except BaseException:
+            _let_go(connection)
+            raise
+        return connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -146,10 +166,10 @@ class SqlLogStore(SqlLogKeys):
             yield connection
 
     def close(self) -> None:
-        """Give the writer's connection back."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        """Let go of the writer's connections, which are set up for it alone."""
+        for connection in self._held.values():
+            _let_go(connection)
+        self._held.clear()
 
     def is_fatal(self, error: BaseException) -> bool:
         """Whether SQLite could not read or sync its file; PostgreSQL looks after itself."""
@@ -283,8 +303,16 @@ def _entry_row(row: Sequence[Any]) -> EntryRow:
     return EntryRow(*row)
 
 
-def _bound_hanging(connection: Connection) -> None:
-    """Have the server end this session where a transaction on it is not gone on with."""
-    if connection.dialect.name == "postgresql":
-        with connection.begin():
-            connection.execute(_HANGING)
+def _begin(connection: Connection, *, at_once: bool) -> RootTransaction:
+    try:
+        return connection.begin()
+    except sqlite3.OperationalError as error:
+        if at_once and error.sqlite_errorname == "SQLITE_BUSY":
+            raise LogTakenError from None
+        raise
+
+
+def _let_go(connection: Connection) -> None:
+    """Close a connection that nobody else may use: it is set up for the writer, or broken."""
+    connection.invalidate()
+    connection.close()

@@ -4,19 +4,18 @@ Rule: nobody gets an answer before the entries are durable, the ratchet holds th
 and that head is signed. Once the disk failed, the log stays stopped.
 Source: house reference "audit-log", Sequencing.
 
-One thread writes a batch, signs its head and answers, while the next batch gathers. Two threads,
-one for each stage, took twice the CPU: they wake each other for every few entries and wait in turn
-for the interpreter (docs/decisions/0016).
+A batch is written, its head signed and everybody answered, while the next one gathers; who does so
+says `batches.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 
+from broker.audit.batches import Batches, find_loop
 from broker.audit.ports import Head, LogStore
 from broker.audit.records import (
     Appended,
@@ -25,6 +24,7 @@ from broker.audit.records import (
     LogError,
     LogMissingError,
     LogStoppedError,
+    LogTakenError,
 )
 from broker.audit.sealing import Sealing
 from broker.audit.signer import Signed, Signer
@@ -39,11 +39,7 @@ from datwat.protocol.merkle import (
     build_consistency_proof,
 )
 
-MAX_BATCH = 256
 MAX_WAITING = 4_096
-# Those who were answered just now ask again within it: one larger batch for two smaller ones. Only
-# after a batch of several, so that who writes alone never waits for nobody.
-_GATHER_SECONDS = 0.000_3
 _BATCH_SECONDS = metrics.find_histogram("datwat_log_batch_seconds")
 _BATCH_JOBS = metrics.find_histogram("datwat_log_batch_jobs")
 
@@ -60,7 +56,7 @@ class Log:
         checkpoints: CheckpointSigner,
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
-        """Wire the stages; `on_failure` is called, from a thread, if the log stops by itself."""
+        """Wire the stages; `on_failure` is called, in any thread, if the log stops by itself."""
         self._store = store
         self._checkpoints = checkpoints
         self._tree = TreeReader(store)
@@ -69,13 +65,11 @@ class Log:
         self._writer = Writer(store, self._tree, edge, is_shared=ratchet.is_shared)
         self._signer = Signer(ratchet, checkpoints, self._tree, edge, store)
         self._on_failure = on_failure
-        self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._batches = Batches(self._write_batch, may_write_here=store.is_in_process)
         self._signed: Signed | None = None
         self._failure: BaseException | None = None
         self._accepting = False
-        self._is_writing = False
         self._gate = threading.Lock()
-        self._thread = threading.Thread(target=self._loop, name="log", daemon=True)
 
     def start(self) -> None:
         """Check the database against the ratchet, sign the head, and take jobs.
@@ -92,15 +86,13 @@ class Log:
             raise LogMissingError
         self._signed = self._signer.sign(head.size, head.root)
         self._accepting = True
-        self._thread.start()
+        self._batches.start()
 
     def stop(self) -> None:
         """Write and sign what waits, then stop; idempotent."""
         with self._gate:
             self._accepting = False
-        if self._thread.is_alive():
-            self._jobs.put(None)
-            self._thread.join()
+        self._batches.stop()
 
     async def append(self, job: Job) -> Appended:
         """Write a job and return its receipts once they are signed.
@@ -117,9 +109,9 @@ class Log:
         with self._gate:
             if not self._accepting:
                 raise LogStoppedError
-            if self._jobs.qsize() >= MAX_WAITING:
+            if self._batches.waiting >= MAX_WAITING:
                 raise LogBusyError
-            self._jobs.put(waiting)
+            self._batches.put(waiting)
         return await waiting.future
 
     def checkpoint(self) -> str:
@@ -163,12 +155,12 @@ class Log:
     @property
     def is_busy(self) -> bool:
         """Whether jobs are being written or wait to be: others leave the database to them."""
-        return self._is_writing or not self._jobs.empty()
+        return self._batches.is_busy
 
     @property
     def waiting(self) -> int:
         """How many jobs wait to be taken up."""
-        return self._jobs.qsize()
+        return self._batches.waiting
 
     @property
     def failure(self) -> BaseException | None:
@@ -230,40 +222,16 @@ class Log:
                 self._signed = held = signed
             return held
 
-    def _loop(self) -> None:
-        ended = False
-        batch: list[Waiting] = []
-        while not ended:
-            batch, ended = self._take_batch(gather=len(batch) > 1)
-            if self._failure is not None:
-                _answer_all([(waiting.future, LogStoppedError()) for waiting in batch])
-            elif batch:
-                began = time.perf_counter()
-                self._write_batch(batch)
-                _BATCH_SECONDS.observe(time.perf_counter() - began)
-                _BATCH_JOBS.observe(len(batch))
-            self._is_writing = False
-
-    def _take_batch(self, *, gather: bool) -> tuple[list[Waiting], bool]:
-        """Wait for a job, then take all that wait; the second value says whether to end."""
-        batch: list[Waiting] = []
-        item = self._jobs.get()
-        self._is_writing = True
-        if gather:
-            time.sleep(_GATHER_SECONDS)
-        while item is not None:
-            batch.append(item)
-            if len(batch) >= MAX_BATCH:
-                return batch, False
-            try:
-                item = self._jobs.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
-
-    def _write_batch(self, batch: Sequence[Waiting]) -> None:
+    def _write_batch(self, batch: Sequence[Waiting], *, at_once: bool) -> bool:
+        """Write, sign and answer; False, and nothing was done, where another has the database."""
+        if self._failure is not None:
+            _answer_all([(waiting.future, LogStoppedError()) for waiting in batch])
+            return True
+        began = time.perf_counter()
         try:
-            committed = self._writer.write(batch)
+            committed = self._writer.write(batch, at_once=at_once)
+        except LogTakenError:
+            return False
         except Exception as error:  # noqa: BLE001 - everyone who waits must hear of it
             refusal = error if isinstance(error, LogError) else LogError()
             if isinstance(error, LogError) or self._store.is_fatal(error):
@@ -271,11 +239,14 @@ class Log:
                 refusal = LogStoppedError()
             refusal.__cause__ = error
             _answer_all([(waiting.future, refusal) for waiting in batch])
-            return
+            return True
         failed = [(item.future, item.error) for item in batch if item.error is not None]
         _answer_all(failed)
         if committed.written:
             self._sign(committed)
+        _BATCH_SECONDS.observe(time.perf_counter() - began)
+        _BATCH_JOBS.observe(len(batch))
+        return True
 
     def _sign(self, committed: Committed) -> None:
         written = committed.written
@@ -321,7 +292,11 @@ def _answer_all(answers: Sequence[_Answer]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
     for answer in answers:
         by_loop.setdefault(answer[0].get_loop(), []).append(answer)
+    here = find_loop()
     for loop, mine in by_loop.items():
+        if loop is here:
+            _settle(mine)
+            continue
         try:
             loop.call_soon_threadsafe(_settle, mine)
         except RuntimeError:

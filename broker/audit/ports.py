@@ -147,8 +147,16 @@ class NodeRow:
 class LogStore(Protocol):
     """Durable store of the log; what writes needs the connection of `writing`."""
 
-    def writing(self) -> AbstractContextManager[Connection]:
-        """Yield a connection in a transaction that commits durably at the end, or not at all."""
+    @property
+    def is_in_process(self) -> bool:
+        """Whether a transaction is work of this process alone: no server is waited for."""
+        ...
+
+    def writing(self, *, at_once: bool = False) -> AbstractContextManager[Connection]:
+        """Yield a connection in a transaction that commits durably at the end, or not at all.
+
+        Raises LogTakenError where it is to be `at_once`, and another writes: nothing was begun.
+        """
         ...
 
     def reading(self) -> AbstractContextManager[Connection]:

@@ -35,6 +35,10 @@ class LogBusyError(LogError):
     default_detail = "Too much is waiting to be logged; try again in a moment."
 
 
+class LogTakenError(Exception):
+    """Another writes into the database just now, and who asked does not wait; never shown."""
+
+
 class LogStoppedError(LogError):
     """The log has stopped and stays so until the process is started again."""
 

@@ -1,4 +1,4 @@
-"""The writer: one thread that puts what many requests want to log into one transaction.
+"""The writer: puts what many requests want to log into one transaction.
 
 Rule: rows, spent ids, entries, counters and the tree's head are committed together; what a job
 raises undoes only that job; an error of the disk stops the log for good.
@@ -61,7 +61,7 @@ class Committed:
 
 
 class Writer:
-    """Turns batches of jobs into committed entries; used by one thread only."""
+    """Turns batches of jobs into committed entries; used by one thread at a time."""
 
     def __init__(
         self, store: LogStore, tree: TreeReader, edge: Edge, *, is_shared: bool = False
@@ -72,9 +72,12 @@ class Writer:
         self._edge = edge
         self._is_shared = is_shared
 
-    def write(self, batch: Sequence[Waiting]) -> Committed:
-        """Commit the jobs of a batch together; those that failed have their `error` set."""
-        with self._store.writing() as connection:
+    def write(self, batch: Sequence[Waiting], *, at_once: bool = False) -> Committed:
+        """Commit the jobs of a batch together; those that failed have their `error` set.
+
+        Raises LogTakenError where it is to be `at_once`, and another writes: nothing was done.
+        """
+        with self._store.writing(at_once=at_once) as connection:
             frontier = self._require_frontier(connection)
             written: list[Waiting] = []
             nodes: list[NodeRow] = []

@@ -72,11 +72,11 @@ def counted(running: Running) -> Iterator[Cost]:
         if "log_nodes" not in statement:
             cost.statements.append(" ".join(statement.split()[:3]))
 
-    # What the driver itself ran, on the connection that reads and the one that writes.
-    writer = running.broker.store._writer  # noqa: SLF001 - the only one there is
-    assert writer is not None
+    # What the driver itself ran, on the connection that reads and on those that write.
+    writers = list(running.broker.store._held.values())  # noqa: SLF001 - all there are
+    assert writers
     with running.broker.rooms.reading() as conn:
-        drivers = [conn.connection.driver_connection, writer.connection.driver_connection]
+        drivers = [one.connection.driver_connection for one in (conn, *writers)]
     engine.evaluate = count  # type: ignore[method-assign] # counts, and passes on
     try:
         with ExitStack() as stack:
