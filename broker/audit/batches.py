@@ -3,9 +3,10 @@
 Rule: one batch at a time, whoever writes it; who waits is answered in either way alike.
 
 A thread hands the interpreter to and fro with the loop for every batch, which costs a quarter of an
-act (docs/decisions/0035). So the loop writes by itself where the database is a file of this process
-that nobody else holds, on a disk that was quick; the thread does the rest: a server's database, a
-file that another thread writes just now, a slow disk.
+act (docs/decisions/0035). So the loop writes by itself what is short, where the database is a file
+of this process that nobody else holds, on a disk that was quick. The thread does the rest: a batch
+of a thousand rows, what housekeeping ends, a server's database, a file that another thread writes
+just now, a slow disk.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class Batches:
         loop = asyncio.get_running_loop()
         with self._places:
             self._loop = self._loop or loop
-            is_for_loop = self._may_write_here and loop is self._loop
+            may_write = self._may_write_here and waiting.job.is_short
+            is_for_loop = may_write and loop is self._loop
             if not is_for_loop or time.monotonic() < self._slow_until:
                 self._is_with_thread = True
                 self._jobs.put(waiting)

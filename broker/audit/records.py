@@ -182,13 +182,15 @@ class Job:
 
     `keys` that are new are written first, then `work` runs on the transaction's connection and
     returns what is to be appended. What `work` raises undoes only this job and reaches its caller.
-    `work` runs in the writer's thread and holds up everyone: statements only, no I/O of its own.
-    With `sees_all` it also finds the entries of the jobs before it, which are else written last.
+    `work` holds up everyone who waits for the log: statements only, no I/O of its own. With
+    `sees_all` it also finds the entries of the jobs before it, which are else written last. What
+    `is_short` (a few statements about a few persons) may be written by the event loop itself.
     """
 
     work: Callable[[Connection], Sequence[Appendable]]
     keys: Sequence[SubjectKeys] = ()
     sees_all: bool = False
+    is_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)

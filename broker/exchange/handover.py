@@ -241,7 +241,7 @@ class HandOver:
             self._ledger.replace(conn, question, final)
             return [entry]
 
-        appended = await self._log.append(Job(work, [keys]))
+        appended = await self._log.append(Job(work, [keys], is_short=True))
         return final, (appended, self._ledger.add_fresh(final.persons, appended.entries))
 
     def _choose_audience(

@@ -43,6 +43,7 @@ ATTEMPTS = 3
 # way is a third of what the broker takes on, and leaves a quarter of the places to others.
 RELEASES_AT_ONCE = 64
 RELEASES_WAITING = 32
+_FEW = 8  # persons: a household, and no batch
 Fresh = Callable[[], None]
 
 
@@ -266,7 +267,8 @@ class Life:
 
         keys = [one.prepared.weighed.gathered.keys for one in written]
         keys += [one.prepared.mints for one in written if one.prepared.mints is not None]
-        appended = await self._append(Job(work, keys), change)
+        job = Job(work, keys, is_short=len(written) <= _FEW)
+        appended = await self._append(job, change)
         return recorded, (appended, self._rooms.ledger.add_fresh(persons, appended.entries))
 
     async def _append(self, job: Job, change: Change | None) -> Appended:

@@ -31,13 +31,13 @@ class Watched:
     def __init__(self) -> None:
         self.threads: list[int] = []
 
-    def build(self, seconds: float = 0.0) -> Job:
+    def build(self, seconds: float = 0.0, *, is_short: bool = True) -> Job:
         def work(_: Connection) -> Sequence[Appendable]:
             self.threads.append(threading.get_ident())
             time.sleep(seconds)
             return [Statement(b"{}", AT)]
 
-        return Job(work)
+        return Job(work, is_short=is_short)
 
     @property
     def by_loop(self) -> list[bool]:
@@ -67,6 +67,13 @@ async def test_the_loop_writes_a_file_and_the_thread_a_server(world: LogWorld) -
         await world.log.append(watched.build())
     assert watched.by_loop == [world.engine.dialect.name == "sqlite"] * 3
     assert world.log.size == 3
+
+
+async def test_what_is_not_short_is_left_to_the_thread(sqlite_world: LogWorld) -> None:
+    watched = Watched()
+    for is_short in (True, False):
+        await sqlite_world.log.append(watched.build(is_short=is_short))
+    assert watched.by_loop == [True, False]
 
 
 async def test_what_comes_in_one_turn_of_the_loop_is_one_batch(
@@ -140,7 +147,7 @@ async def test_a_batch_is_nobodys_request(sqlite_world: LogWorld) -> None:
         return [Statement(b"{}", AT)]
 
     asked.set("somebody")
-    await sqlite_world.log.append(Job(work))
+    await sqlite_world.log.append(Job(work, is_short=True))
     assert seen == ["nobody"]
 
 

@@ -178,8 +178,7 @@ async def test_a_round_gives_way_while_the_log_writes_and_goes_on_when_it_is_idl
     assert await roots.state()
     assert len(slept) == 1  # nobody wrote anything meanwhile
     slept.clear()
-    # By another event loop, for which a thread writes: this one goes on.
-    writing = asyncio.create_task(asyncio.to_thread(asyncio.run, world.log.append(Job(work))))
+    writing = asyncio.ensure_future(world.log.append(Job(work)))
     assert await asyncio.to_thread(begun.wait, 10)
     assert world.log.is_busy
     await asyncio.to_thread(roots.give_way)
