@@ -47,6 +47,8 @@ from datwat.protocol.entry import COMMIT_PLACE, derive_leaf_hash
 _SILENT_SECONDS = 10.0
 # And who hangs with the head locked is let go of by the server: every other process waits for it.
 _HANGING = text("SET idle_in_transaction_session_timeout = 5000")
+# The event loop's own connection: it waits for no lock, and copies no journal into the file.
+_AT_ONCE = ("PRAGMA busy_timeout=0", "PRAGMA wal_autocheckpoint=0")
 _FATAL_SQLITE = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 # By SQLAlchemy or, from a statement that the driver ran itself, by the driver.
 _BROKEN = (
@@ -125,12 +127,10 @@ class SqlLogStore(SqlLogKeys):
         Raises LogTakenError where it is to be `at_once`, and another writes: SQLite only.
         """
         connection = self._take_writer(at_once=at_once) or self._open_writer(at_once=at_once)
+        transaction = self._begin(connection, at_once=at_once)
         try:
-            with _begin(connection, at_once=at_once):
+            with transaction:
                 yield connection
-        except LogTakenError:
-            self._held[at_once] = connection
-            raise
         except BaseException:
             # After an error the connection is not worth keeping, and may be the cause.
             _let_go(connection)
@@ -153,11 +153,22 @@ class SqlLogStore(SqlLogKeys):
                     connection.execute(_HANGING)
             elif at_once:
                 with closing(connection.connection.cursor()) as cursor:
-                    cursor.execute("PRAGMA busy_timeout=0")
+                    for pragma in _AT_ONCE:
+                        cursor.execute(pragma)
         except BaseException:
             _let_go(connection)
             raise
         return connection
+
+    def _begin(self, connection: Connection, *, at_once: bool) -> RootTransaction:
+        try:
+            return connection.begin()
+        except BaseException as error:
+            if at_once and _is_busy(error):
+                self._held[at_once] = connection
+                raise LogTakenError from None
+            _let_go(connection)
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -166,7 +177,7 @@ class SqlLogStore(SqlLogKeys):
             yield connection
 
     def close(self) -> None:
-        """Let go of the writer's connections, which are set up for it alone."""
+        """Close the writer's connections."""
         for connection in self._held.values():
             _let_go(connection)
         self._held.clear()
@@ -303,13 +314,10 @@ def _entry_row(row: Sequence[Any]) -> EntryRow:
     return EntryRow(*row)
 
 
-def _begin(connection: Connection, *, at_once: bool) -> RootTransaction:
-    try:
-        return connection.begin()
-    except sqlite3.OperationalError as error:
-        if at_once and error.sqlite_errorname == "SQLITE_BUSY":
-            raise LogTakenError from None
-        raise
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorname.startswith(
+        "SQLITE_BUSY"
+    )
 
 
 def _let_go(connection: Connection) -> None:

@@ -27,10 +27,13 @@ MAX_BATCH = 256
 # after a batch of several, so that who writes alone never waits for nobody.
 _GATHER_SECONDS = 0.000_3
 # Where the loop waited longer for so many batches one after the other, the thread writes for a
-# while. Not after one: now and then SQLite copies its journal into the file, which takes as long.
+# while. Not after one: a sync takes longer now and then.
 _QUICK_SECONDS = 0.010
 _SLOW_BATCHES = 3
 _SLOW_FOR_SECONDS = 5.0
+# After so many in a row the thread writes one, and copies SQLite's journal into the file if it is
+# due: the loop's own connection never does, as that takes as long as the journal is.
+_BATCHES_HERE = 64
 
 
 class Write(Protocol):
@@ -55,6 +58,7 @@ class Batches:
         self._is_with_thread = False
         self._places = threading.Lock()  # held while a job finds its place
         self._turn = threading.Lock()  # held while a batch is written
+        self._batches_here = 0
         self._slow_batches = 0
         self._slow_until = 0.0
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
@@ -65,7 +69,8 @@ class Batches:
 
     def stop(self) -> None:
         """Have written what waits, then end; nothing may be put in meanwhile."""
-        self._hand_over()
+        with self._turn, self._places:
+            self._give_ready()
         if self._thread.is_alive():
             self._jobs.put(None)
             self._thread.join()
@@ -85,44 +90,58 @@ class Batches:
         loop = asyncio.get_running_loop()
         with self._places:
             self._loop = self._loop or loop
-            may_write = self._may_write_here and waiting.job.is_short
-            is_for_loop = may_write and loop is self._loop
-            if not is_for_loop or time.monotonic() < self._slow_until:
-                self._is_with_thread = True
-                self._jobs.put(waiting)
+            may_write = self._may_write_here and waiting.job.is_short and loop is self._loop
+            if not may_write or time.monotonic() < self._slow_until:
+                self._give(waiting)
                 return
             self._ready.append(waiting)
             is_first = len(self._ready) == 1 and not self._is_with_thread
         if is_first:  # written after all else that this turn of the loop does
             loop.call_soon(self._write_here, context=self._context)
 
-    def _write_here(self) -> None:
-        with self._places:
-            batch = [] if self._is_with_thread else self._ready[:MAX_BATCH]
-        if not batch:
-            return  # the thread calls again when it is done, or `stop` handed them over
-        began = time.monotonic() - time.thread_time()
-        with self._turn:
-            is_written = self._write(batch, at_once=True)
-        self._note_wait(time.monotonic() - time.thread_time() - began)
-        if is_written:
-            del self._ready[: len(batch)]
-        if self._ready:
-            self._hand_over()
+    def _give(self, waiting: Waiting) -> None:
+        """Leave a job to the thread; `_places` is held."""
+        self._is_with_thread = True
+        self._jobs.put(waiting)
 
-    def _note_wait(self, seconds: float) -> None:
-        self._slow_batches = self._slow_batches + 1 if seconds > _QUICK_SECONDS else 0
+    def _give_ready(self) -> None:
+        ready, self._ready = self._ready, []
+        for waiting in ready:
+            self._give(waiting)
+
+    def _write_here(self) -> None:
+        if not self._turn.acquire(blocking=False):
+            return  # the thread calls again when it is done, or `stop` hands over what is ready
+        try:
+            with self._places:
+                batch = [] if self._is_with_thread else self._ready[:MAX_BATCH]
+            if batch:
+                self._write_or_give(batch)
+        finally:
+            self._turn.release()
+
+    def _write_or_give(self, batch: list[Waiting]) -> None:
+        """Write what is ready; give it to the thread where another has the database."""
+        is_over = True  # also where it raises: nothing is written twice
+        try:
+            is_over = self._batches_here < _BATCHES_HERE and self._write_in_time(batch)
+        finally:
+            with self._places:
+                self._batches_here = self._batches_here + 1 if is_over else 0
+                if is_over:
+                    del self._ready[: len(batch)]
+                self._give_ready()
+
+    def _write_in_time(self, batch: list[Waiting]) -> bool:
+        began = time.monotonic() - time.thread_time()
+        if not self._write(batch, at_once=True):
+            return False
+        waited = time.monotonic() - time.thread_time() - began
+        self._slow_batches = self._slow_batches + 1 if waited > _QUICK_SECONDS else 0
         if self._slow_batches == _SLOW_BATCHES:
             self._slow_batches = 0
             self._slow_until = time.monotonic() + _SLOW_FOR_SECONDS
-
-    def _hand_over(self) -> None:
-        """Give what is ready to the thread: another has the database, or it is too much."""
-        with self._places:
-            ready, self._ready = self._ready, []
-            self._is_with_thread = self._is_with_thread or bool(ready)
-            for waiting in ready:
-                self._jobs.put(waiting)
+        return True
 
     def _run(self) -> None:
         ended = False
@@ -135,10 +154,13 @@ class Batches:
             self._give_back()
 
     def _give_back(self) -> None:
-        """Let the loop go on with what came meanwhile, unless more waits for the thread."""
+        """Let the loop go on with what is ready, or take it along where more waits anyway."""
         with self._places:
-            self._is_with_thread = not self._jobs.empty()
-            is_due = bool(self._ready) and not self._is_with_thread
+            if not self._jobs.empty():
+                self._give_ready()
+                return
+            self._is_with_thread = False
+            is_due = bool(self._ready)
         if is_due and self._loop is not None:
             with suppress(RuntimeError):  # that loop has ended: nobody waits there any more
                 self._loop.call_soon_threadsafe(self._write_here)

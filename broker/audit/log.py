@@ -4,7 +4,7 @@ Rule: nobody gets an answer before the entries are durable, the ratchet holds th
 and that head is signed. Once the disk failed, the log stays stopped.
 Source: house reference "audit-log", Sequencing.
 
-A batch is written, its head signed and everybody answered, while the next one gathers; who does so
+A batch is written, its head signed and everybody answered; then comes the next one. Who does so
 says `batches.py`.
 """
 
@@ -65,7 +65,8 @@ class Log:
         self._writer = Writer(store, self._tree, edge, is_shared=ratchet.is_shared)
         self._signer = Signer(ratchet, checkpoints, self._tree, edge, store)
         self._on_failure = on_failure
-        self._batches = Batches(self._write_batch, may_write_here=store.is_in_process)
+        may_write_here = store.is_in_process and not ratchet.is_shared
+        self._batches = Batches(self._write_batch, may_write_here=may_write_here)
         self._signed: Signed | None = None
         self._failure: BaseException | None = None
         self._accepting = False
@@ -229,6 +230,17 @@ class Log:
             return True
         began = time.perf_counter()
         try:
+            if not self._write_and_sign(batch, at_once=at_once):
+                return False
+            _BATCH_SECONDS.observe(time.perf_counter() - began)
+            _BATCH_JOBS.observe(len(batch))
+        except Exception as error:  # noqa: BLE001 - what became of it is not known: nothing follows
+            self._fail(error)
+            _answer_all([(waiting.future, LogStoppedError()) for waiting in batch])
+        return True
+
+    def _write_and_sign(self, batch: Sequence[Waiting], *, at_once: bool) -> bool:
+        try:
             committed = self._writer.write(batch, at_once=at_once)
         except LogTakenError:
             return False
@@ -244,8 +256,6 @@ class Log:
         _answer_all(failed)
         if committed.written:
             self._sign(committed)
-        _BATCH_SECONDS.observe(time.perf_counter() - began)
-        _BATCH_JOBS.observe(len(batch))
         return True
 
     def _sign(self, committed: Committed) -> None:
@@ -295,7 +305,7 @@ def _answer_all(answers: Sequence[_Answer]) -> None:
     here = find_loop()
     for loop, mine in by_loop.items():
         if loop is here:
-            _settle(mine)
+            loop.call_soon(_settle, mine)
             continue
         try:
             loop.call_soon_threadsafe(_settle, mine)
@@ -307,7 +317,9 @@ def _settle(answers: Sequence[_Answer]) -> None:
     for future, result in answers:
         if future.done():
             continue
-        if isinstance(result, BaseException):
+        if isinstance(result, StopIteration):  # which a future does not take
+            future.set_exception(RuntimeError("A job of the log raised StopIteration."))
+        elif isinstance(result, BaseException):
             future.set_exception(result)
         else:
             future.set_result(result)

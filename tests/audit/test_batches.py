@@ -7,16 +7,18 @@ import contextvars
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from broker.audit import batches
+from broker.audit.log import Log
 from broker.audit.records import Appendable, Appended, Job, LogStoppedError, Statement
 from tests.audit.conftest import AT, LogWorld
 
-_SLOW = 0.05
+_SLOW = 0.3
 
 
 @pytest.fixture(autouse=True)
@@ -154,19 +156,116 @@ async def test_a_batch_is_nobodys_request(sqlite_world: LogWorld) -> None:
 def test_loops_of_two_threads_write_one_after_the_other(sqlite_world: LogWorld) -> None:
     """The first loop writes by itself, the other one's jobs go to the thread."""
 
-    async def append(count: int) -> list[int]:
-        found: list[Appended] = [
-            await sqlite_world.log.append(Watched().build()) for _ in range(count)
-        ]
-        return [one.entries[0].index for one in found]
+    async def append(count: int) -> None:
+        own = threading.get_ident()
+        for _ in range(count):
+            watched = Watched()
+            appended: Appended = await sqlite_world.log.append(watched.build())
+            places.append(appended.entries[0].index)
+            if watched.threads == [own]:
+                writing.add(own)
 
     places: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: places.extend(asyncio.run(append(100)))) for _ in range(2)
-    ]
+    writing: set[int] = set()
+    threads = [threading.Thread(target=lambda: asyncio.run(append(100))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60.0)
     assert sorted(places) == list(range(200))
+    assert len(writing) == 1
     assert sqlite_world.failures == []
+
+
+async def test_a_ratchet_on_a_server_is_left_to_the_thread(sqlite_world: LogWorld) -> None:
+    """The loop would wait for that server, and give up on it after a second."""
+    sqlite_world.ratchet.is_shared = True
+    log = Log(sqlite_world.store, sqlite_world.ratchet, sqlite_world.checkpoints)
+    log.start()
+    watched = Watched()
+    await log.append(watched.build())
+    assert watched.by_loop == [False]
+    log.stop()
+
+
+async def test_what_is_short_does_not_wait_for_all_that_is_long(sqlite_world: LogWorld) -> None:
+    """The thread always has a job that waits, and takes along what is ready for the loop."""
+    watched, ended = Watched(), asyncio.Event()
+
+    async def go_on() -> None:
+        while not ended.is_set():
+            await sqlite_world.log.append(watched.build(0.005, is_short=False))
+
+    load = [asyncio.create_task(go_on()) for _ in range(4)]
+    for _ in range(20):
+        async with asyncio.timeout(5.0):
+            await sqlite_world.log.append(watched.build())
+    ended.set()
+    await asyncio.gather(*load)
+    assert sqlite_world.log.waiting == 0
+
+
+async def test_the_thread_writes_one_now_and_then_and_copies_the_journal(
+    sqlite_world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_BATCHES_HERE", 5)
+    watched = Watched()
+    for _ in range(12):
+        await sqlite_world.log.append(watched.build())
+        await until_idle(sqlite_world)
+    assert watched.by_loop == [True] * 5 + [False] + [True] * 5 + [False]
+    with sqlite_world.store.writing(at_once=True) as conn:
+        assert conn.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 0
+    with sqlite_world.store.writing() as conn:
+        assert conn.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 1_000
+
+
+def test_it_is_stopped_by_another_thread_while_the_loop_writes(sqlite_world: LogWorld) -> None:
+    begun, watched = threading.Event(), Watched()
+
+    def work(conn: Connection) -> Sequence[Appendable]:
+        begun.set()
+        return watched.build(0.3).work(conn)
+
+    async def append() -> int:
+        return (await sqlite_world.log.append(Job(work, is_short=True))).entries[0].index
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: asyncio.run(append()))
+        assert begun.wait(10.0)
+        sqlite_world.log.stop()
+        assert writing.result(10.0) == 0
+    assert len(watched.threads) == 1  # not once more by the thread
+    assert sqlite_world.log.known_size == 1
+    assert sqlite_world.failures == []
+
+
+async def test_after_what_nobody_foresaw_nothing_is_written_and_nobody_waits(
+    sqlite_world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: float) -> None:
+        raise TypeError("unforeseen")
+
+    watched = Watched()
+    monkeypatch.setattr("broker.audit.log._BATCH_JOBS.observe", fail)
+    async with asyncio.timeout(10.0):
+        await sqlite_world.log.append(watched.build())  # it was answered before
+        with pytest.raises(LogStoppedError):
+            await sqlite_world.log.append(watched.build())
+    assert [type(one) for one in sqlite_world.failures] == [TypeError]
+    assert len(watched.threads) == 1
+
+
+async def test_a_job_that_raises_what_a_future_refuses_is_answered(sqlite_world: LogWorld) -> None:
+    def work(_: Connection) -> Sequence[Appendable]:
+        raise StopIteration
+
+    watched = Watched()
+    async with asyncio.timeout(10.0):
+        told = await asyncio.gather(
+            sqlite_world.log.append(Job(work, is_short=True)),
+            sqlite_world.log.append(watched.build()),
+            return_exceptions=True,
+        )
+    assert isinstance(told[0], RuntimeError)
+    assert isinstance(told[1], Appended)

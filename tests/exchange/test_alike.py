@@ -73,8 +73,11 @@ def counted(running: Running) -> Iterator[Cost]:
             cost.statements.append(" ".join(statement.split()[:3]))
 
     # What the driver itself ran, on the connection that reads and on those that write.
-    writers = list(running.broker.store._held.values())  # noqa: SLF001 - all there are
-    assert writers
+    store = running.broker.store
+    for at_once in {False, store.is_in_process}:
+        with store.writing(at_once=at_once):
+            pass  # now it is held
+    writers = list(store._held.values())  # noqa: SLF001 - all there are
     with running.broker.rooms.reading() as conn:
         drivers = [one.connection.driver_connection for one in (conn, *writers)]
     engine.evaluate = count  # type: ignore[method-assign] # counts, and passes on
