@@ -75,8 +75,8 @@ class LogWorld:
         return self.sealing.prepare_entry(keys, draft)
 
     def job(self, *entries: PreparedEntry, keys: tuple[SubjectKeys, ...] = ()) -> Job:
-        """Return a job that only appends."""
-        return Job(work=lambda _: entries, keys=keys)
+        """Return a job that only appends, which on SQLite the event loop writes."""
+        return Job(work=lambda _: entries, keys=keys, is_short=True)
 
 
 @pytest.fixture

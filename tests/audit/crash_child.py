@@ -35,7 +35,8 @@ async def _client(log: Log, sealing: Sealing) -> None:
             retention_until=AT + timedelta(days=1),
         )
         entry = sealing.prepare_entry(keys, draft)
-        appended = await log.append(Job(lambda _, entry=entry: [entry], keys=(keys,)))  # type: ignore[misc]
+        job = Job(lambda _, entry=entry: [entry], keys=(keys,), is_short=True)  # type: ignore[misc]
+        appended = await log.append(job)
         (place,) = appended.entries
         told = {"index": place.index, "tag": (place.tag or b"").hex(), "note": appended.checkpoint}
         sys.stdout.write(json.dumps(told) + "\n")

@@ -95,7 +95,7 @@ async def _append(log: Log, sealing: Sealing) -> str:
     )
     entry = sealing.prepare_entry(keys, draft)
     try:
-        appended = await log.append(Job(lambda _: [entry], keys=(keys,)))
+        appended = await log.append(Job(lambda _: [entry], keys=(keys,), is_short=True))
     except LogStoppedError:
         return "stopped"
     except LogError:
