@@ -21,7 +21,7 @@ from datwat.party.database import reading
 from datwat.party.database_errors import DatabaseAwayError
 from datwat.party.errors import PartyError
 from datwat.party.own_keys import OwnKeys
-from datwat.party.postgres import PATIENCE, is_cut
+from datwat.party.postgres import PATIENCE, is_unfit
 from datwat.party.trust_keeper import TrustKeeper
 from datwat.party.trust_list import Directory
 from datwat.protocol.bundle import Bundle
@@ -69,9 +69,9 @@ class Reads:
 
     Rules: it is used by one read at a time. A thread of its own, or whoever reads while the loop's
     read is still open, has a connection of the pool: two users of one would end each other's
-    transaction. A server's connection that was cut is replaced before a read begins, and one that
-    says nothing is let go of; while no other can be had, reads fail at once or nearly so: the loop
-    may not wait for a server.
+    transaction. A server's connection that was cut, or whose last transaction did not end, is
+    replaced before a read begins, and one that says nothing is let go of; while no other can be
+    had, reads fail at once or nearly so: the loop may not wait for a server.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -106,10 +106,10 @@ class Reads:
             self._is_used = False
 
     def _require_connection(self) -> None:
-        """Replace the held connection where its server ended it."""
+        """Replace the held connection where no transaction can begin on it."""
         held = self._connection
         if held is not None and not held.invalidated:
-            if not is_cut(held.connection.dbapi_connection):
+            if not is_unfit(held.connection.dbapi_connection):
                 return
             held.invalidate()
         if held is not None:

@@ -40,7 +40,7 @@ from broker.audit.ports import CounterKey, EntryRow, Head, NodeRow
 from broker.audit.records import LogTakenError
 from datwat.party.database import reading
 from datwat.party.hot import HotStatement
-from datwat.party.postgres import PATIENCE, is_cut
+from datwat.party.postgres import PATIENCE, is_unfit
 from datwat.protocol.entry import COMMIT_PLACE, derive_leaf_hash
 
 # A server that says nothing for so long is let go of: all that waits for the log waits for it.
@@ -140,7 +140,7 @@ class SqlLogStore(SqlLogKeys):
     def _take_writer(self, *, at_once: bool) -> Connection | None:
         """Return the held connection, unless its server ended it: nothing was sent on it yet."""
         held = self._held.pop(at_once, None)
-        if held is None or self.is_in_process or not is_cut(held.connection.dbapi_connection):
+        if held is None or self.is_in_process or not is_unfit(held.connection.dbapi_connection):
             return held
         _let_go(held)
         return None

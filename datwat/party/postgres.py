@@ -137,9 +137,15 @@ def lift_limits(connection: Connection) -> None:
         raw.patience = None  # until the next one begins
 
 
-def is_cut(raw: Any) -> bool:  # noqa: ANN401 - psycopg's, as SQLAlchemy holds it
-    """Tell whether the server or the network ended this idle connection; asks the kernel only."""
+def is_unfit(raw: Any) -> bool:  # noqa: ANN401 - psycopg's, as SQLAlchemy holds it
+    """Tell whether no transaction can begin on this connection; asks the kernel only.
+
+    The server or the network ended it, or the one before did not end: where a `COMMIT` or a
+    `ROLLBACK` is cancelled, nobody rolls back, and the next one would be refused as part of it.
+    """
     pgconn = raw.pgconn
+    if pgconn.transaction_status != TransactionStatus.IDLE:
+        return True
     try:
         poll = select.poll()
         poll.register(pgconn.socket, select.POLLIN)
@@ -189,7 +195,7 @@ def _look_at(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's
 
 
 def _require_alive(raw: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - as above
-    if is_cut(raw):
+    if is_unfit(raw):
         raise DisconnectionError
 
 

@@ -7,11 +7,12 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from broker.adapters.database import migrate, open_engine
 from broker.adapters.log_tables import table_of
@@ -19,6 +20,7 @@ from broker.adapters.other_tables import DecisionRecord
 from broker.here import Reads
 from datwat.party.clock import now
 from datwat.party.database_errors import DatabaseAwayError
+from datwat.party.postgres import BoundedConnection
 from tests.conftest import execute_on_server
 from tests.postgres import own_server
 
@@ -66,6 +68,32 @@ def test_many_in_threads_while_the_loop_reads(engine: Engine, reads: Reads) -> N
     # And after one that failed.
     with pytest.raises(ZeroDivisionError), reads.open():
         raise ZeroDivisionError
+    assert list_numbers(reads) == [1]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_read_after_one_whose_end_was_cancelled(
+    engine: Engine, reads: Reads, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """As a server does it before it carries that out: the transaction has failed, and stays."""
+
+    def cancel(raw: psycopg.Connection[object]) -> None:
+        with suppress(psycopg.errors.DivisionByZero):
+            raw.execute("SELECT 1 / 0")
+        raise psycopg.errors.QueryCanceled
+
+    def read() -> None:
+        with reads.open() as conn:
+            assert [row.number for row in conn.execute(_NUMBERS)] == [1]
+            if end == "rollback":
+                raise ZeroDivisionError
+
+    write(engine, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(BoundedConnection, end, cancel)
+        with pytest.raises((OperationalError, ZeroDivisionError)):
+            read()
     assert list_numbers(reads) == [1]
 
 
