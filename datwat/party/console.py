@@ -46,8 +46,8 @@ def print_result(members: Mapping[str, Any], *, as_json: bool) -> None:
     console = Console(soft_wrap=True, highlight=False)
     width = max((len(name) for name in members), default=0)
     for name, value in members.items():
-        if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-            _print_table(console, _build_table(name, list(value)))
+        if rows := _find_rows(name, value):
+            _print_table(console, _build_table(name, rows))
         else:
             console.print(f"[bold]{name.ljust(width)}[/bold]  {escape(_format(value))}")
 
@@ -70,6 +70,14 @@ def write_result(found: Mapping[str, Any] | str, out: Path | None, *, as_json: b
     except OSError as error:
         typer.echo(f"error: {describe_obstacle(error, out)}", err=True)
         raise typer.Exit(1) from None
+
+
+def _find_rows(name: str, value: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - of a result
+    """Return the rows of what is a table: a list of mappings, or mappings by name."""
+    if isinstance(value, Mapping) and all(isinstance(row, Mapping) for row in value.values()):
+        value = [{name: key, **row} for key, row in value.items()]
+    is_table = isinstance(value, list | tuple) and value and isinstance(value[0], Mapping)
+    return list(value) if is_table else []
 
 
 def _build_table(title: str, rows: list[Mapping[str, Any]]) -> Table:
@@ -113,4 +121,6 @@ def _format(value: object) -> str:
             return "yes" if value else "no"
         case list() | tuple():
             return ", ".join(map(str, value)) or "-"
+        case Mapping():
+            return ", ".join(f"{name}={_format(one)}" for name, one in value.items()) or "-"
     return str(value)

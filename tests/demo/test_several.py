@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -35,6 +34,7 @@ from demo.several.playing import Meanwhile, TooFewCasesError
 from demo.several.servers import NoServerError, Servers
 from demo.several.soon import SOON
 from demo.systems import postgres
+from tests.serving import serving
 
 pytestmark = [pytest.mark.processes, pytest.mark.postgres, pytest.mark.xdist_group("demo-several")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,19 +163,6 @@ class _Upstream(BaseHTTPRequestHandler):
 
 class _Waiting(_Upstream):
     status = HTTPStatus.SERVICE_UNAVAILABLE
-
-
-@contextlib.contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_the_proxy_passes_over_who_is_away_or_not_current() -> None:

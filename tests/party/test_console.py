@@ -36,6 +36,17 @@ def test_no_id_is_broken_when_it_goes_to_a_program(
         assert len({len(line) for line in rows}) == 1
 
 
+def test_counts_by_name_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = {"questions": {"waiting": 2, "more": False}, "disputes": {"waiting": 0, "more": True}}
+    print_result({"answers": answers, "none": {}}, as_json=False)
+    title, _, names, _, *rows, _, last = capsys.readouterr().out.splitlines()
+    assert title.strip() == "answers"
+    assert names.replace("┃", " ").split() == ["answers", "waiting", "more"]
+    found = [row.replace("│", " ").split() for row in rows]
+    assert found == [["questions", "2", "no"], ["disputes", "0", "yes"]]
+    assert last == "none     -"
+
+
 def test_that_nothing_waits_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(special_cli, "_call", lambda *_, **__: {"special_situations": []})
     said = CliRunner().invoke(special_cli.special, ["list", "--home", "x"])

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,6 +37,7 @@ from datwat.protocol.trust import Epoch
 from tests.connectors.client.written import ORIGIN, STATEMENT
 from tests.keyholder.world import World
 from tests.party.covenant import Member, TestCovenant, build_member, now
+from tests.serving import serving
 
 BSN, OTHER_BSN = "999990019", "999993653"
 PARTNER = "00000099000000000001:youth-help"
@@ -246,13 +246,10 @@ async def test_what_passes_by_itself_is_sent_the_same_bytes_again(
 ) -> None:
     monkeypatch.setattr(Waiting, "code", code)
     monkeypatch.setattr(Waiting, "bodies", [])
-    with ThreadingHTTPServer(("127.0.0.1", 0), Waiting) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        member = build_member(1, "inquire")
-        covenant = TestCovenant(members=(member,))
-        trust = covenant.build()
-        url = f"http://127.0.0.1:{server.server_port}"
+    member = build_member(1, "inquire")
+    trust = TestCovenant(members=(member,)).build()
+    with serving(Waiting) as port:
+        url = f"http://127.0.0.1:{port}"
         trust = trust.model_copy(update={"broker": trust.broker.model_copy(update={"url": url})})
         directory = Directory(AcceptedList(document=b"", digest=bytes(32), trust=trust))
         async with HttpOut() as http:
@@ -265,8 +262,6 @@ async def test_what_passes_by_itself_is_sent_the_same_bytes_again(
             )
             sent = await exchange.prepare(Draft("end", [Person(handle=bytes(16))], STATEMENT))
             assert await exchange.deliver(sent) == b"{}"
-        server.shutdown()
-        thread.join()
     assert Waiting.bodies == [sent.wire, sent.wire]
 
 
