@@ -54,7 +54,7 @@ from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.metrics_http import build_metrics_listeners, build_metrics_route
 from datwat.party.serve import Listener
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.protocol import blinding
 
 _OUTBOX_SECONDS = 5.0
@@ -180,7 +180,7 @@ async def _deliver_for_ever(broker: Broker, woken: asyncio.Event) -> None:
         try:
             await broker.outbox.deliver_due()
         except Exception as error:  # noqa: BLE001 - a failed round is tried again
-            _log.warning("outbox_round_failed", exception=type(error).__name__)
+            _log.warning("outbox_round_failed", exception=name_failure(error))
 
 
 async def _keep_house(broker: Broker) -> None:
@@ -190,7 +190,7 @@ async def _keep_house(broker: Broker) -> None:
         try:
             more = await broker.housekeeper.run_round()
         except Exception as error:  # noqa: BLE001 - a failed round is tried again
-            _log.warning("housekeeping_failed", exception=type(error).__name__)
+            _log.warning("housekeeping_failed", exception=name_failure(error))
 
 
 async def _state_overload(broker: Broker) -> None:
@@ -200,7 +200,7 @@ async def _state_overload(broker: Broker) -> None:
         try:
             await broker.overload.state_ended(broker.rooms.clock())
         except Exception as error:  # noqa: BLE001 - a failed round is tried again
-            _log.warning("housekeeping_failed", exception=type(error).__name__)
+            _log.warning("housekeeping_failed", exception=name_failure(error))
 
 
 def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:

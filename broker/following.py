@@ -28,7 +28,7 @@ from broker.policy_folders import BUNDLE_RATCHET, Found
 from broker.policy_start import Begun, rehearse
 from broker.policy_state import PolicyState, Refused, build_state
 from datwat.party.ratchet import Ratchet
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.party.trust_keeper import TrustKeeper
 from datwat.protocol.bundle import Bundle, derive_digest
 from datwat.protocol.errors import DatwatError
@@ -95,7 +95,7 @@ class Following:
                     self._unkept, self._waiting = self._waiting, None
                 await self.look()
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
-                _log.warning("policy_round_failed", exception=type(error).__name__)
+                _log.warning("policy_round_failed", exception=name_failure(error))
 
     async def take_up_shared(self) -> bool:
         """Look at once, as another process took a bundle up; return whether it is in force here."""

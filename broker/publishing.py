@@ -26,10 +26,11 @@ from broker.audit.publication import ProofBase, Publication
 from broker.audit.publication_ports import PublicationStore
 from broker.audit.tag_roots import TagRoots
 from broker.audit.tiles import Tiles
+from datwat.party.database_errors import find_away
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet
 from datwat.party.tag_index import TagIndex
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.party.trust_keeper import TrustKeeper
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.tag_tree import EMPTY, TagProof
@@ -78,9 +79,7 @@ class Publishing:
                 self.tag_roots.cover(self.publication.read_shown().size)
                 self.failure = None
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
-                code = error.code if isinstance(error, DatwatError) else type(error).__name__
-                self.failure = code
-                _log.error("tag_root_failed", code=code)
+                self._note(error)
 
     async def follow(self) -> None:
         """Take in what another process stated and collected; what fails is in `failure`."""
@@ -88,9 +87,15 @@ class Publishing:
             await asyncio.to_thread(self._follow)
             self.failure = None
         except Exception as error:  # noqa: BLE001 - it is tried again at the next root
-            code = error.code if isinstance(error, DatwatError) else type(error).__name__
-            self.failure = code
-            _log.error("tag_root_failed", code=code)
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        """Keep what failed, unless the database was away: that says nothing of the log."""
+        if any(find_away(one) for one in (error, error.__cause__) if one is not None):
+            _log.warning("look_failed", exception=name_failure(error))
+            return
+        self.failure = error.code if isinstance(error, DatwatError) else name_failure(error)
+        _log.error("tag_root_failed", code=self.failure)
 
     def _follow(self) -> None:
         self.tag_roots.follow()
@@ -104,7 +109,7 @@ class Publishing:
                 shown = await asyncio.to_thread(self.publication.read_shown)
                 self.tag_roots.cover(shown.size)
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
-                _log.warning("look_failed", exception=type(error).__name__)
+                _log.warning("look_failed", exception=name_failure(error))
 
     def build_status(self) -> dict[str, Any]:
         """Return what `status` shows of the public log."""

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, Protocol
 
 from datwat.party.errors import PartyError
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 
 MOST_PROCESSES: Final = 64
 POLL_SECONDS: Final = 0.5
@@ -222,7 +222,7 @@ class Sharing:
                 await self._count(session)
             except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known now
                 if self._keeping.is_set():
-                    _log.warning("housekeeping_lost", exception=type(error).__name__)
+                    _log.warning("housekeeping_lost", exception=name_failure(error))
                 self._note_house(keeps=False)
                 self._is_outdated = isinstance(error, OutdatedError)
             await asyncio.sleep(max(0.05, began + POLL_SECONDS - time.monotonic()))
@@ -299,7 +299,7 @@ class Sharing:
         try:
             return await self._handlers[name]()
         except Exception as error:  # noqa: BLE001 - it is tried again, and nobody is answered
-            _log.warning("change_not_taken_up", step=name, exception=type(error).__name__)
+            _log.warning("change_not_taken_up", step=name, exception=name_failure(error))
             return False
 
     async def _count(self, session: Session) -> None:
@@ -315,6 +315,6 @@ class Sharing:
 
     def _announced(self, telling: asyncio.Future[None]) -> None:
         self._announcing.discard(telling)
-        if not telling.cancelled() and telling.exception() is not None:
-            error = type(telling.exception()).__name__
-            _log.warning("change_not_announced", exception=error)
+        error = None if telling.cancelled() else telling.exception()
+        if error is not None:
+            _log.warning("change_not_announced", exception=name_failure(error))

@@ -20,7 +20,7 @@ from broker.status import Asked, Ending, Facts, Part, Refused, Since, derive_par
 from broker.wiring import Broker
 from datwat.party.http_out import PeerError
 from datwat.party.readings import measure_clock, time_database
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 
 _EVERY: Final = timedelta(seconds=15)
 _PEER_SECONDS: Final = 3.0
@@ -61,7 +61,7 @@ class Watch:
             try:
                 await self.look()
             except Exception as error:  # noqa: BLE001 - what could not be seen is looked at again
-                _log.warning("look_failed", exception=type(error).__name__)
+                _log.warning("look_failed", exception=name_failure(error))
             await asyncio.sleep(_EVERY.total_seconds())
 
     async def look(self) -> None:

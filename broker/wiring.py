@@ -67,7 +67,7 @@ from datwat.party.http_out import HttpOut
 from datwat.party.own_keys import KeyOfNow
 from datwat.party.ratchet import Ratchet
 from datwat.party.spent import SpentRequests
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.party.trust_list import Directory, read_verify_keys
 from datwat.protocol.bundle import Bundle
@@ -382,5 +382,5 @@ def _require_listed(settings: BrokerSettings, secrets: BrokerSecrets, directory:
 
 def _stop_process(error: BaseException) -> None:
     # The log cannot go on: nothing may be answered any more, so the process ends.
-    _log.critical("log_stopped", exception=type(error).__name__)
+    _log.critical("log_stopped", exception=name_failure(error))
     signal.raise_signal(signal.SIGTERM)

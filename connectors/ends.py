@@ -54,7 +54,7 @@ from connectors.tables import (
 )
 from datwat.party import clock
 from datwat.party.database import READ_ONLY, truncate_journal
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.protocol.freshness import CLOCK_SKEW
 from datwat.protocol.values import encode_moment
 
@@ -216,7 +216,7 @@ class Housekeeper:
             if ended or self._is_untidy:
                 self._is_untidy = not await asyncio.to_thread(truncate_journal, self._engine)
         except Exception as error:  # noqa: BLE001 - a database that is away comes back
-            _log.warning("housekeeping_failed", exception=type(error).__name__)
+            _log.warning("housekeeping_failed", exception=name_failure(error))
             self.has_failed = self._is_untidy = True
             return False
         self.last_at, self.has_failed = now, False

@@ -25,7 +25,7 @@ from datwat.party.metrics_http import build_metrics_listeners, build_metrics_rou
 from datwat.party.openapi import ApiInfo, Operation
 from datwat.party.parts import describe_parts
 from datwat.party.serve import Listener
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.party.trust_keeper import TrustKeeper, open_ratchet
 from datwat.protocol import blinding
 from datwat.protocol.messages import EvaluateAnswer, EvaluateObject
@@ -241,4 +241,4 @@ async def _purge_for_ever(evaluator: Evaluator) -> None:
         try:
             await asyncio.to_thread(evaluator.purge, clock.now())
         except Exception as error:  # noqa: BLE001 - a failed purge is tried again in a minute
-            _log.warning("purge_failed", exception=type(error).__name__)
+            _log.warning("purge_failed", exception=name_failure(error))

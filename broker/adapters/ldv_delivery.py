@@ -18,7 +18,7 @@ from broker.adapters.ldv_outbox import SqlProcessingLog
 from broker.adapters.ldv_targets import Target
 from broker.audit.ended import JobLog
 from broker.audit.records import Appendable, Job
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.protocol.errors import DatwatError
 
 _AT_ONCE = 500
@@ -66,7 +66,7 @@ class LdvDelivery:
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
                 self._failure = "internal_error"
                 wait = min(wait * 2, _LONGEST_WAIT)
-                _log.warning("ldv_round_failed", exception=type(error).__name__)
+                _log.warning("ldv_round_failed", exception=name_failure(error))
 
     async def deliver_some(self) -> bool:
         """Tell one batch, and say whether there may be more; raise where it was not taken."""

@@ -20,7 +20,7 @@ from broker.audit.payloads import Detail, Organisation, Record, build_payload
 from broker.audit.ports import LogStore
 from broker.audit.records import Appendable, ChainRef, EntryDraft, Job, SubjectKeys
 from broker.audit.sealing import Sealing
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 
 _AT_ONCE = 32
 _PAUSE_SECONDS = 0.05
@@ -71,7 +71,7 @@ class GenerationNotice:
             try:
                 told = await self.tell_some()
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
-                _log.warning("generation_notice_failed", exception=type(error).__name__)
+                _log.warning("generation_notice_failed", exception=name_failure(error))
                 told = False
             await asyncio.sleep(_PAUSE_SECONDS if told else _ROUND_SECONDS)
 

@@ -27,7 +27,7 @@ from broker.involvement.special_situations import derive_state
 from broker.pseudonyms.errors import RaceLost
 from broker.pseudonyms.subjects import draw_id
 from datwat.party.spent import SpentRequests
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 
 _AT_ONCE = 32
 _MOST_READ = 1_000
@@ -85,7 +85,7 @@ class Housekeeper:
         try:
             await step
         except Exception as error:  # noqa: BLE001 - one bad row may not stop what others wait for
-            _log.warning("housekeeping_failed", step=what, exception=type(error).__name__)
+            _log.warning("housekeeping_failed", step=what, exception=name_failure(error))
             self.failed |= {what}
             return False
         return True

@@ -36,7 +36,7 @@ from broker.pseudonyms.rotation import (
     Turns,
 )
 from broker.pseudonyms.subjects import Subjects
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.rotation import Progress, Rotation
 
@@ -253,7 +253,7 @@ class Rotating:
             return self._ground.store.count_leaving(conn, epochs)
 
     def _note(self, error: Exception) -> None:
-        code = error.code if isinstance(error, DatwatError) else type(error).__name__
+        code = error.code if isinstance(error, DatwatError) else name_failure(error)
         if code != self.failure:
             _log.warning("epoch_failed", code=code)
         self.failure = code

@@ -37,7 +37,7 @@ from broker.purposes.life_errors import (
     ProposalUnknownError,
 )
 from broker.purposes.roles import Acting, Role, require_role
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.protocol.bundle import BundleStatement
 from datwat.protocol.documents import SignedDocument, require_threshold
 from datwat.protocol.errors import ProtocolError
@@ -147,7 +147,7 @@ class Approving:
             try:
                 await self.catch_up()
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
-                _log.warning("publication_not_kept", exception=type(error).__name__)
+                _log.warning("publication_not_kept", exception=name_failure(error))
             await asyncio.sleep(_KEEP_SECONDS)
 
     async def catch_up(self) -> None:

@@ -30,7 +30,7 @@ from broker.transparency.figures import (
 )
 from broker.transparency.indicators import Indicators, IndicatorTable, build_indicators
 from datwat.party.errors import PartyError
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.values import PartyId, Value
 
@@ -165,7 +165,7 @@ class Months:
             except DatwatError as error:
                 _log.warning("month_not_counted", code=error.code)
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
-                _log.warning("month_not_counted", exception=type(error).__name__)
+                _log.warning("month_not_counted", exception=name_failure(error))
             await asyncio.sleep(_ROUND_SECONDS)
 
     async def _find_or_count(self, month: Month, now: datetime) -> KeptMonth:

@@ -43,7 +43,7 @@ from connectors.errors import (
 )
 from datwat.party import clock
 from datwat.party.http_out import PeerRefusedError
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.protocol.acts import Professional, Registration
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.freshness import RESUME_AGE
@@ -100,7 +100,7 @@ class Sync:
             self._runs.finish(run, "stopped", clock.now(), code)
             return
         except Exception as error:  # noqa: BLE001 - a task's error would vanish without a trace
-            _log.error("sync_fault", exception=type(error).__name__)
+            _log.error("sync_fault", exception=name_failure(error))
             self._runs.finish(run, "stopped", clock.now(), "internal_error")
             return
         self._runs.finish(run, "finished", clock.now())

@@ -21,7 +21,7 @@ from connectors.gateway.memory import LogMemory
 from datwat.party import clock
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.party.tile_proofs import build_proof_from_tiles
 from datwat.protocol.checkpoint import Checkpoint
 from datwat.protocol.errors import DatwatError
@@ -68,7 +68,7 @@ class Coverage:
             try:
                 await self.look(clock.now())
             except Exception as error:  # noqa: BLE001 - a failed look is tried again
-                _log.warning("coverage_failed", exception=type(error).__name__)
+                _log.warning("coverage_failed", exception=name_failure(error))
             await asyncio.sleep(seconds)
 
     async def look(self, now: datetime) -> None:

@@ -37,7 +37,7 @@ MEMBERS: Final[Mapping[str, str]] = {
     "gateway": "an address of this process",
     "leaving": "number of the epoch of the scalar that is left",
     "library": "name of a library's logger",
-    "line": "number of a line of the library's own source",
+    "line": "number of a line of that source",
     "local": "an address of this process",
     "method": "HTTP method",
     "metrics": "an address of this process",
@@ -48,7 +48,7 @@ MEMBERS: Final[Mapping[str, str]] = {
     "pages": "an address of this process",
     "partner": "`OIN:function` of the trust list",
     "partners": "how many partners",
-    "place": "file of the library's own source",
+    "place": "file of the source: a library's, or our own",
     "plugin": "part of OPA",
     "request_class": "register, inquire or self",
     "route": "template of a route; never the address that was asked for",
@@ -120,7 +120,7 @@ EVENTS: Final[Mapping[str, EventRow]] = {
     "epoch_told": EventRow(("state",), "The broker told the key holder how far the turning is."),
     "epoch_turned": EventRow(("rows", "damaged"), "Every pseudonym lies under the new epoch."),
     "fault": EventRow(
-        ("exception",),
+        ("exception", "place", "line"),
         "A fault of our own: the caller got 500 and no details.",
         "Report it with the line: this should not happen.",
     ),
@@ -270,7 +270,9 @@ EVENTS: Final[Mapping[str, EventRow]] = {
         ("code",), "A session ended here and not at the other party, where it ends by its term."
     ),
     "stopped": EventRow((), "The process ended in good order."),
-    "sync_fault": EventRow(("exception",), "A fault of our own stopped a sync.", "Report it."),
+    "sync_fault": EventRow(
+        ("exception", "place", "line"), "A fault of our own stopped a sync.", "Report it."
+    ),
     "sync_stopped": EventRow(
         ("code",), "A sync stopped.", "`datwat connector sync` begins it anew."
     ),

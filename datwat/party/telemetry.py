@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import traceback
+from collections.abc import Mapping, MutableMapping
 from typing import Any, BinaryIO, cast
 
 import orjson
@@ -31,6 +32,7 @@ _WORDS = re.compile(r"[a-z][a-z/_-]*")
 
 _LOUD = frozenset({"warning", "error", "critical"})
 _COUNTED = "datwat_events_total"
+_OWN = frozenset({"broker", "connectors", "datwat", "keyholder", "witness"})
 
 Event = MutableMapping[str, Any]
 
@@ -39,6 +41,8 @@ def clean_value(value: object) -> object:
     """Return `value` if it may stand in a log line, else WITHHELD; total."""
     match value:
         case None | bool() | float():
+            return value
+        case FailureName():
             return value
         case int():
             return WITHHELD if _BSN_LIKE.fullmatch(str(abs(value))) else value
@@ -87,7 +91,14 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
-def name_failure(error: BaseException) -> str:
+class FailureName(str):
+    """The class of an error: a name of the source, and so nobody's data however long it is."""
+
+    place: Mapping[str, str | int]
+    __slots__ = ("place",)
+
+
+def name_failure(error: BaseException) -> FailureName:
     """Return the class of an error, with the code of its database driver where that gave one.
 
     Such as `OperationalError sqlite_busy` or `OperationalError 57p01`: names, never texts.
@@ -95,7 +106,9 @@ def name_failure(error: BaseException) -> str:
     cause = getattr(error, "orig", error)
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
     name = type(error).__name__
-    return f"{name} {code.lower()}" if isinstance(code, str) else name
+    named = FailureName(f"{name} {code.lower()}" if isinstance(code, str) else name)
+    named.place = _find_place(error)
+    return named
 
 
 class _JsonHandler(logging.Handler):
@@ -124,6 +137,16 @@ class _JsonHandler(logging.Handler):
         self._stream.flush()
 
 
+def _find_place(error: BaseException) -> dict[str, str | int]:
+    """Return `place` and `line` of our own source where an error came up; empty where not."""
+    found: dict[str, str | int] = {}
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] in _OWN:
+            found = {"place": f"{module.replace('.', '/')}.py", "line": line}
+    return found
+
+
 def _is_suspicious(text: str) -> bool:
     if len(text) > _LONGEST or not text.isprintable() or _BSN_LIKE.search(text):
         return True
@@ -131,9 +154,6 @@ def _is_suspicious(text: str) -> bool:
 
 
 def _clean_event(_logger: object, _name: str, event: Event) -> Event:
-    failure = event.pop("exc_info", None)
-    if isinstance(failure, BaseException):
-        event["exception"] = name_failure(failure)
     moment, name, level = event.pop("timestamp", None), event.pop("event"), event.pop("level")
     row = EVENTS.get(name) if isinstance(name, str) else None
     cleaned: Event = {"event": name if row is not None else UNLISTED, "level": level}
@@ -144,6 +164,8 @@ def _clean_event(_logger: object, _name: str, event: Event) -> Event:
             cleaned[member] = clean_value(value)
         else:
             cleaned[UNLISTED] = True
+    if "place" in members and isinstance(name := event.get("exception"), FailureName):
+        cleaned.update(name.place)
     if level in _LOUD:
         metrics.count(_COUNTED, cleaned["event"], level)
     trace = find_trace()

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from datwat.party.settings import read_secret
-from datwat.party.telemetry import get_logger
+from datwat.party.telemetry import get_logger, name_failure
 from datwat.web.problems import LoginLevelError, LoginRefusedError, ProviderUnreachableError
 
 with warnings.catch_warnings():
@@ -116,7 +116,7 @@ class Provider:
             )
             claims: Mapping[str, Any] = token["userinfo"]
         except Exception as error:  # noqa: BLE001 - whatever fails in the answer: nobody comes in
-            _log.warning("login_refused", exception=type(error).__name__)
+            _log.warning("login_refused", exception=name_failure(error))
             raise LoginRefusedError from None
         require_level(claims, self._options.levels, now)
         return claims
@@ -150,7 +150,7 @@ class Provider:
             offered = metadata.get("id_token_signing_alg_values_supported", ["RS256"])
             usable = [name for name in offered if name in _ALGORITHMS]
         except Exception as error:  # noqa: BLE001 - unreachable or garbage is one thing here
-            _log.warning("provider_unreachable", exception=type(error).__name__)
+            _log.warning("provider_unreachable", exception=name_failure(error))
             raise ProviderUnreachableError from None
         if stated != self._options.issuer or not usable:
             self._client.server_metadata.clear()

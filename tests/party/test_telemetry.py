@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from datwat.party.database import open_engine
-from datwat.party.telemetry import WITHHELD, clean_value, configure_logging, get_logger
-from datwat.protocol.values import encode_bytes
+from datwat.party.telemetry import (
+    WITHHELD,
+    clean_value,
+    configure_logging,
+    get_logger,
+    name_failure,
+)
+from datwat.protocol.values import decode_bytes, encode_bytes
 
 
 @pytest.fixture
@@ -93,10 +99,27 @@ def test_exceptions_are_logged_by_class_name(stream: io.BytesIO) -> None:
     try:
         int("999990019 is no number")
     except ValueError as error:
-        get_logger("test").error("fault", exc_info=error)
+        get_logger("test").error("fault", exception=name_failure(error))
         logging.getLogger("library").exception("failed for %s", "999990019")
     ours, theirs = map(json.loads, stream.getvalue().splitlines())
     assert ours["exception"] == theirs["exception"] == "ValueError"
+    assert b"999990019" not in stream.getvalue()
+    assert "place" not in ours  # nowhere in our own source
+
+
+def test_a_fault_says_where_and_has_its_whole_name(stream: io.BytesIO) -> None:
+    class ProcessNotCurrentAnyMoreError(ValueError):
+        """Longer than what may stand in a line unless it is known to be a name."""
+
+    try:
+        decode_bytes("=999990019=")
+    except ValueError as error:
+        get_logger("test").error("fault", exception=name_failure(error))
+        named = name_failure(ProcessNotCurrentAnyMoreError("999990019"))
+        get_logger("test").error("fault", exception=named)
+    found, other = map(json.loads, stream.getvalue().splitlines())
+    assert (found["place"], type(found["line"])) == ("datwat/protocol/values.py", int)
+    assert other["exception"] == "ProcessNotCurrentAnyMoreError"
     assert b"999990019" not in stream.getvalue()
 
 
@@ -111,7 +134,7 @@ def test_what_a_driver_calls_a_fault_is_logged_without_its_words(
         with engine.begin() as conn:
             conn.exec_driver_sql("INSERT INTO kept VALUES (999990019)")
     except IntegrityError as error:
-        get_logger("test").error("fault", exc_info=error)
+        get_logger("test").error("fault", exception=name_failure(error))
     (line,) = map(json.loads, stream.getvalue().splitlines())
     assert line["exception"] == "IntegrityError sqlite_constraint_unique"
     assert b"999990019" not in stream.getvalue()
