@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -24,6 +24,7 @@ from broker.audit.past_log import Generations, load_generations
 from broker.audit.proofs import Proofs
 from broker.audit.publication import ProofBase, Publication
 from broker.audit.publication_ports import PublicationStore
+from broker.audit.records import LogError
 from broker.audit.tag_roots import TagRoots
 from broker.audit.tiles import Tiles
 from datwat.party.database_errors import find_away
@@ -37,6 +38,8 @@ from datwat.protocol.tag_tree import EMPTY, TagProof
 from datwat.protocol.trust import TrustList
 from datwat.protocol.values import encode_moment
 
+# A disk that is full or a server that takes no changes stays so; what passes does so sooner.
+_PASSES = timedelta(minutes=5)
 _log = get_logger("publishing")
 
 
@@ -53,6 +56,7 @@ class Publishing:
     log: Log
     clock: Callable[[], datetime]
     failure: str | None = None
+    waits_since: datetime | None = None
 
     def read_base(self) -> ProofBase:
         """Return what a resident's proofs rest on now."""
@@ -77,7 +81,7 @@ class Publishing:
                 await self.tag_roots.state()
                 # Without witnesses what is signed is what is shown.
                 self.tag_roots.cover(self.publication.read_shown().size)
-                self.failure = None
+                self._note_success()
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
                 self._note(error)
 
@@ -85,17 +89,25 @@ class Publishing:
         """Take in what another process stated and collected; what fails is in `failure`."""
         try:
             await asyncio.to_thread(self._follow)
-            self.failure = None
+            self._note_success()
         except Exception as error:  # noqa: BLE001 - it is tried again at the next root
             self._note(error)
 
     def _note(self, error: Exception) -> None:
-        """Keep what failed, unless the database was away: that says nothing of the log."""
-        if any(find_away(one) for one in (error, error.__cause__) if one is not None):
-            _log.warning("look_failed", exception=name_failure(error))
-            return
-        self.failure = error.code if isinstance(error, DatwatError) else name_failure(error)
+        """Keep what failed; a database that is away for a moment says nothing of the log."""
+        cause = (error.__cause__ or error) if type(error) is LogError else error
+        away = find_away(cause)
+        if away is not None:
+            _log.warning("tag_root_waits", exception=name_failure(cause))
+            self.waits_since = self.waits_since or self.clock()
+            if self.clock() - self.waits_since < _PASSES:
+                return
+        told = away or error
+        self.failure = told.code if isinstance(told, DatwatError) else name_failure(told)
         _log.error("tag_root_failed", code=self.failure)
+
+    def _note_success(self) -> None:
+        self.failure = self.waits_since = None
 
     def _follow(self) -> None:
         self.tag_roots.follow()

@@ -21,6 +21,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from broker.adapters.database import BEGIN_OPTION
 from broker.adapters.log_tables import UtcSeconds, derive_seconds
 
+__tracebackhide__ = True  # a fault is where somebody asked, not where the driver was called
+
 _Process = Callable[[Any], Any]
 _SQLITE: Dialect = sqlite.dialect(paramstyle="named")
 _MOST_STATEMENTS = 200

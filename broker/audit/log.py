@@ -266,7 +266,9 @@ class Log:
         except Exception as error:  # noqa: BLE001 - after this nothing may be signed
             if self._is_shared and not isinstance(error, LogError | RatchetError):
                 # What others wrote could not be read: it is written, and the next batch signs it.
-                _answer_all([(waiting.future, LogError()) for waiting in written])
+                refusal = LogError()
+                refusal.__cause__ = error
+                _answer_all([(waiting.future, refusal) for waiting in written])
                 return
             self._fail(error)
             _answer_all([(waiting.future, LogStoppedError()) for waiting in written])

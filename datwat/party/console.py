@@ -73,9 +73,10 @@ def write_result(found: Mapping[str, Any] | str, out: Path | None, *, as_json: b
 
 
 def _find_rows(name: str, value: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - of a result
-    """Return the rows of what is a table: a list of mappings, or mappings by name."""
+    """Return the rows of what is a table: a list of mappings, or of equal ones by name."""
     if isinstance(value, Mapping) and all(isinstance(row, Mapping) for row in value.values()):
-        value = [{name: key, **row} for key, row in value.items()]
+        is_even = len({tuple(row) for row in value.values()}) == 1
+        value = [{name: key, **row} for key, row in value.items()] if is_even else []
     is_table = isinstance(value, list | tuple) and value and isinstance(value[0], Mapping)
     return list(value) if is_table else []
 
@@ -83,7 +84,7 @@ def _find_rows(name: str, value: Any) -> list[Mapping[str, Any]]:  # noqa: ANN40
 def _build_table(title: str, rows: list[Mapping[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left")
     for name in rows[0]:
-        table.add_column(name, overflow="fold")
+        table.add_column(escape(str(name)), overflow="fold")
     for row in rows:
         table.add_row(*(escape(_format(value)) for value in row.values()))
     return table

@@ -11,6 +11,7 @@ import os
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import OperationalError
+from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
@@ -226,6 +227,9 @@ def _open_sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get(READ_ONLY, False)
+        driver: Any = connection.connection.driver_connection
+        if driver.in_transaction:  # of a held connection, whose last COMMIT failed
+            driver.rollback()
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine

@@ -282,6 +282,9 @@ EVENTS: Final[Mapping[str, EventRow]] = {
         "No root over the new tags can be stated: residents wait for their proofs.",
         "Keep the log file, do not restart yet, and call support.",
     ),
+    "tag_root_waits": EventRow(
+        ("exception",), "The database was away: no root was stated this time.", _AGAIN
+    ),
     "trust_list_accepted": EventRow(("seq", "partners"), "Another trust list is in force."),
     "trust_list_not_refreshed": EventRow(
         ("code",), "The trust list could not be fetched: the one held stays until its end.", _AGAIN

@@ -48,6 +48,8 @@ OLDEST_VERSION: Final = 150_000
 POOL_SIZE: Final = 8
 MAX_OVERFLOW: Final = 8
 
+__tracebackhide__ = True  # a fault is where somebody asked, not where the driver was called
+
 _SAFE_COMMIT = ("on", "remote_apply")
 # What the server ends by itself: a statement, a wait for a lock, a transaction nobody goes on with.
 _OPTIONS = (

@@ -13,7 +13,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 import orjson
 import structlog
@@ -33,6 +33,9 @@ _WORDS = re.compile(r"[a-z][a-z/_-]*")
 _LOUD = frozenset({"warning", "error", "critical"})
 _COUNTED = "datwat_events_total"
 _OWN = frozenset({"broker", "connectors", "datwat", "keyholder", "witness"})
+_HIDDEN = "__tracebackhide__"  # by pytest's custom
+_DRIVERS = frozenset({"psycopg", "sqlite3"})
+_CODE = re.compile(r"[A-Za-z0-9_]{1,40}")
 
 Event = MutableMapping[str, Any]
 
@@ -92,10 +95,19 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
 
 
 class FailureName(str):
-    """The class of an error: a name of the source, and so nobody's data however long it is."""
+    """The class of an error: a name of the source, and so nobody's data however long it is.
 
-    place: Mapping[str, str | int]
+    `place` has the members `place` and `line` of our own source where it came up, if anywhere.
+    """
+
     __slots__ = ("place",)
+    place: Mapping[str, str | int]
+
+    def __new__(cls, name: str, place: Mapping[str, str | int]) -> Self:
+        """Name it."""
+        named = super().__new__(cls, name)
+        named.place = place
+        return named
 
 
 def name_failure(error: BaseException) -> FailureName:
@@ -103,12 +115,33 @@ def name_failure(error: BaseException) -> FailureName:
 
     Such as `OperationalError sqlite_busy` or `OperationalError 57p01`: names, never texts.
     """
-    cause = getattr(error, "orig", error)
+    name, code = type(error).__name__, _find_code(error)
+    return FailureName(f"{name} {code.lower()}" if code else name, _find_place(error))
+
+
+def _find_code(error: BaseException) -> str | None:
+    # By the name of the library: to import them would cost each command a second.
+    cause = getattr(error, "orig", error) if _find_root(error) == "sqlalchemy" else error
+    if _find_root(cause) not in _DRIVERS:
+        return None
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
-    name = type(error).__name__
-    named = FailureName(f"{name} {code.lower()}" if isinstance(code, str) else name)
-    named.place = _find_place(error)
-    return named
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+
+
+def _find_root(error: object) -> str:
+    return type(error).__module__.partition(".")[0]
+
+
+def _find_place(error: BaseException) -> dict[str, str | int]:
+    """Return the innermost frame of ours, but of those modules that only run what others ask."""
+    found: dict[str, str | int] = {}
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        names = frame.f_globals
+        module = str(names.get("__name__", ""))
+        if module.partition(".")[0] in _OWN and not names.get(_HIDDEN, False):
+            inside = "/__init__" if "__path__" in names else ""
+            found = {"place": f"{module.replace('.', '/')}{inside}.py", "line": line}
+    return found
 
 
 class _JsonHandler(logging.Handler):
@@ -137,16 +170,6 @@ class _JsonHandler(logging.Handler):
         self._stream.flush()
 
 
-def _find_place(error: BaseException) -> dict[str, str | int]:
-    """Return `place` and `line` of our own source where an error came up; empty where not."""
-    found: dict[str, str | int] = {}
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] in _OWN:
-            found = {"place": f"{module.replace('.', '/')}.py", "line": line}
-    return found
-
-
 def _is_suspicious(text: str) -> bool:
     if len(text) > _LONGEST or not text.isprintable() or _BSN_LIKE.search(text):
         return True
@@ -164,8 +187,8 @@ def _clean_event(_logger: object, _name: str, event: Event) -> Event:
             cleaned[member] = clean_value(value)
         else:
             cleaned[UNLISTED] = True
-    if "place" in members and isinstance(name := event.get("exception"), FailureName):
-        cleaned.update(name.place)
+    if "place" in members and isinstance(failure := event.get("exception"), FailureName):
+        cleaned.update(failure.place)
     if level in _LOUD:
         metrics.count(_COUNTED, cleaned["event"], level)
     trace = find_trace()

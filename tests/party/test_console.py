@@ -47,6 +47,12 @@ def test_counts_by_name_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert last == "none     -"
 
 
+def test_what_is_no_table_keeps_its_names(capsys: pytest.CaptureFixture[str]) -> None:
+    print_result({"opa": {"keys": {"broker": {"alg": "x"}}, "bundles": {"a": 1}}}, as_json=False)
+    said = capsys.readouterr().out.strip()
+    assert said == "opa  keys=broker=alg=x, bundles=a=1"
+
+
 def test_that_nothing_waits_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(special_cli, "_call", lambda *_, **__: {"special_situations": []})
     said = CliRunner().invoke(special_cli.special, ["list", "--home", "x"])

@@ -3,16 +3,19 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from datwat.party.database import open_engine
+from datwat.party.spent import SpentRequests
 from datwat.party.telemetry import (
     WITHHELD,
     clean_value,
@@ -21,6 +24,7 @@ from datwat.party.telemetry import (
     name_failure,
 )
 from datwat.protocol.values import decode_bytes, encode_bytes
+from keyholder.tables import SPENT
 
 
 @pytest.fixture
@@ -33,6 +37,27 @@ def stream() -> Iterator[io.BytesIO]:
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+def test_only_a_driver_s_code_stands_beside_the_name_of_an_error() -> None:
+    class OddError(ValueError):
+        sqlstate = "999990019"
+
+        @property
+        def orig(self) -> object:
+            raise RuntimeError
+
+    assert name_failure(OddError()) == "OddError"
+    wrapped = OperationalError("", {}, psycopg.errors.QueryCanceled())
+    assert name_failure(wrapped) == "OperationalError 57014"
+
+
+def test_a_fault_of_a_statement_is_where_it_was_asked(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'one.sqlite'}")
+    with engine.connect() as conn, pytest.raises(sqlite3.OperationalError) as caught:
+        SpentRequests(SPENT).release(conn, "x", bytes(16))
+    assert name_failure(caught.value).place["place"] == "datwat/party/spent.py"
+    engine.dispose()
 
 
 @pytest.mark.parametrize(
