@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from collections.abc import Iterator
@@ -280,6 +281,23 @@ def test_a_pool_that_is_used_up_says_so(own_url: str, monkeypatch: pytest.Monkey
         ):
             held.execute(text("SELECT 1"))
         assert errors.find_away(caught.value) is not None
+
+
+def test_a_connection_that_outlives_its_pool_is_closed_without_a_word(own_url: str) -> None:
+    asked = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+    with opened(own_url) as engine:
+        held = engine.connect()
+        pid = held.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        engine.dispose()  # a thread that nobody waits for is still at work
+        held.close()
+        del held
+        gc.collect()  # a warning of it would fail this test
+        for _ in range(100):
+            with engine.connect() as other:
+                if not other.execute(asked, {"pid": pid}).scalar_one():
+                    return
+            time.sleep(0.05)
+        pytest.fail("the server still has it")
 
 
 def test_of_several_hosts_the_one_that_takes_changes_is_used(server: OwnServer) -> None:
