@@ -89,12 +89,10 @@ class BoundedConnection(psycopg.Connection[Any]):
     patience: float | None = CONNECT_SECONDS  # until it was looked at
 
     def __del__(self, *_psycopg: object) -> None:
-        """Close it, where a thread held it while its pool was given up; psycopg would warn.
+        """Warn of nothing, as psycopg does for its own pool: a thread may outlive ours.
 
-        As psycopg itself says nothing of the connections of its own pool.
+        What libpq holds of it closes itself, but not the parent's in a process that was forked.
         """
-        if hasattr(self, "pgconn"):
-            self.pgconn.finish()
 
     def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
         """Carry out one exchange with the server; raise OperationalError where it says nothing."""
