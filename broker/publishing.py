@@ -31,9 +31,8 @@ from datwat.party.database_errors import find_away
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet
 from datwat.party.tag_index import TagIndex
-from datwat.party.telemetry import get_logger, name_failure
+from datwat.party.telemetry import code_failure, get_logger, name_failure
 from datwat.party.trust_keeper import TrustKeeper
-from datwat.protocol.errors import DatwatError
 from datwat.protocol.tag_tree import EMPTY, TagProof
 from datwat.protocol.trust import TrustList
 from datwat.protocol.values import encode_moment
@@ -103,7 +102,7 @@ class Publishing:
             if self.clock() - self.waits_since < _PASSES:
                 return
         told = away or error
-        self.failure = told.code if isinstance(told, DatwatError) else name_failure(told)
+        self.failure = code_failure(told)
         _log.error("tag_root_failed", code=self.failure)
 
     def _note_success(self) -> None:

@@ -18,7 +18,7 @@ from broker.audit.log import Log
 from broker.audit.proofs import Proofs, SignedHead
 from broker.audit.publication import Publication
 from broker.audit.records import LogBehindError, LogError, LogForkedError
-from datwat.party.telemetry import get_logger, name_failure
+from datwat.party.telemetry import code_failure, get_logger
 from datwat.protocol.checkpoint import Checkpoint, verify_checkpoint, verify_cosignatures
 from datwat.protocol.cosigning import (
     AddCheckpoint,
@@ -148,10 +148,8 @@ class Cosigning:
             failure = error.code
         except TimeoutError:
             failure = "peer_too_slow"
-        except DatwatError as error:
-            failure = error.code
         except Exception as error:  # noqa: BLE001 - whatever one witness does, the others go on
-            failure = name_failure(error)
+            failure = code_failure(error)
         if failure != asked.failure:
             _log.warning("witness", name=witness.name, failure=failure)
         asked.failure = failure

@@ -36,8 +36,7 @@ from broker.pseudonyms.rotation import (
     Turns,
 )
 from broker.pseudonyms.subjects import Subjects
-from datwat.party.telemetry import get_logger, name_failure
-from datwat.protocol.errors import DatwatError
+from datwat.party.telemetry import code_failure, get_logger
 from datwat.protocol.rotation import Progress, Rotation
 
 BATCH: Final = 128
@@ -253,7 +252,7 @@ class Rotating:
             return self._ground.store.count_leaving(conn, epochs)
 
     def _note(self, error: Exception) -> None:
-        code = error.code if isinstance(error, DatwatError) else name_failure(error)
+        code = code_failure(error)
         if code != self.failure:
             _log.warning("epoch_failed", code=code)
         self.failure = code

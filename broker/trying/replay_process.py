@@ -21,7 +21,7 @@ from broker.adapters.secrets import KEK_NAME, ROW_KEY_NAME
 from broker.settings import BrokerSettings
 from broker.trying.replay_run import ReplayRun
 from datwat.party.settings import load_settings
-from datwat.protocol.errors import DatwatError
+from datwat.party.telemetry import code_failure
 
 _OBJECTS = 200_000
 
@@ -58,11 +58,8 @@ def main(arguments: list[str]) -> int:
     gc.set_threshold(_OBJECTS, 50, 50)
     try:
         asyncio.run(run_replay(Path(arguments[0]), int(arguments[1])))
-    except DatwatError as error:
-        sys.stderr.write(f"{error.code}\n")
-        return 1
     except Exception as error:  # noqa: BLE001 - its own words may hold what was read
-        sys.stderr.write(f"{type(error).__name__}\n")
+        sys.stderr.write(f"{code_failure(error)}\n")
         return 1
     return 0
 

@@ -21,6 +21,7 @@ import structlog
 from datwat.party import metrics
 from datwat.party.event_rows import EVENTS, UNLISTED
 from datwat.party.tracing import find_trace
+from datwat.protocol.errors import DatwatError
 
 WITHHELD = "[withheld]"
 _LONGEST = 200
@@ -117,6 +118,11 @@ def name_failure(error: BaseException) -> FailureName:
     """
     name, code = type(error).__name__, _find_code(error)
     return FailureName(f"{name} {code.lower()}" if code else name, _find_place(error))
+
+
+def code_failure(error: BaseException) -> str:
+    """Return the code of an error of ours, which says what to do, or else `name_failure`."""
+    return error.code if isinstance(error, DatwatError) else name_failure(error)
 
 
 def _find_code(error: BaseException) -> str | None:
