@@ -1,29 +1,24 @@
-"""Building the broker: the only place, with `app.py`, that knows adapters.
+"""Building the broker upon its ground (`ground.py`), which is checked and runs already.
 
-Rules: it does not serve without a valid trust list and a valid signed bundle; OPA starts before the
-first question and ends with the process; the log is checked against the ratchet before it signs.
+Rule: no room knows an adapter; what composes the rooms does.
 """
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Engine
 
-from broker.adapters.database import migrate, open_engine
 from broker.adapters.delayed_subjects import find_delayed_subjects
 from broker.adapters.even_writes import write_known
 from broker.adapters.gateways import HttpGateways
-from broker.adapters.ldv_outbox import build_processing_log
 from broker.adapters.log_store import SqlLogStore
 from broker.adapters.purging import purge_ended
-from broker.adapters.secrets import BrokerSecrets, load_secrets
+from broker.adapters.secrets import BrokerSecrets
 from broker.adapters.stores import build_registers
 from broker.adapters.suspension_store import SqlSuspensions
 from broker.adapters.tables import SPENT
@@ -31,10 +26,9 @@ from broker.audit.ended import EndingLog, read_restored
 from broker.audit.log import Log
 from broker.audit.own_lines import OwnLines
 from broker.audit.payloads import Organisation
-from broker.audit.proofs import Proofs
 from broker.audit.sealing import Sealing
 from broker.authoring_wiring import Officers, OfficersGround, open_officers
-from broker.ending import build_ends, build_erasures, require_kek
+from broker.ending import build_ends, build_erasures
 from broker.exchange.ends_keeping import EndsKeeping
 from broker.exchange.erasure import Erasures
 from broker.exchange.housekeeping import Housekeeper
@@ -42,45 +36,32 @@ from broker.exchange.kept import FindPurpose
 from broker.exchange.opening import FindRenewal, Openings
 from broker.exchange.outbox import Outbox
 from broker.exchange.overload import Overload
-from broker.exchange.processing import ProcessingLog
 from broker.exchange.recorded import Ledger
 from broker.exchange.rooms import Rooms
 from broker.exchange.suspensions import Suspensions
 from broker.exchange.table import build_acts
 from broker.following import Following
+from broker.ground import Ground, open_ground, stop_process
 from broker.here import PolicyHere, Reads, TrustHere
 from broker.overseeing import Oversight, build_oversight
 from broker.policy.authoring import Authoring
-from broker.policy_start import Begun, Opa, begin_policy
+from broker.policy_start import Opa
 from broker.pseudonyms.veil import Veil
 from broker.publishing import Publishing, open_publishing
 from broker.purposes.role_register import RoleRegister
 from broker.settings import BrokerSettings
 from broker.sharing import Sharing
-from broker.sharing_opening import open_sharing, require_room
 from broker.transparency.access_log import AccessLogReader
 from broker.trying.replays import Replays
 from broker.trying.trials import Trials
 from datwat.party import clock
-from datwat.party.errors import PartyError
 from datwat.party.http_out import HttpOut
 from datwat.party.own_keys import KeyOfNow
 from datwat.party.ratchet import Ratchet
 from datwat.party.spent import SpentRequests
-from datwat.party.telemetry import get_logger, name_failure
-from datwat.party.trust_keeper import TrustKeeper, open_ratchet
-from datwat.party.trust_list import Directory, read_verify_keys
+from datwat.party.trust_keeper import TrustKeeper
 from datwat.protocol.bundle import Bundle
 from datwat.protocol.keys import SigningKey
-
-_log = get_logger("broker")
-
-
-class NotListedError(PartyError):
-    """The trust list does not name this broker with the keys of this home."""
-
-    code = "not_listed"
-    default_detail = "The trust list does not name this broker with its keys: sign its card in."
 
 
 def build_renewals(read_bundle: Callable[[], Bundle]) -> FindRenewal:
@@ -156,7 +137,7 @@ class Broker:
 
 async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker:
     """Return a broker with its log running and its policy engine ready."""
-    ground = await _open_ground(settings, stack)
+    ground = await open_ground(settings, stack)
     log, secrets = ground.log, ground.secrets
     publishing = await open_publishing(
         ground.database,
@@ -165,7 +146,7 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
         http=ground.http,
         keeper=ground.keeper,
         clock=clock.now,
-        on_alarm=_stop_process,
+        on_alarm=stop_process,
     )
     reads = Reads(ground.database)
     stack.callback(reads.close)
@@ -233,7 +214,7 @@ async def open_broker(settings: BrokerSettings, stack: AsyncExitStack) -> Broker
 
 
 def _open_officers(
-    settings: BrokerSettings, ground: _Ground, following: Following, stack: AsyncExitStack
+    settings: BrokerSettings, ground: Ground, following: Following, stack: AsyncExitStack
 ) -> Officers:
     stands_on = OfficersGround(
         settings=settings,
@@ -248,66 +229,8 @@ def _open_officers(
     return open_officers(stands_on, stack)
 
 
-@dataclass(slots=True)
-class _Ground:
-    """What all the rest stands on: checked and running before anything else is built."""
-
-    secrets: BrokerSecrets = field(repr=False)
-    database: Engine
-    sharing: Sharing
-    ratchet: Ratchet
-    http: HttpOut
-    keeper: TrustKeeper
-    begun: Begun
-    store: SqlLogStore
-    sealing: Sealing
-    log: Log
-    proofs: Proofs
-    processing: ProcessingLog
-
-    @property
-    def opa(self) -> Opa:
-        """The policy engine."""
-        return self.begun.engine
-
-
-async def _open_ground(settings: BrokerSettings, stack: AsyncExitStack) -> _Ground:
-    require_room(settings)
-    secrets = load_secrets(settings.home)
-    engine = open_engine(settings.database)
-    stack.callback(engine.dispose)
-    await asyncio.to_thread(migrate, engine)
-    ratchet = stack.enter_context(await asyncio.to_thread(open_ratchet, settings))
-    sharing = await open_sharing(settings, engine, ratchet, stack)
-    http = await stack.enter_async_context(HttpOut())
-    keeper = await TrustKeeper.open(settings, ratchet, http)
-    _require_listed(settings, secrets, keeper.directory)
-    begun = await begin_policy(settings, keeper.directory, ratchet, stack)
-    store = SqlLogStore(engine)
-    stack.callback(store.close)
-    sealing = Sealing(secrets.kek, store)
-    await asyncio.to_thread(require_kek, sealing, secrets.kek, ratchet)
-    log = Log(store, ratchet, secrets.build_signer(settings.log_origin), _stop_process)
-    log.start()
-    stack.callback(log.stop)
-    return _Ground(
-        secrets=secrets,
-        database=engine,
-        sharing=sharing,
-        ratchet=ratchet,
-        http=http,
-        keeper=keeper,
-        begun=begun,
-        store=store,
-        sealing=sealing,
-        log=log,
-        proofs=Proofs(log),
-        processing=build_processing_log(settings.ldv_target, secrets.row_key, clock.now),
-    )
-
-
 def _build_rooms(
-    ground: _Ground,
+    ground: Ground,
     reads: Reads,
     spent: SpentRequests,
     reader: AccessLogReader,
@@ -334,7 +257,7 @@ def _build_rooms(
     )
 
 
-def _build_openings(settings: BrokerSettings, ground: _Ground, rooms: Rooms) -> Openings:
+def _build_openings(settings: BrokerSettings, ground: Ground, rooms: Rooms) -> Openings:
     return Openings(
         rooms,
         ground.store,
@@ -345,7 +268,7 @@ def _build_openings(settings: BrokerSettings, ground: _Ground, rooms: Rooms) -> 
 
 
 def _build_ends(
-    settings: BrokerSettings, ground: _Ground, rooms: Rooms, ending: EndingLog
+    settings: BrokerSettings, ground: Ground, rooms: Rooms, ending: EndingLog
 ) -> EndsKeeping:
     return build_ends(
         settings,
@@ -364,23 +287,3 @@ def _build_ends(
 
 def _list_own_keys(keeper: TrustKeeper) -> list[bytes]:
     return [key.x for key in keeper.directory.trust.broker.keys]
-
-
-def _require_listed(settings: BrokerSettings, secrets: BrokerSecrets, directory: Directory) -> None:
-    listed, log = directory.trust.broker, directory.trust.log
-    keys = read_verify_keys(listed.keys)
-    fits = (
-        listed.id == settings.id
-        and any(key.public.kid in keys for key in secrets.signing_keys.keys)
-        and any(key.public.raw in listed.x25519 for key in secrets.exchange_keys.keys)
-        and log.origin == settings.log_origin
-        and any(vkey in log.vkeys for vkey in secrets.build_signer(log.origin).vkeys)
-    )
-    if not fits:
-        raise NotListedError
-
-
-def _stop_process(error: BaseException) -> None:
-    # The log cannot go on: nothing may be answered any more, so the process ends.
-    _log.critical("log_stopped", exception=name_failure(error))
-    signal.raise_signal(signal.SIGTERM)
