@@ -8,11 +8,11 @@ them, or does the same twice, turns no row twice.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from broker.adapters.rows import COUNTED
 from broker.adapters.tables import PseudonymRecord, PseudonymRotation, table_of
@@ -21,6 +21,7 @@ from broker.pseudonyms.rotation import Epochs, PseudonymRow, TurnedRow
 from datwat.party.hot import HotStatement
 
 EPOCHS_ID = 1
+_AT_ONCE = 1_000
 _TWICE = (sqlite3.IntegrityError, psycopg.IntegrityError)
 _T, _R = table_of(PseudonymRecord), table_of(PseudonymRotation)
 EPOCH_COLUMNS = (_R.c.epoch, _R.c.leaving, _R.c.cursor, _R.c.turned, _R.c.is_done)
@@ -31,7 +32,12 @@ _LIST = (
     .order_by(_T.c.lookup)
     .limit(bindparam("b_limit"))
 )
-_COUNT = select(func.count()).select_from(_T).where(_T.c.epoch == bindparam("b_leaving"))
+# In no order: it reads the table through once, which an order would make it do row by row.
+_LEAVING = (
+    select(_T.c.lookup, _T.c.subject_id, _T.c.epoch, _T.c.sealed)
+    .where(_T.c.epoch == bindparam("b_leaving"))
+    .execution_options(yield_per=_AT_ONCE)
+)
 _BEGIN = (
     update(_R)
     .where(
@@ -124,10 +130,14 @@ class SqlRotationStore:
         self._move(conn, before, cursor, turned, is_done=False)
         return turned
 
-    def count_leaving(self, conn: Connection, epochs: Epochs) -> int:
-        """Return how many rows lie under the epoch that is left."""
-        found = conn.execute(_COUNT, {"b_leaving": epochs.leaving}).scalar()
-        return int(found or 0)
+    def list_leaving(self, conn: Connection, epochs: Epochs) -> Iterator[PseudonymRow]:
+        """Yield every row that lies under the epoch that is left, by one statement, in any order.
+
+        Each is read as it is asked for: who has seen enough may stop.
+        """
+        with conn.execute(_LEAVING, {"b_leaving": epochs.leaving}) as found:
+            for row in found:
+                yield PseudonymRow(*row)
 
     def restart(self, conn: Connection, before: Epochs, *, is_done: bool) -> None:
         """Say that all are turned, or begin at the first row again; raise RaceLost."""

@@ -3,12 +3,14 @@
 Rules: δ is asked of the key holder by every process that may need it, and lies in memory only; rows
 are turned a batch at a time, each batch in a transaction of its own through the log's writer, so
 that whoever is killed goes on where it was; nothing is turned by a δ that the trust list's two
-public keys do not prove. Source: house reference "cryptography", Rotation without BSN;
-docs/decisions/0026.
+public keys do not prove; whether all are turned is read from the database, and never remembered:
+who keeps house changes at any time, and what is left at the end is lost. Source: house reference
+"cryptography", Rotation without BSN; docs/decisions/0026.
 
 1. Two epochs in the trust list, or a rotation in the database: ask the key holder. 2. Prove δ, hold
-it, and say in the database that rows are turned. 3. Turn them. 4. When none is left, say so. 5. The
-key holder ended it: refuse the other epoch and forget δ.
+it, and say in the database that rows are turned. 3. Turn them. 4. When none is left that could be
+turned, say so; else begin at the first row again. 5. The key holder ended it: refuse the other
+epoch and forget δ.
 """
 
 from __future__ import annotations
@@ -77,7 +79,8 @@ class Rotating:
         self._ground = ground
         self._wanted = asyncio.Event()
         self._asked_at: float | None = None
-        self._damaged = 0
+        # By (leaving, current), of the last pass that was seen here; it tells, and decides nothing.
+        self._damaged: dict[tuple[int | None, int], int] = {}
         self.failure: str | None = None
 
     async def run(self) -> None:
@@ -130,7 +133,7 @@ class Rotating:
                 "rotation_leaving": epochs.leaving,
                 "rotation_percent": epochs.permille // 10,
                 "rotation_turned": epochs.turned,
-                "rotation_damaged": self._damaged,
+                "rotation_damaged": self._damaged.get((epochs.leaving, epochs.current), 0),
             }
         return {**found, "rotation_failure": self.failure}
 
@@ -189,7 +192,6 @@ class Rotating:
             return []
 
         await self._ground.log.append(Job(work))
-        self._damaged = 0
         if began:
             _log.info("epoch_begun", leaving=leaving, current=current)
 
@@ -208,7 +210,7 @@ class Rotating:
         with self._ground.reading() as conn:
             rows = store.list_rows(conn, epochs.cursor, BATCH)
         if not rows:
-            await self._reach_end(epochs)
+            await self._reach_end(epochs, turn)
             return
         mine = [row for row in rows if row.epoch == turn.leaving]
         turned = await asyncio.to_thread(self._turn, mine, turn)
@@ -218,22 +220,31 @@ class Rotating:
             return []
 
         await self._ground.log.append(Job(work))
-        self._damaged += len(mine) - len(turned)
+        key = (epochs.leaving, epochs.current)
+        before = self._damaged.get(key, 0) if epochs.cursor else 0
+        self._damaged = {key: before + len(mine) - len(turned)}
 
     def _turn(self, rows: Sequence[PseudonymRow], turn: Turn) -> list[TurnedRow]:
         """Return the turned rows; one that opens no more is left: nobody is found by it."""
         turned = []
         for row in rows:
-            try:
-                turned.append(self._ground.subjects.build_turned(row, turn))
-            except SubjectMismatch:
+            found = self._turn_one(row, turn)
+            if found is None:
                 _log.error("epoch_row_damaged")
+            else:
+                turned.append(found)
         return turned
 
-    async def _reach_end(self, epochs: Epochs) -> None:
-        """Behind the last row: see whether one is left that could be turned."""
-        left = await asyncio.to_thread(self._count_leaving, epochs)
-        is_done = left <= self._damaged
+    def _turn_one(self, row: PseudonymRow, turn: Turn) -> TurnedRow | None:
+        try:
+            return self._ground.subjects.build_turned(row, turn)
+        except SubjectMismatch:
+            return None
+
+    async def _reach_end(self, epochs: Epochs, turn: Turn) -> None:
+        """Behind the last row: say that all are turned, or begin at the first one again."""
+        damaged = await asyncio.to_thread(self._count_damaged, epochs, turn)
+        is_done = damaged is not None
         store = self._ground.store
 
         def work(conn: Connection) -> Sequence[Appendable]:
@@ -241,15 +252,25 @@ class Rotating:
             return []
 
         await self._ground.log.append(Job(work))
-        if not is_done:
-            self._damaged = 0
+        if damaged is None:
             return
+        self._damaged = {(epochs.leaving, epochs.current): damaged}
         self._asked_at = None  # the key holder hears it with the next step
-        _log.info("epoch_turned", rows=epochs.turned, damaged=left)
+        _log.info("epoch_turned", rows=epochs.turned, damaged=damaged)
 
-    def _count_leaving(self, epochs: Epochs) -> int:
+    def _count_damaged(self, epochs: Epochs, turn: Turn) -> int | None:
+        """Return how many rows are left, or None where one of them could be turned.
+
+        In one view: a row that is given another index meanwhile is tried too. What is found stays
+        true, as no row is written under the epoch that is left until the rotation is turned back.
+        """
+        count = 0
         with self._ground.reading() as conn:
-            return self._ground.store.count_leaving(conn, epochs)
+            for row in self._ground.store.list_leaving(conn, epochs):
+                if self._turn_one(row, turn) is not None:
+                    return None
+                count += 1
+        return count
 
     def _note(self, error: Exception) -> None:
         code = code_failure(error)

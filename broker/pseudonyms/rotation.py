@@ -9,7 +9,7 @@ Source: house reference "cryptography", Rotation without BSN; docs/decisions/002
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -168,8 +168,11 @@ class RotationStore(Protocol):
         already: nothing of it may be written then.
         """
 
-    def count_leaving(self, conn: Connection, epochs: Epochs) -> int:
-        """Return how many rows lie under the epoch that is left."""
+    def list_leaving(self, conn: Connection, epochs: Epochs) -> Iterator[PseudonymRow]:
+        """Yield every row that lies under the epoch that is left, by one statement, in any order.
+
+        Each is read as it is asked for: who has seen enough may stop.
+        """
 
     def restart(self, conn: Connection, before: Epochs, *, is_done: bool) -> None:
         """Say that all are turned, or begin at the first row again; raise RaceLost."""

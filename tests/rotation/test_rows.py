@@ -61,7 +61,7 @@ def turn_batch(conn: Connection, subjects: Subjects, turn: Turn, limit: int = 3)
     epochs = STORE.find_epochs(conn)
     rows = STORE.list_rows(conn, epochs.cursor, limit)
     if not rows:
-        STORE.restart(conn, epochs, is_done=STORE.count_leaving(conn, epochs) == 0)
+        STORE.restart(conn, epochs, is_done=not [*STORE.list_leaving(conn, epochs)])
         return False
     mine = [subjects.build_turned(row, turn) for row in rows if row.epoch == turn.leaving]
     STORE.turn_rows(conn, epochs, mine, rows[-1].index)
