@@ -56,7 +56,7 @@ def build_api(broker: Broker, wake_outbox: Wake) -> Api:
         limiter=RateLimiter(
             settings.rate_per_second,
             settings.rate_burst,
-            lambda: len(broker.sharing.processes),
+            lambda: len(broker.sharing.holders.processes),
         ),
         proofs=rooms.proofs,
         read_policy=lambda: broker.policy.files,

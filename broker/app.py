@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import broker.problems  # noqa: F401 - gives every error of the broker its place in HTTP
@@ -49,6 +50,7 @@ from broker.transparency.processing_register import derive_activity_id
 from broker.watching import Watch
 from broker.wiring import Broker, open_broker
 from datwat.party.admin import Command, build_admin_listener
+from datwat.party.background import Work, start
 from datwat.party.check_page import derive_check_page_hash
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
@@ -88,7 +90,8 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
         )
         answering = build_api(broker, wake)
         others = open_others(broker, answering, derive_activity_id)
-        housekeeping = broker.sharing.keep_house(
+        keep_house = partial(
+            broker.sharing.keep_house,
             lambda: _deliver_for_ever(broker, woken),
             lambda: _keep_house(broker),
             broker.authoring.approving.run,
@@ -98,8 +101,7 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
             lambda: broker.publishing.cosigning.run(settings.witness_seconds),
             others.run,
         )
-        for task in (watch.run(), rotating.run(), *_list_tasks(broker), housekeeping):
-            stack.callback(asyncio.ensure_future(task).cancel)
+        start(stack, watch.run, rotating.run, *_list_tasks(broker), keep_house)
         commands, find_holder = build_commands(broker, wake), build_find_holder(broker)
         officers = OfficersApi(commands, find_holder, broker.rooms.clock)
         operations = (
@@ -127,15 +129,15 @@ async def open_party(settings: BrokerSettings) -> AsyncIterator[Sequence[Listene
         )
 
 
-def _list_tasks(broker: Broker) -> Iterator[Coroutine[Any, Any, None]]:
+def _list_tasks(broker: Broker) -> Iterator[Work]:
     """Yield what every process does beside its answers."""
-    yield broker.keeper.run()
-    yield _state_overload(broker)
-    yield broker.publishing.cover(_COVER_SECONDS)
-    yield broker.following.run()
-    yield broker.secrets.row_file.follow()
+    yield broker.keeper.run
+    yield partial(_state_overload, broker)
+    yield partial(broker.publishing.cover, _COVER_SECONDS)
+    yield broker.following.run
+    yield broker.secrets.row_file.follow
     for keys in broker.secrets.own_keys:
-        yield keys.follow()
+        yield keys.follow
 
 
 def _open_pages(

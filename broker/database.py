@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from broker.adapters.database import MIGRATIONS
 from broker.adapters.log_store import SqlLogStore
 from broker.adapters.secrets import load_secrets
+from broker.adapters.sharing_store import hold_alone
 from broker.audit.records import LogMissingError
 from broker.settings import BrokerSettings
 from broker.whole import require_whole
@@ -62,4 +63,6 @@ def verify(settings: BrokerSettings, engine: Engine, ratchet: Ratchet) -> Mappin
     }
 
 
-DATABASE = PartyDatabase(settings=BrokerSettings, migrations=MIGRATIONS, kept=_KEPT, verify=verify)
+DATABASE = PartyDatabase(
+    settings=BrokerSettings, migrations=MIGRATIONS, kept=_KEPT, verify=verify, hold=hold_alone
+)

@@ -26,7 +26,7 @@ def read_figures(broker: Broker, watch: Watch) -> Iterator[Reading]:
     yield from _read_looked(watch)
     yield from _read_log(broker)
     yield from _read_ends(broker)
-    yield Reading("datwat_processes", len(broker.sharing.processes))
+    yield Reading("datwat_processes", len(broker.sharing.holders.processes))
     yield Reading("datwat_process_current", broker.sharing.is_current)
     yield Reading("datwat_process_keeps_house", broker.sharing.keeps_house)
     yield Reading("datwat_outbox_unreadable", broker.outbox.count_unreadable())

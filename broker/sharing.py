@@ -3,18 +3,23 @@
 Rules: what another process changed (suspensions, trust list, policy, what is published) counts here
 within a second: a number in the database is read every half second, and whoever cannot read it, or
 has not taken up within a second what it says, answers nobody until it can; nor does one whose
-schema a newer version changed. One process keeps house;
-when its session ends another one does. A broker on SQLite is one process, and keeps house itself.
+schema a newer version changed. What changed here is told until the database has it. One process
+keeps house; when its session ends another one does. A broker on SQLite is one process, and keeps
+house itself. All of it goes by the process's own session, from a thread of its own: neither a pool
+nor threads that others use up can make it late.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
+from datwat.party.background import run_on
+from datwat.party.database_errors import DatabaseNotDurableError
 from datwat.party.errors import PartyError
 from datwat.party.telemetry import get_logger, name_failure
 
@@ -29,8 +34,10 @@ PUBLISHED: Final = "published"
 OUTBOX: Final = "outbox"
 # What nobody may be answered without: the rest is late for those who read it, and no more.
 _BINDING: Final = frozenset({SUSPENSIONS, TRUST_LIST, POLICY})
+# Who was killed had no time to tell of these; suspensions are told in their own transaction.
+_TOLD_AT_START: Final = frozenset({TRUST_LIST, POLICY})
 _WAIT_SECONDS: Final = 2.0
-_COUNT_SECONDS: Final = 2.0
+_LEAST_SECONDS: Final = 0.05
 _log = get_logger("sharing")
 
 Handler = Callable[[], Awaitable[bool]]
@@ -81,39 +88,31 @@ class OutdatedError(PartyError):
     )
 
 
+class Holders(NamedTuple):
+    """The numbers of the processes that run, and of the one that keeps house."""
+
+    processes: tuple[int, ...]
+    housekeeper: int | None
+
+
 class Polled(NamedTuple):
-    """How often each thing changed, by its name, and whether this process keeps house."""
+    """How often each thing changed, by its name, whether this process keeps house, and who runs."""
 
     numbers: Mapping[str, int]
     keeps_house: bool
-
-
-class Holders(Protocol):
-    """Which processes run."""
-
-    @property
-    def processes(self) -> tuple[int, ...]:
-        """Their numbers."""
-
-    @property
-    def housekeeper(self) -> int | None:
-        """The number of the one that keeps house."""
+    holders: Holders
 
 
 class Session(Protocol):
     """Where processes meet; a call may wait for the database."""
 
-    def poll(self) -> Polled:
-        """Return what changed how often, and keep house if nobody does; raise where it cannot.
+    def poll(self, told: Collection[str] = ()) -> Polled:
+        """Say that each process must read `told` anew, keep house if nobody does, and look.
 
-        OutdatedError: the schema is not this version's any more.
+        Raises where it cannot; then some of `told` may not have been said. OutdatedError: the
+        schema is not this version's any more. DatabaseNotDurableError: the server was set so that
+        it may lose what it took.
         """
-
-    def announce(self, name: str) -> None:
-        """Say that each process must read something anew."""
-
-    def list_holders(self) -> Holders:
-        """Return which processes run."""
 
     def close(self) -> None:
         """Let go of all."""
@@ -129,8 +128,7 @@ class Sharing:
         """
         self.process = process
         self.is_shared = is_shared and session is not None
-        self.processes: tuple[int, ...] = (process,)
-        self.housekeeper: int | None = process
+        self.holders = Holders((process,), process)
         self._session = session
         self._keeping, self._lost = asyncio.Event(), asyncio.Event()
         self._handlers: dict[str, Handler] = {}
@@ -139,11 +137,11 @@ class Sharing:
         self._again: dict[str, float] = {}
         self._polled_at = time.monotonic()
         self._polled = asyncio.Event()
-        self._is_outdated = False
-        self._counted_at = 0.0
+        self._refusal: PartyError | None = None  # what no other try will mend
+        self._untold = set(_TOLD_AT_START) if self.is_shared else set[str]()
+        self._woken = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "sharing")
         self._each_poll: list[Callable[[], object]] = []
-        self._announcing: set[asyncio.Future[None]] = set()
         if session is None:
             self._note_house(keeps=True)
         else:
@@ -159,7 +157,7 @@ class Sharing:
     @property
     def is_current(self) -> bool:
         """Whether all that others changed before the last second counts here."""
-        if self._is_outdated:  # one process on a server too: a command may have migrated it
+        if self._refusal is not None:  # one process on a server too: a command may have migrated it
             return False
         if not self.is_shared:
             return True
@@ -184,21 +182,20 @@ class Sharing:
         self._each_poll.append(look)
 
     def announce(self, name: str) -> None:
-        """Say that the other processes must take something up; a lost word costs a round."""
-        session = self._session
-        if session is None or not self.is_shared:
-            return
-        loop = asyncio.get_running_loop()
-        telling = loop.run_in_executor(None, session.announce, name)
-        self._announcing.add(telling)
-        telling.add_done_callback(self._announced)
+        """Have the other processes told at once to take something up, or as soon as it can be."""
+        if self.is_shared:
+            self._untold.add(name)
+            self._woken.set()
 
     async def require_current(self) -> None:
-        """Wait a little until this process is current; raise NotCurrentError, OutdatedError."""
+        """Wait a little until this process is current.
+
+        Raises NotCurrentError, OutdatedError, DatabaseNotDurableError.
+        """
         if self.is_current:
             return
-        if self._is_outdated:
-            raise OutdatedError
+        if self._refusal is not None:
+            raise type(self._refusal)
         until = time.monotonic() + _WAIT_SECONDS
         while not self.is_current:
             self._polled.clear()
@@ -215,25 +212,32 @@ class Sharing:
         loop = asyncio.get_running_loop()
         while True:
             began = time.monotonic()
+            self._woken.clear()
+            # What is announced meanwhile may be of after: it is told once more.
+            told, self._untold = self._untold, set()
             try:
-                polled = await loop.run_in_executor(self._thread, self._poll, session)
-                self._is_outdated = False
+                polled = await loop.run_in_executor(self._thread, self._poll, session, told)
+                self._refusal = None
                 self._take(polled, began)
-                await self._count(session)
             except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known now
                 if self._keeping.is_set():
                     _log.warning("housekeeping_lost", exception=name_failure(error))
                 self._note_house(keeps=False)
-                self._is_outdated = isinstance(error, OutdatedError)
-            await asyncio.sleep(max(0.05, began + POLL_SECONDS - time.monotonic()))
+                self._refusal = _find_refusal(error)
+                self._untold |= told
+            await asyncio.sleep(_LEAST_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(
+                    self._woken.wait(), max(0.0, began + POLL_SECONDS - time.monotonic())
+                )
 
     async def keep_house(self, *works: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run these for ever, but only while this process keeps house."""
+        """Run these on for ever, but only while this process keeps house."""
         while True:
             await self._keeping.wait()
             if self._session is not None:
                 _log.info("housekeeping_begun", number=self.process)
-            tasks = [asyncio.ensure_future(work()) for work in works]
+            tasks = [asyncio.ensure_future(run_on(work)) for work in works]
             try:
                 await self._lost.wait()
             finally:
@@ -243,10 +247,10 @@ class Sharing:
 
     def build_status(self) -> dict[str, Any]:
         """Return what `status` says: which process this is, which run, and which keeps house."""
-        keeper = None if self.housekeeper == self.process else self.housekeeper
+        keeper = None if self.holders.housekeeper == self.process else self.holders.housekeeper
         return {
             "process": self.process,
-            "processes": list(self.processes),
+            "processes": list(self.holders.processes),
             "housekeeper": self.process if self.keeps_house else keeper,
         }
 
@@ -258,13 +262,14 @@ class Sharing:
         if self._session is not None:
             self._session.close()
 
-    def _poll(self, session: Session) -> Polled:
+    def _poll(self, session: Session, told: Collection[str]) -> Polled:
         for look in self._each_poll:
             look()
-        return session.poll()
+        return session.poll(told)
 
     def _take(self, polled: Polled, began: float) -> None:
         self._note_house(keeps=polled.keeps_house)
+        self.holders = polled.holders
         for name in self._handlers:
             number = polled.numbers.get(name, 0)
             if self._seen.get(name, 0) != number:
@@ -302,19 +307,7 @@ class Sharing:
             _log.warning("change_not_taken_up", step=name, exception=name_failure(error))
             return False
 
-    async def _count(self, session: Session) -> None:
-        now = time.monotonic()
-        if now - self._counted_at < _COUNT_SECONDS and self.housekeeper is not None:
-            return
-        try:
-            found = await asyncio.to_thread(session.list_holders)
-        except Exception:  # noqa: BLE001 - it is for a person and for rates: the last count will do
-            return
-        self.processes, self.housekeeper = found.processes, found.housekeeper
-        self._counted_at = now
 
-    def _announced(self, telling: asyncio.Future[None]) -> None:
-        self._announcing.discard(telling)
-        error = None if telling.cancelled() else telling.exception()
-        if error is not None:
-            _log.warning("change_not_announced", exception=name_failure(error))
+def _find_refusal(error: Exception) -> PartyError | None:
+    """Return what no other try of this process will mend."""
+    return error if isinstance(error, OutdatedError | DatabaseNotDurableError) else None

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from broker.adapters.sharing_store import SharingSession
 from broker.settings import BrokerSettings
 from broker.sharing import ProcessAloneError, ProcessRunsError, Sharing
+from datwat.party.background import start
 from datwat.party.database import find_sqlite_file
 from datwat.party.ratchet import Ratchet
 
@@ -37,8 +38,7 @@ async def open_sharing(
         await _open(session)
     sharing = Sharing(settings.process, session, is_shared=ratchet.is_shared)
     stack.callback(sharing.close)
-    looking = asyncio.ensure_future(sharing.run())
-    stack.callback(looking.cancel)
+    start(stack, sharing.run)
     return sharing
 
 

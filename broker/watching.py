@@ -176,7 +176,7 @@ class Watch:
             log_waiting=broker.log.waiting,
             contents_to_end=seen.contents_to_end or 0,
             answers_overdue=sum(seen.overdue.values()),
-            processes=len(broker.sharing.processes),
+            processes=len(broker.sharing.holders.processes),
             is_current=broker.sharing.is_current,
             keeps_house=broker.sharing.keeps_house,
             clock_off=seen.clock_off,

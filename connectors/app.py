@@ -46,6 +46,7 @@ from connectors.tables import MIGRATIONS
 from connectors.watching import Watched, derive_parts
 from datwat.party import clock
 from datwat.party.admin import Command, build_admin_listener
+from datwat.party.background import start
 from datwat.party.database import migrate, open_engine
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app, build_json_response
@@ -271,8 +272,7 @@ async def _open(settings: ConnectorSettings, stack: AsyncExitStack) -> Connector
     sync = Sync(service, RunStore(engine))
     stack.push_async_callback(sync.aclose)
     housekeeper = Housekeeper(engine)
-    for work in (keeper.run(), keys.follow(), policy.run(), coverage.run(), housekeeper.run()):
-        stack.callback(asyncio.ensure_future(work).cancel)
+    start(stack, keeper.run, keys.follow, policy.run, coverage.run, housekeeper.run)
     return Connector(
         settings=settings,
         engine=engine,

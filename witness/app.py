@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from datwat.party import clock
 from datwat.party.admin import Command, CommandRefusedError, build_admin_listener
+from datwat.party.background import start
 from datwat.party.check_page import derive_check_page_hash
 from datwat.party.database import migrate, open_engine
 from datwat.party.gate import Limits
@@ -187,8 +188,7 @@ async def open_party(settings: WitnessSettings) -> AsyncIterator[Sequence[Listen
         )
         await cosigner.open(keeper.directory)
         stack.push_async_callback(cosigner.aclose)
-        for work in (keeper.run(), keys.follow()):
-            stack.callback(asyncio.ensure_future(work).cancel)
+        start(stack, keeper.run, keys.follow)
         commands = build_commands(settings, cosigner, engine, keeper)
         figures = build_metrics_route(settings, lambda: read_figures(cosigner, engine, keeper))
         yield (

@@ -1,18 +1,16 @@
 """Opening and migrating the broker's database: SQLite by default, PostgreSQL by URL.
 
 Rule: what was committed survives a power cut, or the broker does not start; what was deleted is
-overwritten (SQLite `secure_delete`); a database of a newer version is left alone.
-Source: house reference "audit-log", Sequencing; SQLite "PRAGMA"; `datwat/party/postgres.py`.
+overwritten (SQLite `secure_delete`); a database of a newer version is left alone. Both kinds are
+opened as every party's (`datwat/party/database.py`, `postgres.py`); only what begins a transaction
+is the broker's own. Source: house reference "audit-log", Sequencing; SQLite "PRAGMA".
 """
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
-from sqlite3 import Connection as SQLiteConnection
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, Engine
 
 from datwat.party import database as party
 from datwat.party.database_errors import DatabaseError
@@ -20,18 +18,9 @@ from datwat.party.postgres import open_postgres
 
 BEGIN_OPTION = "sqlite_begin"
 BEGIN_WRITING = "BEGIN IMMEDIATE"
-BUSY_TIMEOUT_MS = 5_000
+# Whoever gives this began the transaction, on a connection of its own.
+BEGUN = ""
 MIGRATIONS = Path(__file__).parent / "migrations"
-
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA secure_delete=ON",
-    "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA trusted_schema=OFF",
-)
 
 
 def open_engine(url: str) -> Engine:
@@ -47,10 +36,7 @@ def open_engine(url: str) -> Engine:
         return open_postgres(parsed)
     if parsed.database in {None, "", ":memory:"}:
         raise DatabaseError("The database URL must be sqlite:///FILE or postgresql://….")
-    engine = create_engine(parsed, pool_size=8, max_overflow=8)
-    event.listen(engine, "connect", _set_up_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    return party.open_sqlite(parsed, _begin_sqlite)
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
@@ -63,14 +49,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     party.migrate(engine, MIGRATIONS, revision)
 
 
-def _set_up_sqlite(connection: SQLiteConnection, _: ConnectionPoolEntry) -> None:
-    # Without this the driver would begin transactions of its own, and not before a SELECT.
-    connection.isolation_level = None
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
-
-
 def _begin_sqlite(connection: Connection) -> None:
-    # By the driver itself: every transaction begins here.
-    with closing(connection.connection.cursor()) as cursor:
-        cursor.execute(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))
+    how = connection.get_execution_options().get(BEGIN_OPTION, "BEGIN")
+    if how != BEGUN:
+        party.end_failed(connection).execute(how)  # by the driver: every transaction begins here

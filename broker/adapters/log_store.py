@@ -26,8 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
+from broker.adapters import log_hot
 from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING
-from broker.adapters.log_hot import HEAD_ID, HotStatements
+from broker.adapters.log_hot import HEAD_ID
 from broker.adapters.log_keys import SqlLogKeys
 from broker.adapters.log_tables import (
     LogEntry,
@@ -113,7 +114,6 @@ class SqlLogStore(SqlLogKeys):
         self._reading_engine = reading(engine)
         self._writing_engine = engine.execution_options(**{BEGIN_OPTION: BEGIN_WRITING})
         self._held: dict[bool, Connection] = {}
-        self._hot = HotStatements(engine)
 
     @property
     def is_in_process(self) -> bool:
@@ -213,21 +213,21 @@ class SqlLogStore(SqlLogKeys):
 
     def lock_head(self, connection: Connection) -> tuple[int, bytes] | None:
         """Return size and root, and make other writers wait (SQLite: `BEGIN IMMEDIATE` did)."""
-        return self._hot.lock_head(connection)
+        return log_hot.lock_head(connection)
 
     def update_head(self, connection: Connection, size: int, root: bytes) -> None:
         """Move the head."""
-        self._hot.update_head(connection, size, root)
+        log_hot.update_head(connection, size, root)
 
     def advance_counters(
         self, connection: Connection, counts: Mapping[CounterKey, int]
     ) -> Mapping[CounterKey, int]:
         """Take that many places in each chain and quarter; return the first of each."""
-        return self._hot.advance_counters(connection, counts)
+        return log_hot.advance_counters(connection, counts)
 
     def insert_entries(self, connection: Connection, rows: Sequence[EntryRow]) -> None:
         """Write entries, and what oversight counts of them."""
-        self._hot.insert_entries(connection, rows)
+        log_hot.insert_entries(connection, rows)
 
     def show_seen(self, connection: Connection, indexes: Sequence[int], now: datetime) -> None:
         """Let what oversight counts of these entries be counted from now on."""
@@ -237,7 +237,7 @@ class SqlLogStore(SqlLogKeys):
 
     def insert_nodes(self, connection: Connection, rows: Sequence[NodeRow]) -> None:
         """Write subtree hashes."""
-        self._hot.insert_nodes(connection, rows)
+        log_hot.insert_nodes(connection, rows)
 
     def fetch_nodes(
         self, connection: Connection, level: int, indexes: Sequence[int]

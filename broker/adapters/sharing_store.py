@@ -9,9 +9,10 @@ PostgreSQL only. Source: PostgreSQL, Advisory Locks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.dialects import postgresql
@@ -20,14 +21,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker.adapters import database
 from broker.adapters.sharing_tables import SharedChange
 from broker.adapters.tables import table_of
-from broker.sharing import MOST_PROCESSES, OutdatedError, Polled, ProcessRunsError
+from broker.sharing import MOST_PROCESSES, Holders, OutdatedError, Polled, ProcessRunsError
 from datwat.party.database import find_newest
-from datwat.party.postgres import PATIENCE
+from datwat.party.postgres import PATIENCE, require_durable
 
 _CLASS: Final = 0x6477  # any constant of ours: the locks of brokers
 _HOUSE: Final = 0
 _SILENT_MILLISECONDS: Final = 5_000
 _ANSWER_MILLISECONDS: Final = 2_000
+_COUNT_SECONDS: Final = 2.0  # for a person and for rates: who runs
 _SILENT_SECONDS: Final = 3.0  # for a server that does not even say that it gave up
 _SET_UP: Final = tuple(
     text(f"SET {name} = {value}")
@@ -53,13 +55,6 @@ _INSERT = postgresql.insert(_C)
 _RAISE = _INSERT.on_conflict_do_update(index_elements=[_C.c.name], set_={"number": _C.c.number + 1})
 
 
-class Holders(NamedTuple):
-    """The numbers of the processes that run, and of the one that keeps house."""
-
-    processes: tuple[int, ...]
-    housekeeper: int | None
-
-
 def note_change(conn: Connection, name: str) -> None:
     """Say, in the transaction that changes it, that each process must read something anew."""
     if conn.dialect.name == "postgresql":
@@ -74,6 +69,7 @@ class SharingSession:
         self._process = process
         self._connection: Connection | None = None
         self._keeps_house = False
+        self._holders, self._counted_at = Holders((), None), 0.0
         self._revision = find_newest(database.MIGRATIONS)
 
     def open(self) -> None:
@@ -95,8 +91,8 @@ class SharingSession:
             )
         self._connection, self._keeps_house = connection, False
 
-    def poll(self) -> Polled:
-        """Return what changed how often, and keep house if nobody does; opens what was cut.
+    def poll(self, told: Collection[str] = ()) -> Polled:
+        """Say what changed here, keep house if nobody does, and look; opens what was cut.
 
         Raises SQLAlchemyError, DatabaseError, ProcessRunsError, OutdatedError: then nothing is held
         any more.
@@ -109,11 +105,14 @@ class SharingSession:
             self._require_same_schema(connection)
             if not self._keeps_house:
                 self._keeps_house = _try_lock(connection, _HOUSE)
+            for name in sorted(told):
+                note_change(connection, name)
             numbers: Mapping[str, int] = {row[0]: row[1] for row in connection.execute(_NUMBERS)}
+            holders = self._count(connection)
         except BaseException:
             self.close()
             raise
-        return Polled(numbers, self._keeps_house)
+        return Polled(numbers, self._keeps_house, holders)
 
     def _require_same_schema(self, connection: Connection) -> None:
         if connection.execute(_REVISION).scalar() != self._revision:
@@ -128,18 +127,17 @@ class SharingSession:
             with suppress(SQLAlchemyError):
                 connection.close()
 
-    def announce(self, name: str) -> None:
-        """Say that each process must read something anew."""
-        with self._engine.begin() as connection:
-            note_change(connection, name)
-
-    def list_holders(self) -> Holders:
-        """Return which processes run, as the server sees it."""
-        with self._engine.connect() as connection:
+    def _count(self, connection: Connection) -> Holders:
+        """Return which processes run, and see that the server is as it was: not at each look."""
+        now = time.monotonic()
+        if self._holders.housekeeper is None or now - self._counted_at >= _COUNT_SECONDS:
+            require_durable(connection)
             found = connection.execute(_HOLDERS, {"class": _CLASS}).all()
-        by_session = {pid: number for number, pid in found if number != _HOUSE}
-        keeper = next((by_session.get(pid) for number, pid in found if number == _HOUSE), None)
-        return Holders(tuple(sorted(by_session.values())), keeper)
+            by_session = {pid: number for number, pid in found if number != _HOUSE}
+            keeper = next((by_session.get(pid) for number, pid in found if number == _HOUSE), None)
+            self._holders = Holders(tuple(sorted(by_session.values())), keeper)
+            self._counted_at = now
+        return self._holders
 
 
 @contextmanager

@@ -106,7 +106,10 @@ class Cosigning:
         """Begin a round each `seconds`, for ever; whoever has not answered yet is left alone."""
         try:
             while True:
-                self.begin_round()
+                try:
+                    self.begin_round()
+                except Exception as error:  # noqa: BLE001 - a ratchet's server may be away
+                    _log.warning("witness_round_failed", code=code_failure(error))
                 await asyncio.sleep(seconds)
         finally:
             for task in self._running.values():

@@ -78,12 +78,13 @@ class Life:
         The same bytes at the same time wait for the one answer. `require_fresh` raises where these
         bytes are too old to be admitted for the first time.
 
-        Raises: RidReusedError, TicketError, MessageExpiredError, PolicyUnavailableError,
-        PolicyChangedError, LogError, and the errors of `errors.py`.
+        Raises: RidReusedError, TicketError, MessageExpiredError, IssuerRefusedError,
+        PolicyUnavailableError, PolicyChangedError, LogError, and the errors of `errors.py`.
         """
         if question.object.type != "release":
             return await self._share(question, require_fresh)
         async with self._releases.take(question.partner.id):
+            self._require_in_force(question)
             return await self._share(question, require_fresh)
 
     async def _share(self, question: Question, require_fresh: Fresh) -> bytes:
@@ -252,6 +253,7 @@ class Life:
         tell = processing.prepare(build_processing(question, written) if processing.is_on else ())
 
         def work(conn: Connection) -> Sequence[Appendable]:
+            self._require_in_force(question)
             if self._rooms.ledger.spend(conn, question, number, recorded) is not None:
                 raise _SpentAlreadyError
             self._changes.require_same(conn, same, moment)
@@ -270,6 +272,10 @@ class Life:
         job = Job(work, keys, is_short=len(written) <= _FEW)
         appended = await self._append(job, change)
         return recorded, (appended, self._rooms.ledger.add_fresh(persons, appended.entries))
+
+    def _require_in_force(self, question: Question) -> None:
+        """Raise IssuerRefusedError where the partner was suspended, or ended, while this waited."""
+        self._rooms.trust.directory.require_partner(question.partner.id, self._rooms.clock())
 
     async def _append(self, job: Job, change: Change | None) -> Appended:
         """Have it written; a change is over when the log says so, whoever still waits for it."""

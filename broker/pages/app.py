@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from broker.pages.officer import Officer, build_entrance
 from broker.pages.screens import build_routes, build_site
 from broker.settings import BrokerSettings
 from datwat.party import clock
+from datwat.party.background import start
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.openapi import ApiInfo
@@ -59,7 +61,7 @@ def open_pages(
         return ()
     site = build_site(settings)
     app = build_pages(settings, site, build_desk(), limits)
-    stack.callback(asyncio.ensure_future(_purge_for_ever(site)).cancel)
+    start(stack, partial(_purge_for_ever, site))
     return (Listener("pages", app, settings.pages_host, settings.pages_port),)
 
 

@@ -17,6 +17,7 @@ from connectors.pages.screens import build_routes, build_site
 from connectors.pages.staff import Staff, build_entrance
 from connectors.settings import ConnectorSettings
 from datwat.party import clock
+from datwat.party.background import start
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.openapi import ApiInfo
@@ -82,6 +83,6 @@ def open_pages(
     if not settings.has_pages:
         return ()
     pages = StaffPages.build(settings, service.waiting_at_most(_PATIENCE))
-    stack.callback(asyncio.ensure_future(pages.run()).cancel)
+    start(stack, pages.run)
     app = pages.build_app(limits)
     return (Listener("pages", app, settings.pages_host, settings.pages_port),)

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from connectors.client.exchange import Exchange, LogMemory
@@ -26,6 +27,7 @@ from connectors.portal.settings import CLIENT_SECRET_NAME, PortalSettings
 from connectors.watching import derive_portal_parts, find_portal, read_portal_figures
 from datwat.party import clock
 from datwat.party.admin import Command, build_admin_listener
+from datwat.party.background import start
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.http_out import HttpOut
@@ -78,8 +80,7 @@ async def open_party(settings: PortalSettings) -> AsyncIterator[Sequence[Listene
         desk = ResidentDesk(exchange, memory, policy)
         api = PortalApi(site, desk, settings.url)
         login = Login(site, provider, build_entrance(settings, desk))
-        for work in (keeper.run(), keys.follow(), policy.run(), _purge_for_ever(site)):
-            stack.callback(asyncio.ensure_future(work).cancel)
+        start(stack, keeper.run, keys.follow, policy.run, partial(_purge_for_ever, site))
         limits = Limits(
             max_body_bytes=settings.max_body_bytes,
             read_timeout=timedelta(seconds=settings.read_timeout_seconds),

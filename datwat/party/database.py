@@ -8,6 +8,7 @@ made is refused, never guessed at; nothing starts without the rights that it wil
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import OperationalError
@@ -18,9 +19,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from datwat.party.database_errors import (
     DatabaseError,
@@ -29,18 +29,29 @@ from datwat.party.database_errors import (
     DatabaseTooNewError,
     DatabaseUnfinishedError,
 )
-from datwat.party.postgres import READ_ONLY, explain, lift_limits, open_postgres
+from datwat.party.database_urls import parse_url
+from datwat.party.postgres import (
+    MAX_OVERFLOW,
+    POOL_SIZE,
+    READ_ONLY,
+    explain,
+    lift_limits,
+    open_postgres,
+)
 
 __all__ = [
+    "BUSY_MILLISECONDS",
     "COPYING",
     "READ_ONLY",
     "DatabaseError",
     "DatabaseNotDurableError",
     "DatabaseTooNewError",
+    "end_failed",
     "find_newest",
     "find_sqlite_file",
     "migrate",
     "open_engine",
+    "open_sqlite",
     "parse_url",
     "reading",
     "run_migrations",
@@ -50,8 +61,17 @@ __all__ = [
 COPYING = "datwat_copying"
 """The table that a database has while a copy into it is not finished."""
 
-_BUSY_MILLISECONDS = 5_000
+BUSY_MILLISECONDS = 5_000
 _TRUNCATE_MILLISECONDS = 50
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+    f"busy_timeout={BUSY_MILLISECONDS}",
+    "temp_store=MEMORY",
+    "trusted_schema=OFF",
+)
 _MIGRATION_LOCK = 0x64617477  # any constant of ours: two processes must not migrate at once
 # A migration takes as long as it takes; it waits for another one, and briefly for who reads.
 _LOCK_LIMIT = text("SET LOCAL lock_timeout = '60s'")
@@ -60,18 +80,6 @@ _LACKING = text(
     " AND relkind IN ('r', 'p') AND NOT (has_table_privilege(oid, 'SELECT')"
     " AND (relname = 'alembic_version' OR has_table_privilege(oid, 'INSERT')))"
 )
-_NO_URL = "The database URL must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE."
-
-
-def parse_url(url: str) -> URL:
-    """Return an SQLite or PostgreSQL URL in its parts; raise DatabaseError for any other."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise DatabaseError(_NO_URL) from None
-    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
-        raise DatabaseError(_NO_URL)
-    return parsed
 
 
 def open_engine(url: str) -> Engine:
@@ -84,7 +92,9 @@ def open_engine(url: str) -> Engine:
     parsed = parse_url(url)
     if parsed.get_backend_name() == "postgresql":
         return open_postgres(parsed)
-    return _open_sqlite(parsed)
+    if _is_file(parsed):
+        _make_file(Path(str(parsed.database)))
+    return open_sqlite(parsed, _begin_sqlite)
 
 
 def reading(engine: Engine) -> Engine:
@@ -115,7 +125,7 @@ def truncate_journal(engine: Engine) -> bool:
         except OperationalError:
             return False
         finally:
-            cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
     return not busy
 
 
@@ -200,36 +210,43 @@ def run_migrations(metadata: MetaData | None = None) -> None:
     context.run_migrations()
 
 
-def _open_sqlite(url: URL) -> Engine:
-    if url.database and url.database != ":memory:":
-        path = Path(url.database)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # SQLite gives its WAL the mode of the database file: set it before SQLite does.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError:
-            raise DatabaseError("The SQLite file cannot be made: check its folder.") from None
-    engine = create_engine(url, connect_args={"timeout": _BUSY_MILLISECONDS / 1_000})
-
-    @event.listens_for(engine, "connect")
-    def prepare(raw: DBAPIConnection, _record: object) -> None:
-        raw.isolation_level = None  # SQLAlchemy begins transactions, the driver must not
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "secure_delete=ON",
-            f"busy_timeout={_BUSY_MILLISECONDS}",
-            "temp_store=MEMORY",
-        ):
-            raw.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        reads = connection.get_execution_options().get(READ_ONLY, False)
-        driver: Any = connection.connection.driver_connection
-        if driver.in_transaction:  # of a held connection, whose last COMMIT failed
-            driver.rollback()
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
+def open_sqlite(url: URL, begin: Callable[[Connection], None]) -> Engine:
+    """Return an engine on SQLite, set up to lose nothing; `begin` begins each transaction."""
+    pool = {"pool_size": POOL_SIZE, "max_overflow": MAX_OVERFLOW} if _is_file(url) else {}
+    engine = create_engine(url, connect_args={"timeout": BUSY_MILLISECONDS / 1_000}, **pool)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", begin)
     return engine
+
+
+def end_failed(connection: Connection) -> Any:  # noqa: ANN401 - a driver's
+    """Roll back what a COMMIT that failed left open on a held connection; return the driver's."""
+    driver: Any = connection.connection.driver_connection
+    if driver.in_transaction:
+        driver.rollback()
+    return driver
+
+
+def _is_file(url: URL) -> bool:
+    return url.database not in {None, "", ":memory:"}
+
+
+def _make_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # SQLite gives its WAL the mode of the database file: set it before SQLite does.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError:
+        raise DatabaseError("The SQLite file cannot be made: check its folder.") from None
+
+
+def _set_up_sqlite(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's
+    raw.isolation_level = None  # SQLAlchemy begins transactions, the driver must not
+    for pragma in _PRAGMAS:
+        raw.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    end_failed(connection)
+    reads = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

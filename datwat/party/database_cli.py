@@ -1,7 +1,7 @@
 """The commands about a party's database on a server: copy it there, migrate it, name its roles.
 
-Rules: the party is stopped, and its ratchet held, for as long as its database is copied; nothing
-that these commands print holds a password.
+Rules: the party is stopped for as long as its database is copied: its ratchet is held, and what its
+processes hold on the source's server; nothing that these commands print holds a password.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.database import find_sqlite_file, migrate, open_engine, parse_url
-from datwat.party.database_copy import DatabaseCopyError, copying
+from datwat.party.database_copy import SOURCE, DatabaseCopyError, copying, telling_where
 from datwat.party.database_errors import DatabaseError
 from datwat.party.database_roles import NOT_APART, NOT_APART_STATE, RoleNameError, build_roles
 from datwat.party.party_database import find_party
@@ -61,6 +61,9 @@ def copy(
     try:
         with (
             open_ratchet(settings) as ratchet,
+            # A ratchet on a server is open to several processes, and keeps none out.
+            telling_where(engines[0], SOURCE),
+            party.hold(settings.database),
             copying(*engines, party.migrations, name, _report) as copied,
         ):
             proved = party.verify(settings, engines[1], ratchet)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +51,9 @@ from datwat.party.postgres import explain, lift_limits
 _AT_ONCE = 2_000
 _REPORT_EVERY = 100_000
 _VERSION = "alembic_version"
+# Where an error is, in the words of the command's help.
+SOURCE = "FROM"
+_TARGET = "TO"
 _SPACE = 1 << 256
 # Whose copy is being made, and whether its own rows are being written.
 _MARK = Table(
@@ -87,30 +90,42 @@ def copying(
     """Copy and verify every table, then run the block; the copy counts once that ended well.
 
     `report` hears of (table, rows so far, rows in all). Raises DatabaseCopyError,
-    DatabaseTooNewError, and what the two databases are refused for.
+    DatabaseTooNewError, and what the two databases are refused for; `place` says which of the two.
     """
-    try:
-        with reading(source).connect() as conn:
-            lift_limits(conn)
-            revision = _require_revision(conn, migrations)
-            tables = _reflect(conn)
-            _require_own(set(tables.tables), migrations, revision)
-            mark = _derive_mark(conn, party, revision, tables)
+    with telling_where(source, SOURCE), reading(source).connect() as conn:
+        lift_limits(conn)
+        revision = _require_revision(conn, migrations)
+        tables = _reflect(conn)
+        _require_own(set(tables.tables), migrations, revision)
+        mark = _derive_mark(conn, party, revision, tables)
+        with telling_where(target, _TARGET):
             _prepare(target, migrations, revision, mark)
             resumed = _count_all(target)
-            found = {
-                table.name: _copy_table(conn, table, target, report)
-                for table in tables.sorted_tables
-                if table.name != _VERSION
-            }
+        found = {
+            table.name: _copy_table(conn, table, target, report)
+            for table in tables.sorted_tables
+            if table.name != _VERSION
+        }
+    with telling_where(target, _TARGET):
         _set_numbers(target)
         _require_same(target, found)
         yield Copied(len(found), sum(one.rows for one in found.values()), resumed)
         with target.begin() as conn:
             _MARK.drop(conn)
             conn.execute(text("ANALYZE"))
-    except DBAPIError as error:
-        raise explain(target, error) from None
+
+
+@contextmanager
+def telling_where(engine: Engine, place: str) -> Iterator[None]:
+    """Raise what this database is refused for, or fails with, as a DatabaseError with its place."""
+    try:
+        yield
+    except DatabaseCopyError:
+        raise  # of the two of them together
+    except (DatabaseError, DBAPIError) as error:
+        found = explain(engine, error) if isinstance(error, DBAPIError) else error
+        found.place = found.place or place
+        raise found from None
 
 
 def _require_revision(conn: Connection, migrations: Path) -> str:
@@ -189,13 +204,10 @@ def _prepare(target: Engine, migrations: Path, revision: str, mark: str) -> None
 def _copy_table(conn: Connection, table: Table, target: Engine, report: Report) -> _Read:
     """Add the rows that the target lacks; return how many the source has, and their digest."""
     total = _count(conn, table)
-    with target.connect() as writing:
-        to = Table(table.name, MetaData(), autoload_with=writing)
-        if set(to.c.keys()) != set(table.c.keys()):
-            raise DatabaseCopyError(f"The table {table.name} has other columns than this party's.")
-        writing.rollback()
-        there = _count(writing, to)
-        writing.rollback()
+    with ExitStack() as stack:
+        with telling_where(target, _TARGET):
+            writing = stack.enter_context(target.connect())
+            to, there = _find_target(writing, table)
         rows, digest, waiting = 0, 0, []
         for row in _stream(conn, table):
             rows += 1
@@ -213,18 +225,31 @@ def _copy_table(conn: Connection, table: Table, target: Engine, report: Report) 
     return _Read(rows, digest % _SPACE)
 
 
+def _find_target(writing: Connection, table: Table) -> tuple[Table, int]:
+    """Return the table to copy into, and how many rows it has."""
+    to = Table(table.name, MetaData(), autoload_with=writing)
+    if set(to.c.keys()) != set(table.c.keys()):
+        raise DatabaseCopyError(f"The table {table.name} has other columns than this party's.")
+    writing.rollback()
+    there = _count(writing, to)
+    writing.rollback()
+    return to, there
+
+
 def _write(conn: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    conn.execute(insert(table), rows)
-    conn.commit()
+    with telling_where(conn.engine, _TARGET):
+        conn.execute(insert(table), rows)
+        conn.commit()
 
 
 def _stream(conn: Connection, table: Table) -> Iterator[tuple[Any, ...]]:
     """Yield the rows in one order, every value in a type that both databases share."""
     columns: list[Column[Any]] = list(table.columns)
     keys = list(table.primary_key.columns) or columns
-    streamed = conn.execution_options(stream_results=True, yield_per=_AT_ONCE)
+    streamed = {"stream_results": True, "yield_per": _AT_ONCE}  # of this statement, not of `conn`
     binary = [isinstance(column.type, LargeBinary) for column in columns]
-    for row in streamed.execute(select(*columns).order_by(*keys)):
+    statement = select(*columns).order_by(*keys)
+    for row in conn.execute(statement, execution_options=streamed):
         yield tuple(
             bytes(value) if flag and value is not None else value
             for value, flag in zip(row, binary, strict=True)

@@ -29,6 +29,14 @@ class DatabaseError(PartyError):
     default_detail = "The database cannot be used: check database_url, that it runs, and its disk."
 
 
+class DatabaseUrlError(DatabaseError):
+    """The URL is of another kind, or asks for what is not taken; nothing was opened."""
+
+    default_detail = (
+        "The database URL must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE."
+    )
+
+
 class DatabaseUnreachableError(DatabaseError):
     """Nothing answers at the address."""
 
@@ -56,6 +64,16 @@ class DatabaseEntryError(DatabaseError):
         "The PostgreSQL server runs and lets nobody in with database_url: check that database and "
         "role exist, the password (~/.pgpass or a client certificate), pg_hba.conf, and "
         "max_connections."
+    )
+
+
+class DatabaseTlsError(DatabaseEntryError):
+    """The server runs, and does not let in whoever asks for TLS as the URL does."""
+
+    default_detail = (
+        "The PostgreSQL server runs and no TLS connection to it comes about: check the options "
+        "sslmode, sslrootcert, sslcert, sslkey and sslcrl in database_url, the server's "
+        "certificate, and that its ssl is on."
     )
 
 

@@ -78,11 +78,6 @@ EVENTS: Final[Mapping[str, EventRow]] = {
     "alarm_cleared": EventRow(
         ("alarm", "number"), "Somebody looked at an alarm and cleared it.", "Know who that was."
     ),
-    "change_not_announced": EventRow(
-        ("exception",),
-        "The other processes were not told of a change: they see it in their next rounds.",
-        "Look at the database's server.",
-    ),
     "change_not_taken_up": EventRow(
         ("step", "exception"),
         "This process could not take up what another one changed: it answers nobody until it can.",
@@ -303,5 +298,13 @@ EVENTS: Final[Mapping[str, EventRow]] = {
         ("name", "failure"),
         "A witness began to vouch, or ceased to.",
         "Call who runs it if it stays away.",
+    ),
+    "witness_round_failed": EventRow(
+        ("code",), "The witnesses could not be asked: the log could not be read.", _AGAIN
+    ),
+    "work_failed": EventRow(
+        ("exception", "place", "line"),
+        "Something that runs beside the answers failed; it begins anew in five seconds.",
+        "Report it with the line, if it comes again.",
     ),
 }

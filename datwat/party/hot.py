@@ -45,6 +45,8 @@ class HotStatement:
 
     def run_all(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """Run the statement for each of `rows`, in order, and return the number of rows changed."""
+        if len(rows) <= 1:  # what psycopg sets up for many costs as much as two do
+            return self.run(connection, rows[0]) if rows else 0
         with closing(self._open(connection)) as cursor:
             cursor.executemany(self._texts[connection.dialect.name], rows)
             count: int = cursor.rowcount

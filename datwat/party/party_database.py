@@ -6,7 +6,8 @@ imports a party (architecture, "Layout and layers").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,6 +21,7 @@ from datwat.party.settings import PartySettings, SettingsError, read_party
 GROUP = "datwat.databases"
 
 Verify = Callable[[Any, Engine, Ratchet], Mapping[str, Any]]
+Hold = Callable[[str], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +37,27 @@ def verify_nothing(_settings: Any, _engine: Engine, _ratchet: Ratchet) -> Mappin
     return {}
 
 
+@contextmanager
+def hold_nothing(_url: str) -> Iterator[None]:
+    """Hold nothing: this party is one process, whose ratchet in a file keeps others out."""
+    yield
+
+
 @dataclass(frozen=True, slots=True)
 class PartyDatabase:
     """One party's database.
 
     `kept`: tables that the application's role may add to but not rewrite. `verify` recomputes what
     the database proves of itself, raises a DatwatError where it does not hold, and returns what to
-    tell of it.
+    tell of it. `hold` keeps every process of the party from the database at a URL while a block
+    runs, and raises a DatwatError where one is there.
     """
 
     settings: type[PartySettings]
     migrations: Path
     kept: Mapping[str, KeptRows] = field(default_factory=dict)
     verify: Verify = verify_nothing
+    hold: Hold = hold_nothing
 
 
 def find_party(home: Path) -> tuple[str, PartyDatabase]:

@@ -32,8 +32,10 @@ from datwat.party.database_errors import (
     DatabaseReadOnlyError,
     DatabaseRightsError,
     DatabaseStartingError,
+    DatabaseTlsError,
     DatabaseUnreachableError,
 )
+from datwat.party.database_urls import CONNECT_TIMEOUT, asks_for_tls
 
 # An execution option of a connection that only reads, from one unchanging view; on SQLite it then
 # never waits for a writer.
@@ -55,6 +57,8 @@ _SAFE_COMMIT = ("on", "remote_apply")
 _OPTIONS = (
     "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=5000"
     " -c idle_in_transaction_session_timeout=60000"
+    # Whatever the database or the role has: no transaction of ours counts on more, or tries again.
+    " -c default_transaction_isolation=read\\ committed"
 )
 # What the kernel ends: a server that vanished is noticed within 10 s under way, and 25 s idle.
 _ALIVE = {
@@ -64,12 +68,15 @@ _ALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+_DURABLE = (
+    "current_setting('fsync'), current_setting('full_page_writes'),"
+    " current_setting('synchronous_commit')"
+)
 _SERVER = (
     "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),"
-    " current_setting('fsync'), current_setting('full_page_writes'),"
-    " current_setting('synchronous_commit'),"
-    " pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
+    f" pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', {_DURABLE}"
 )
+_STILL_DURABLE = text(f"SELECT {_DURABLE}")
 _NO_LIMIT = text("SET LOCAL statement_timeout = 0")
 _MOST_NOTICES = 3
 _READ_ONLY_STATE = "25006"
@@ -121,7 +128,8 @@ def open_postgres(url: URL) -> Engine:
         pool_timeout=CONNECT_SECONDS,
         pool_use_lifo=True,
         connect_args={
-            "connect_timeout": CONNECT_SECONDS,
+            # SQLAlchemy puts these over what stands in the URL, which may have no other of them.
+            CONNECT_TIMEOUT: url.query.get(CONNECT_TIMEOUT, CONNECT_SECONDS),
             "options": _OPTIONS,
             "client_encoding": "UTF8",
             "application_name": "datwat",
@@ -143,6 +151,11 @@ def lift_limits(connection: Connection) -> None:
         connection.execute(_NO_LIMIT)
         raw: Any = connection.connection.dbapi_connection
         raw.patience = None  # until the next one begins
+
+
+def require_durable(connection: Connection) -> None:
+    """Raise DatabaseNotDurableError where the server was set otherwise since it was looked at."""
+    _require_safe(*connection.execute(_STILL_DURABLE).one())
 
 
 def is_unfit(raw: Any) -> bool:  # noqa: ANN401 - psycopg's, as SQLAlchemy holds it
@@ -175,15 +188,29 @@ def explain(engine: Engine, error: DBAPIError) -> DatabaseError:
         return DatabaseReadOnlyError()
     if state is not None or not isinstance(error.orig, psycopg.OperationalError):
         return DatabaseError()
+    return _explain_no_entry(engine)
+
+
+def _explain_no_entry(engine: Engine) -> DatabaseError:
+    """Return what to tell where no connection came about, and the driver says nothing exact."""
     _, arguments = engine.dialect.create_connect_args(engine.url)
     arguments.pop("context", None)  # SQLAlchemy's own: how values are adapted
-    found = PGconn.ping(make_conninfo(**arguments, connect_timeout=CONNECT_SECONDS).encode())
-    match found:
+    match _ping(**arguments):
         case Ping.OK:
             return DatabaseEntryError()
         case Ping.REJECT:
             return DatabaseStartingError()
+    if asks_for_tls(engine.url):
+        # Is somebody there who only gives no TLS? Asked without it, and without naming anybody.
+        where = {name: arguments[name] for name in ("host", "port") if name in arguments}
+        if _ping(**where, user="datwat", dbname="datwat", sslmode="disable") == Ping.OK:
+            return DatabaseTlsError()
     return DatabaseUnreachableError()
+
+
+def _ping(**arguments: Any) -> Ping:  # noqa: ANN401 - libpq's, by their names
+    given = {CONNECT_TIMEOUT: CONNECT_SECONDS, **arguments}
+    return Ping(PGconn.ping(make_conninfo(**given).encode()))
 
 
 def _connect(
@@ -212,14 +239,18 @@ def _require_server(raw: psycopg.Connection[Any]) -> None:
     raw.rollback()
     if row is None:
         raise DatabaseError
-    version, encoding, *durable, takes_nothing = row
+    version, encoding, takes_nothing, *durable = row
     if version < OLDEST_VERSION:
         raise DatabaseOldServerError
     if encoding != "UTF8":
         raise DatabaseEncodingError
     if takes_nothing:
         raise DatabaseReadOnlyError
-    if durable[:2] != ["on", "on"] or durable[2] not in _SAFE_COMMIT:
+    _require_safe(*durable)
+
+
+def _require_safe(fsync: str, full_page_writes: str, synchronous_commit: str) -> None:
+    if (fsync, full_page_writes) != ("on", "on") or synchronous_commit not in _SAFE_COMMIT:
         raise DatabaseNotDurableError
 
 

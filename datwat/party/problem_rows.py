@@ -87,7 +87,7 @@ _CODES: dict[tuple[int, str], str] = {
     (415, "Unsupported media type"): "media_type",
     (500, "The party has a fault"): (
         "error party_error internal_error settings_invalid home_exists secret_unusable "
-        "database_unusable database_not_durable database_too_new database_unreachable "
+        "database_unusable database_too_new database_unreachable "
         "database_starting database_entry database_old_server database_encoding database_rights "
         "database_unfinished database_copy database_role_name text_missing "
         "libsodium_missing voprf_self_test command_unavailable file_unreadable "
@@ -99,7 +99,9 @@ _CODES: dict[tuple[int, str], str] = {
     (502, "Another party did not give a usable answer"): (
         "peer_failed peer_unreachable peer_answer_invalid peer_refused"
     ),
-    (503, "The database does not answer"): "database_away database_read_only ratchet_away",
+    (503, "The database does not answer"): (
+        "database_away database_read_only database_not_durable ratchet_away"
+    ),
     (503, "Too busy"): "too_busy",
     (503, "The broker was just restored"): "peer_restored",
     (503, "The trust list has expired"): "trust_list_expired",

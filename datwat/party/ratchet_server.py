@@ -23,12 +23,22 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from datwat.party import ratchet_form as form
 from datwat.party import ratchet_statements as sql
-from datwat.party.database import DatabaseError, open_engine, parse_url
-from datwat.party.postgres import PATIENCE
+from datwat.party.database import open_engine, parse_url
+from datwat.party.database_errors import (
+    DatabaseEncodingError,
+    DatabaseEntryError,
+    DatabaseError,
+    DatabaseNotDurableError,
+    DatabaseOldServerError,
+    DatabaseReadOnlyError,
+    DatabaseUrlError,
+)
+from datwat.party.postgres import PATIENCE, explain
 from datwat.party.ratchet import Ratchet
 from datwat.party.ratchet_errors import (
     RatchetAlarmError,
@@ -49,6 +59,14 @@ _AWAY_SECONDS = 0.5
 # After which a server that says nothing is taken for one that does not answer.
 _SILENT_SINGLE_SECONDS = 2.0
 _SILENT_SECONDS = 10.0
+# What a start says of it, beside that it does not answer.
+_TOLD = (
+    DatabaseEntryError,
+    DatabaseEncodingError,
+    DatabaseNotDurableError,
+    DatabaseOldServerError,
+    DatabaseReadOnlyError,
+)
 _T = TypeVar("_T")
 
 
@@ -82,22 +100,26 @@ class ServerRatchet(Ratchet):
         """Open the ratchet of a party, and check all of it; make it where there is none.
 
         Raises:
-            RatchetAwayError: the server does not answer.
+            RatchetAwayError: the server does not answer, or lets nobody in, or is not fit; which.
             RatchetDamagedError: rows were changed, or taken out.
             RatchetError: another kind of database, or a server that refuses.
         """
         try:  # before it is opened: that makes the file of an SQLite database
             kind = parse_url(url).get_backend_name()
-        except DatabaseError:
+        except DatabaseUrlError as error:
+            if error.detail != error.default_detail:  # of a server's, exactly
+                raise RatchetError(f"ratchet_url does not hold. {error.detail}") from None
             kind = ""
         if kind != "postgresql":
-            raise RatchetError("The ratchet's URL must be postgresql://….")
+            raise RatchetError("ratchet_url must be postgresql://USER:PASSWORD@HOST/DATABASE.")
         engine = open_engine(url)
         ratchet = cls(engine, party)
         try:
             ratchet._run(ratchet._make)
             ratchet._run(ratchet._check)
             ratchet._patience = _PATIENCE_SECONDS
+        except RatchetAwayError:
+            raise _explain_away(engine) from None
         except BaseException:
             engine.dispose()
             raise
@@ -299,7 +321,7 @@ class ServerRatchet(Ratchet):
             try:
                 with (engine or self._engine).begin() as conn:
                     return work(conn)
-            except (OperationalError, InterfaceError, DatabaseError):
+            except (OperationalError, InterfaceError, PoolTimeoutError, DatabaseError):
                 if time.monotonic() >= until:
                     self._away_until = time.monotonic() + _AWAY_SECONDS
                     raise RatchetAwayError from None  # the driver's words name hosts and users
@@ -307,6 +329,25 @@ class ServerRatchet(Ratchet):
                 self._is_refused = True
                 raise RatchetBrokenError from None
             time.sleep(_PAUSE_SECONDS)
+
+
+def _explain_away(engine: Engine) -> RatchetAwayError:
+    """Return why a start gave up on the server, and let go of it."""
+    found: DatabaseError | None = None
+    try:
+        engine.connect().close()
+    except DBAPIError as error:
+        found = explain(engine, error)
+    except DatabaseError as error:
+        found = error
+    except PoolTimeoutError:
+        pass
+    finally:
+        engine.dispose()
+    if isinstance(found, _TOLD):
+        told = found.detail.replace("database_url", "ratchet_url")
+        return RatchetAwayError(f"The ratchet's server cannot be used. {told}")
+    return RatchetAwayError()
 
 
 def find_identity(conn: Connection) -> int:

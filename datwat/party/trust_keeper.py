@@ -151,16 +151,19 @@ class TrustKeeper:
         self._asked.clear()
 
     def _hold(self, accepted: AcceptedList) -> None:
-        """Write the document, then move the ratchet, then let go of older documents."""
+        """Write the document, then move the ratchet, then let go of older documents.
+
+        All of it alone: another process may take up the same list, or has a newer one already.
+        """
         make_private_folder(self._folder)
         path = self._folder / f"{accepted.digest.hex()}.json"
-        with only_here(self._home):  # another process may take up the same list
+        with only_here(self._home):
             if not path.exists():
                 replace_file(path, accepted.document)
-        self._ratchet.advance(RATCHET_NAME, accepted.trust.seq, accepted.digest)
-        for other in self._folder.glob("*.json"):
-            if other != path:
-                other.unlink()
+            self._ratchet.advance(RATCHET_NAME, accepted.trust.seq, accepted.digest)
+            for other in self._folder.glob("*.json"):
+                if other != path:
+                    other.unlink()
 
 
 def _tell_nobody() -> None:

@@ -63,7 +63,10 @@ def test_sqlite_is_set_up_to_lose_nothing_and_to_overwrite(sqlite_url: str) -> N
     with engine.connect() as connection:
         values = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
+            for name in (
+                *("journal_mode", "synchronous", "secure_delete", "foreign_keys"),
+                "trusted_schema",
+            )
         }
     engine.dispose()
     assert values == {
@@ -71,7 +74,25 @@ def test_sqlite_is_set_up_to_lose_nothing_and_to_overwrite(sqlite_url: str) -> N
         "synchronous": 2,
         "secure_delete": 1,
         "foreign_keys": 1,
+        "trusted_schema": 0,
     }
+
+
+@pytest.mark.sqlite_only("a COMMIT that fails there leaves the transaction open")
+@pytest.mark.parametrize("how", ["BEGIN", database.BEGIN_WRITING])
+def test_a_held_connection_goes_on_after_a_commit_that_failed(sqlite_url: str, how: str) -> None:
+    engine = database.open_engine(sqlite_url).execution_options(**{database.BEGIN_OPTION: how})
+    kept = "number INTEGER PRIMARY KEY, of INTEGER REFERENCES kept DEFERRABLE INITIALLY DEFERRED"
+    with engine.connect() as held:
+        with held.begin():
+            held.exec_driver_sql(f"CREATE TABLE kept ({kept})")
+        with pytest.raises(IntegrityError), held.begin():
+            held.exec_driver_sql("INSERT INTO kept VALUES (1, 2)")
+        with held.begin():
+            held.exec_driver_sql("INSERT INTO kept VALUES (3, 3)")
+        with held.begin():
+            assert held.exec_driver_sql("SELECT number FROM kept").scalars().all() == [3]
+    engine.dispose()
 
 
 def test_a_transaction_is_undone_as_a_whole_and_to_a_savepoint(engine: Engine) -> None:

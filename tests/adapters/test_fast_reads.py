@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Connection, Engine, bindparam, select
 
+from broker.adapters import fast_reads
 from broker.adapters.fast_reads import FastConnection, FastRows
 from broker.adapters.tables import InvolvementRecord, table_of
 from datwat.party.database import reading
@@ -79,6 +81,22 @@ def test_rows_are_those_of_sqlalchemy(filled: Engine) -> None:
         True,
         bytes([0, 255, 0]),
     )
+    fast.close()
+
+
+def test_what_is_not_kept_is_not_compiled_for_each_call(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = Mock(side_effect=fast_reads._compile)  # noqa: SLF001 - what is counted
+    monkeypatch.setattr(fast_reads, "_compile", compiled)
+    monkeypatch.setattr(fast_reads, "_MOST_STATEMENTS", 2)
+    fast = open_fast(filled)
+    with filled.connect() as plain, fast.begin() as conn:
+        for count in (1, 2, 3, 4, 3, 2):
+            ids = {"b_ids": [bytes([number]) * 16 for number in range(count)]}
+            assert isinstance(conn.execute(SOME, ids), FastRows) == (count <= 2)
+            assert read(conn, SOME, ids) == read(plain, SOME, ids)
+    assert compiled.call_count == 2
     fast.close()
 
 

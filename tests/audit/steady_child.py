@@ -2,7 +2,8 @@
 
 `written <index>` only after the receipt; `refused` where it may be tried again; `stopped` where the
 log has stopped, and then it ends. Environment: `DATWAT_COUNT` entries, `DATWAT_SYNCHRONOUS` to take
-SQLite's durability away (a control that must fail), `DATWAT_KILL_AT` to be killed before that step.
+SQLite's durability away (a control that must fail), `DATWAT_KILL_AT` to be killed before that step,
+`DATWAT_WRITER=thread` to have no batch written by the event loop.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from datwat.protocol.checkpoint import CheckpointSigner
 from tests.audit.conftest import AT, ORIGIN
 
 _KILL_AT = int(os.environ.get("DATWAT_KILL_AT", "0"))
+_IS_SHORT = os.environ.get("DATWAT_WRITER") != "thread"
 _RETRIES = 200
 _steps = 0
 
@@ -95,7 +97,7 @@ async def _append(log: Log, sealing: Sealing) -> str:
     )
     entry = sealing.prepare_entry(keys, draft)
     try:
-        appended = await log.append(Job(lambda _: [entry], keys=(keys,), is_short=True))
+        appended = await log.append(Job(lambda _: [entry], keys=(keys,), is_short=_IS_SHORT))
     except LogStoppedError:
         return "stopped"
     except LogError:

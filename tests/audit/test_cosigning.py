@@ -15,11 +15,12 @@ from sqlalchemy import text
 from broker.adapters.publication_store import SqlPublication
 from broker.adapters.witnesses import HttpWitnesses
 from broker.audit.cosigning import Cosigning
-from broker.audit.proofs import Proofs
+from broker.audit.proofs import Proofs, SignedHead
 from broker.audit.publication import Publication
 from broker.audit.records import LogBehindError, LogForkedError
 from datwat.party import clock
 from datwat.party.http_out import HttpOut
+from datwat.party.ratchet_errors import RatchetAwayError
 from datwat.protocol.checkpoint import (
     CheckpointSigner,
     build_cosignature,
@@ -354,3 +355,24 @@ async def test_without_a_threshold_the_newest_signed_is_shown(desk: Desk) -> Non
         assert desk.read_shown() == (3, 0)
         await write(desk.world, 1)
         assert desk.read_shown() == (4, 0)
+
+
+async def test_a_ratchet_that_is_away_costs_a_round_and_no_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.add("one")
+    await write(desk.world, 3)
+    read, away = Proofs.read_head, iter([True, True])
+
+    def read_head(proofs: Proofs) -> SignedHead:
+        if next(away, False):
+            raise RatchetAwayError
+        return read(proofs)
+
+    monkeypatch.setattr(Proofs, "read_head", read_head)
+    async with HttpOut() as http:
+        running = asyncio.ensure_future(desk.open(http).run(0.05))
+        async with asyncio.timeout(20):
+            while desk.read_shown() != (3, 1):  # noqa: ASYNC110 - a value, not an event
+                await asyncio.sleep(0.02)
+        running.cancel()

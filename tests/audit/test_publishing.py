@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import delete, insert, select, text
 
 import broker.publishing
-from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING, BUSY_TIMEOUT_MS
+from broker.adapters.database import BEGIN_OPTION, BEGIN_WRITING
 from broker.adapters.log_tables import LogEntry, table_of
 from broker.adapters.publication_store import SqlPublication
 from broker.adapters.publication_tables import LOG_TAGS
@@ -21,6 +21,7 @@ from broker.audit.tag_roots import TagRoots
 from broker.audit.tiles import Tiles
 from broker.publishing import Publishing
 from datwat.party import clock
+from datwat.party.database import BUSY_MILLISECONDS
 from datwat.party.http_out import HttpOut
 from datwat.party.tag_index import TagIndex
 from tests.audit.conftest import LogWorld
@@ -29,7 +30,7 @@ from tests.audit.test_tag_roots import check_proofs, write
 
 _ENTRIES = table_of(LogEntry)
 # After it a round that waits for the database has failed; PostgreSQL's lock_timeout is as long.
-_GIVEN_UP_SECONDS = BUSY_TIMEOUT_MS / 1_000 + 1.5
+_GIVEN_UP_SECONDS = BUSY_MILLISECONDS / 1_000 + 1.5
 
 
 async def wait_for(publishing: Publishing, **wanted: object) -> None:

@@ -13,14 +13,17 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import MetaData, insert, inspect, select, text
 
+from broker.adapters.sharing_store import SharingSession
 from broker.database import DATABASE
+from broker.sharing import ProcessRunsError
 from connectors.database import DATABASE as CONNECTOR
 from connectors.tables import pointers, sync_runs
 from datwat.cli import run as run_datwat
-from datwat.party import database_copy
+from datwat.party import database_cli, database_copy
 from datwat.party.database import migrate, open_engine
 from datwat.party.database_copy import copying
 from datwat.party.database_errors import DatabaseUnfinishedError
+from datwat.party.settings import change_settings
 from keyholder.tables import MIGRATIONS as OTHER_MIGRATIONS
 from tests.conftest import open_database
 from tests.exchange.world import (
@@ -33,6 +36,7 @@ from tests.exchange.world import (
     open_world,
     register,
 )
+from tests.postgres import OwnServer, own_server
 
 pytestmark = [
     pytest.mark.postgres,
@@ -253,6 +257,78 @@ async def test_a_broker_that_runs_is_not_copied(
         assert copy(lived[0].home, target) == 1
     assert "ratchet" in capsys.readouterr().err.lower()
     assert inspect_tables(target) == []
+
+
+@pytest.fixture
+def other_server(postgres_url: str) -> Iterator[OwnServer]:
+    """Return another server than the target's (which is asked for first: it may be absent)."""
+    del postgres_url
+    with own_server() as server:
+        yield server
+
+
+async def test_a_broker_on_a_server_is_kept_out_while_it_is_copied(
+    home: Path,
+    target: str,
+    other_server: OwnServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with open_database(target) as source:
+        assert copy(home, source, "--switch") == 0
+        # It may have several processes now, so that its ratchet keeps none of them out.
+        change_settings(home, {"ratchet_url": other_server.url})
+        engine = open_engine(source)
+        process = SharingSession(engine, 2)  # on another machine: nothing of it is in this home
+        process.open()
+        assert copy(home, target) == 1
+        assert "process_runs" in capsys.readouterr().err
+        assert inspect_tables(target) == []
+        process.close()
+        refused = []
+
+        def start(table: str, _rows: int, _total: int) -> None:
+            if table == "log_entries":
+                with pytest.raises(ProcessRunsError):
+                    process.open()
+                refused.append(table)
+
+        monkeypatch.setattr(database_cli, "_report", start)
+        assert copy(home, target) == 0
+        assert refused
+        process.open()
+        process.close()
+        engine.dispose()
+
+
+async def test_it_is_said_which_of_the_two_does_not_answer(
+    home: Path,
+    target: str,
+    other_server: OwnServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert copy(home, other_server.url, "--switch") == 0
+    capsys.readouterr()
+
+    def read_error(url: str = target) -> dict[str, Any]:
+        assert copy(home, url) == 1
+        error: dict[str, Any] = json.loads(capsys.readouterr().err.splitlines()[-1])["error"]
+        return error
+
+    error = read_error("postgresql://nobody@127.0.0.1:1/none")
+    assert (error["code"], error["place"]) == ("database_unreachable", "TO")
+
+    def stop(table: str, _rows: int, _total: int) -> None:
+        if table == "log_entries":
+            other_server.stop()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database_cli, "_report", stop)
+        assert read_error()["place"] == "FROM"
+    # It is not there from the start; the target is, and would let us in.
+    error = read_error()
+    assert (error["code"], error["place"]) == ("database_unreachable", "FROM")
 
 
 async def test_numbers_go_on_after_those_that_were_copied(tmp_path: Path, target: str) -> None:

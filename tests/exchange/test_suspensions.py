@@ -11,7 +11,16 @@ from broker.app import build_commands
 from broker.audit.records import Appended, Job, LogError
 from broker.exchange.suspensions import PartnerNotListedError
 from datwat.party.trust_list import PartnerSuspendedError
-from tests.exchange.world import Running, World, bsns, draw, open_household, open_world
+from tests.exchange.world import (
+    Running,
+    World,
+    bsns,
+    draw,
+    inquire,
+    inquiry_part,
+    open_household,
+    open_world,
+)
 
 NUMBERS = bsns()
 
@@ -117,3 +126,30 @@ async def test_a_suspension_after_a_resumption_that_failed_holds_at_the_next_sta
         await command(running, "suspend", partner)
         assert not await is_heard(running)
     assert await run(world, "resume") == (False, True)
+
+
+@pytest.mark.parametrize("waits_for", ["OPA", "the log"])
+async def test_who_is_suspended_while_a_question_waits_is_not_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits_for: str
+) -> None:
+    world = World(tmp_path)
+    partner = world.members["social-team"].id
+    async with AsyncExitStack() as stack:
+        running = await open_world(world, stack)
+        home = await open_household(running, next(NUMBERS))
+        rooms = running.broker.rooms
+        place, name = (rooms.engine, "evaluate") if waits_for == "OPA" else (rooms.log, "append")
+        go_on = getattr(place, name)
+
+        async def wait(*given: object) -> object:
+            monkeypatch.undo()
+            await command(running, "suspend", partner)
+            return await go_on(*given)
+
+        monkeypatch.setattr(place, name, wait)
+        size = running.broker.log.size
+        with pytest.raises(PartnerSuspendedError):
+            await inquire(running, home)
+        assert running.broker.log.size == size
+        await command(running, "resume", partner)
+        assert inquiry_part(await inquire(running, home)).weighing.permitted

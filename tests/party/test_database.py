@@ -44,13 +44,17 @@ def test_sqlite_is_opened_durably_and_for_its_owner(tmp_path: Path) -> None:
     with engine.begin() as connection:
         values = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+            for name in (
+                *("journal_mode", "synchronous", "foreign_keys", "secure_delete"),
+                "trusted_schema",
+            )
         }
     assert values == {
         "journal_mode": "wal",
         "synchronous": 2,
         "foreign_keys": 1,
         "secure_delete": 1,
+        "trusted_schema": 0,
     }
     modes = {file.stat().st_mode & 0o077 for file in path.parent.iterdir()}
     assert modes == {0}

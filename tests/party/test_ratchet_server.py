@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from datwat.party import postgres, ratchet_server
 from datwat.party import ratchet as rt
+from datwat.party.database import open_engine
 from datwat.party.ratchet_errors import RatchetAwayError
 from datwat.party.ratchet_server import ServerRatchet
 from datwat.party.settings import PartySettings
@@ -240,3 +243,20 @@ def test_another_kind_of_url_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(rt.RatchetError, match=r"postgresql://"):
             open_ratchet(build_settings(tmp_path, "", wrong))
     assert not (tmp_path / "x").exists()
+
+
+def test_connections_that_others_use_are_no_refusal(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "CONNECT_SECONDS", 1)
+    engine = open_engine(url)
+    monkeypatch.setattr(ratchet_server, "open_engine", lambda _url: engine)
+    with connect(url) as ratchet, ExitStack() as lent:
+        ratchet.advance("log", 1, A)
+        for _ in range(postgres.POOL_SIZE + postgres.MAX_OVERFLOW):
+            lent.enter_context(engine.connect())
+        with pytest.raises(RatchetAwayError):
+            ratchet.advance("log", 2, B)
+        lent.close()
+        ratchet.advance("log", 2, B)
+        assert ratchet.value("log") == rt.Mark(2, B)

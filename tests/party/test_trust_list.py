@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -247,3 +248,35 @@ async def test_without_pin_no_list_is_believed(home: Home) -> None:
     change_settings(home.home, {"trust_pin": ""})
     with open_ratchet(home.settings) as ratchet, pytest.raises(TrustListPinError):
         await open_keeper(home, ratchet)
+
+
+async def test_who_is_late_leaves_the_newer_list_of_another_alone(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes of one home: the one takes up the third list while the other has the second."""
+    with open_ratchet(home.settings) as ratchet:
+        late, early = await open_keeper(home, ratchet), await open_keeper(home, ratchet)
+        newest = home.publish(3)
+        advance, refused = ratchet.advance, list[RatchetRefusedError]()
+
+        def take_up_late() -> None:
+            try:
+                asyncio.run(late.refresh())
+            except RatchetRefusedError as error:
+                refused.append(error)
+
+        others = threading.Thread(target=take_up_late)
+
+        def advance_late(name: str, number: int, digest: bytes) -> None:
+            if number == 3:  # its document lies there already
+                home.publish(2)
+                others.start()
+                others.join(1.0)
+            advance(name, number, digest)
+
+        monkeypatch.setattr(ratchet, "advance", advance_late)
+        assert await early.refresh()
+        others.join()
+        assert refused  # it came too late
+        assert await late.take_up_held()
+        assert late.directory.digest == newest

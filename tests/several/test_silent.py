@@ -143,9 +143,8 @@ def test_a_session_among_others_knows_that_it_knows_nothing(engine: Engine, prox
     assert time.monotonic() - began < _WITHIN
     proxy.flow()
     until = time.monotonic() + 60.0
-    while session.list_holders().housekeeper != 7:
+    while session.poll().holders.housekeeper != 7:
         assert time.monotonic() < until
-        session.poll()
     session.close()
 
 
