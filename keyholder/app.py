@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from starlette.responses import Response
 
 from datwat.party import clock
 from datwat.party.admin import Command, build_admin_listener
+from datwat.party.background import start
 from datwat.party.database import READ_ONLY, migrate, open_engine
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app, build_json_response
@@ -191,9 +193,7 @@ async def open_party(settings: KeyHolderSettings) -> AsyncIterator[Sequence[List
         derive_duty(settings.id, rotations.secrets, keeper.directory)
         evaluator = Evaluator(settings.id, engine, rotations, settings.quotas)
         stack.callback(evaluator.close)
-        for task in (keeper.run(), evaluator.exchange.own.follow(), _purge_for_ever(evaluator)):
-            running = asyncio.ensure_future(task)
-            stack.callback(running.cancel)
+        start(stack, keeper.run, evaluator.exchange.own.follow, partial(_purge_for_ever, evaluator))
         api = build_api(settings, evaluator, rotations, keeper)
         commands = build_commands(settings, engine, keeper, rotations)
 

@@ -26,6 +26,7 @@ from datwat.protocol import group
 from datwat.protocol import rotation as wire
 from datwat.protocol.keys import ExchangePublicKey
 from datwat.protocol.values import encode_moment
+from keyholder.advice import advise, advise_too_many, build_part
 from keyholder.card import renew_card
 from keyholder.errors import (
     NoRotationError,
@@ -33,16 +34,29 @@ from keyholder.errors import (
     NotListedError,
     PartsError,
     RotationEarlyError,
+    RotationError,
     RotationRunsError,
     RotationUnturnedError,
     ScalarMissingError,
 )
-from keyholder.rotation import GRACE, Rotation, choose_epoch, find_rotation, save_rotation
-from keyholder.secrets import Secrets, destroy_scalar, load_secrets, write_scalar
+from keyholder.rotation import (
+    GRACE,
+    MOST_SCALARS,
+    Rotation,
+    choose_epoch,
+    find_rotation,
+    save_rotation,
+)
+from keyholder.secrets import (
+    Secrets,
+    destroy_scalar,
+    find_scalars,
+    load_secrets,
+    write_scalar,
+)
 from keyholder.settings import KeyHolderSettings
 from keyholder.tables import SPENT
 
-_TWO = 2
 _log = get_logger("rotation")
 
 
@@ -77,7 +91,11 @@ class Rotations:
         return epoch
 
     async def begin(self, directory: Directory, now: datetime) -> dict[str, Any]:
-        """Draw the scalar of a new epoch; raise RotationRunsError, NotListedError, SecretError."""
+        """Draw the scalar of a new epoch, or take up the two that there are.
+
+        Raises RotationRunsError, NotListedError, SecretError, and RotationError where there are
+        more than two.
+        """
         async with self._one:
             if self.rotation is not None and self.rotation.runs:
                 raise RotationRunsError
@@ -89,27 +107,31 @@ class Rotations:
     def _begin(self, directory: Directory, now: datetime) -> None:
         listed = [epoch.epoch for epoch in directory.trust.key_holder.epochs]
         own = sorted(self.secrets.scalars)
+        if len(own) > MOST_SCALARS:
+            raise RotationError(advise_too_many(own))
         if not set(own) & set(listed):
             raise NotListedError
         highest = max((self.rotation.highest if self.rotation else 0, *own, *listed))
-        if len(own) == _TWO:  # drawn before a crash, or brought back: that one is meant
-            leaving, current = own
-        else:
-            leaving, current = own[0], highest + 1
-            write_scalar(self._settings.home, current, group.random_scalar())
-        self._keep(Rotation("begun", leaving, current, max(highest, current), now))
+        is_drawn = len(own) < MOST_SCALARS
+        if is_drawn:
+            own.append(highest + 1)
+            write_scalar(self._settings.home, highest + 1, group.random_scalar())
+        # Else it was drawn before a crash, or brought back: that one is meant, and rows may lie
+        # under either. The card comes before the row: without it nobody can have the two signed.
         self._reload()
+        leaving, current = own
+        self._keep(Rotation("begun", leaving, current, max(highest, current), now, is_drawn))
 
     async def abort(self, directory: Directory, now: datetime) -> dict[str, Any]:
-        """Turn the rotation round, or end it where the broker knows nothing of it.
+        """Turn the rotation round, or end it where nothing can rest on its new scalar.
 
-        Raises NoRotationError.
+        Raises NoRotationError, ScalarMissingError.
         """
+        listed = [epoch.epoch for epoch in directory.trust.key_holder.epochs]
         async with self._one:
-            back = self._require_running().aborted()
-            await asyncio.to_thread(self._keep, back)
+            back = self._require_running().aborted(listed)
+            await asyncio.to_thread(self._keep if back.runs else self._end, back)
             self._last_leaving_at = now
-            await asyncio.to_thread(self._destroy_left)
         _log.info("epoch_aborted", leaving=back.leaving, current=back.current)
         return self.describe(directory, now)
 
@@ -119,7 +141,7 @@ class Rotations:
         """End the rotation and destroy the scalar of the epoch that is left.
 
         `at_once` does not wait for what was made under it. Raises NoRotationError,
-        RotationUnturnedError, RotationEarlyError.
+        RotationUnturnedError, RotationEarlyError, ScalarMissingError.
         """
         async with self._one:
             rotation = self._require_running()
@@ -128,8 +150,7 @@ class Rotations:
             possible_at = self._derive_end(rotation)
             if now < possible_at and not at_once:
                 raise RotationEarlyError(encode_moment(possible_at))
-            await asyncio.to_thread(self._keep, replace(rotation, state="ended"))
-            await asyncio.to_thread(self._destroy_left)
+            await asyncio.to_thread(self._end, replace(rotation, state="ended"))
         return self.describe(directory, now)
 
     async def answer(self, body: bytes, directory: Directory, now: datetime) -> wire.RotationAnswer:
@@ -191,53 +212,28 @@ class Rotations:
     def describe(self, directory: Directory, now: datetime) -> dict[str, Any]:
         """Return how the rotation is, and what to do; nothing secret."""
         rotation = self.rotation
-        found: dict[str, Any] = {"epochs": sorted(self.secrets.scalars)}
-        if rotation is None:
-            return {**found, "rotation": "none", "what_to_do": "-"}
+        epochs = sorted(self.secrets.scalars)
         listed = {epoch.epoch for epoch in directory.trust.key_holder.epochs}
+        is_turned = rotation is not None and rotation.state == "turned"
+        possible_at = self._derive_end(rotation) if rotation is not None and is_turned else None
+        what_to_do = advise(rotation, epochs, listed, possible_at, now)
+        if rotation is None:
+            return {"epochs": epochs, "rotation": "none", "what_to_do": what_to_do}
         return {
-            **found,
+            "epochs": epochs,
             "rotation": rotation.state,
             "leaving": rotation.leaving if rotation.runs else None,
             "current": rotation.current,
             "percent": rotation.permille // 10 if rotation.runs else None,
             "begun_at": encode_moment(rotation.begun_at),
             "broker_told_at": encode_moment(rotation.told_at) if rotation.told_at else None,
-            "can_finish_at": (
-                encode_moment(self._derive_end(rotation)) if rotation.state == "turned" else None
-            ),
-            "what_to_do": self._advise(rotation, listed, now),
+            "can_finish_at": encode_moment(possible_at) if possible_at else None,
+            "what_to_do": what_to_do,
         }
-
-    def _advise(self, rotation: Rotation, listed: set[int], now: datetime) -> str:
-        sign = "take up this home's card (`datwat trust add`) and sign the list (`trust sign`)"
-        if not rotation.runs:
-            if listed == {rotation.current}:
-                return "Nothing, but for new shares in their time (docs/how-to/keys.md)."
-            return f"Have the covenant {sign}: it names an epoch that is no more."
-        if not {rotation.leaving, rotation.current} <= listed:
-            return f"Keep shares of both (`backup`). Then have the covenant {sign}."
-        if rotation.state != "turned":
-            return "Wait: the broker reads the list within a minute, and turns its pseudonyms."
-        possible_at = self._derive_end(rotation)
-        until = f" from {encode_moment(possible_at)}" if now < possible_at else ""
-        return f"Finish{until}: `datwat keyholder rotate finish`."
 
     def derive_part(self, directory: Directory, now: datetime) -> Part:
         """Return how the scalar is, as a part of the key holder."""
-        rotation, said = self.rotation, self.describe(directory, now)
-        if rotation is None or not rotation.runs:
-            epochs = ", ".join(map(str, said["epochs"]))
-            return Part("scalar", "ok", "scalar_holds", f"There is a scalar of epoch {epochs}.")
-        return Part(
-            "scalar",
-            "attention",
-            "scalar_rotates",
-            f"It rotates from epoch {rotation.leaving} to {rotation.current}: "
-            f"{said['percent']} % of the pseudonyms are turned.",
-            said["what_to_do"],
-            rotation.begun_at,
-        )
+        return build_part(self.rotation, self.describe(directory, now))
 
     def _require_running(self) -> Rotation:
         if self.rotation is None or not self.rotation.runs:
@@ -270,11 +266,23 @@ class Rotations:
         self.version += 1
         renew_card(self._settings, self.secrets)
 
+    def _end(self, ended: Rotation) -> None:
+        """Write that it ended, and destroy what it left; raise ScalarMissingError before both."""
+        self._require_kept(ended)
+        self._keep(ended)
+        self._destroy_left()
+
+    def _require_kept(self, rotation: Rotation) -> None:
+        """Raise ScalarMissingError where the scalar that is to stay is not on the disk."""
+        if rotation.current not in find_scalars(self._settings.home):
+            raise ScalarMissingError
+
     def _destroy_left(self) -> None:
         """Destroy the scalar of an ended rotation, unless that was done."""
         rotation = self.rotation
         if rotation is None or rotation.runs or rotation.is_destroyed:
             return
+        self._require_kept(rotation)
         destroy_scalar(self._settings.home, rotation.leaving)
         self._keep(replace(rotation, is_destroyed=True))
         self._reload()

@@ -7,7 +7,7 @@ functions that read and write the row. Source: docs/decisions/0026.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -22,6 +22,8 @@ from keyholder.tables import ROTATION
 GRACE: Final = RESUME_AGE + CLOCK_SKEW
 # Every process of the broker has read the list of two epochs so long after the first one did.
 SPREAD: Final = timedelta(minutes=2)
+# A card names no more, and nobody turns pseudonyms between three.
+MOST_SCALARS: Final = 2
 _ID: Final = 1
 
 
@@ -29,7 +31,8 @@ _ID: Final = 1
 class Rotation:
     """A rotation; moments are when it began, δ was first given, the broker last told, all turned.
 
-    `highest` is the highest number that an epoch ever had here.
+    `highest` is the highest number that an epoch ever had here; `is_drawn` says that `current` was
+    drawn for this rotation, so that nothing rests on it before δ is given.
     """
 
     state: Literal["begun", "turned", "ended"]
@@ -37,6 +40,7 @@ class Rotation:
     current: int
     highest: int
     begun_at: datetime
+    is_drawn: bool = False
     permille: int = 0
     given_at: datetime | None = None
     told_at: datetime | None = None
@@ -58,10 +62,22 @@ class Rotation:
         turned_at = self.turned_at or now
         return replace(found, state="turned", permille=1_000, turned_at=turned_at)
 
-    def aborted(self) -> Rotation:
-        """Return it turned round, back to where it came from; over at once where δ never left."""
-        back = replace(self, leaving=self.current, current=self.leaving, permille=0, turned_at=None)
-        return replace(back, state="begun" if self.given_at else "ended")
+    def aborted(self, listed: Collection[int]) -> Rotation:
+        """Return it turned round, back to where it came from; over at once where δ never left.
+
+        Pointers may rest on a scalar that was found here: then the broker is to turn them first.
+        So it is too where the list names a drawn one, for this row may be older than what was told.
+        """
+        is_bare = self.is_drawn and self.given_at is None and self.current not in listed
+        return replace(
+            self,
+            state="ended" if is_bare else "begun",
+            leaving=self.current,
+            current=self.leaving,
+            is_drawn=False,
+            permille=0,
+            turned_at=None,
+        )
 
     def prefers(self, now: datetime) -> int:
         """Return the epoch to evaluate under, for who knows both: the old one until all is turned.

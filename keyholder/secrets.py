@@ -81,6 +81,15 @@ def find_scalars(home: Path) -> dict[int, bytes]:
     return found
 
 
+def list_scalars(home: Path) -> set[int]:
+    """Return the epochs of which there is a file, also of one that cannot be read."""
+    found = set()
+    for path in (home / "secrets").glob(f"{_SCALAR_PREFIX}*"):
+        with suppress(ValueError):
+            found.add(int(path.name.removeprefix(_SCALAR_PREFIX)))
+    return found
+
+
 def write_scalar(home: Path, epoch: int, scalar: bytes) -> None:
     """Keep the scalar of an epoch; raise SecretError where there is one already."""
     write_secret(home, f"{_SCALAR_PREFIX}{epoch}", scalar.hex().encode())

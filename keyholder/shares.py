@@ -18,18 +18,22 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from datwat.party.files import describe_obstacle
-from datwat.party.settings import make_private_folder, read_secret
+from datwat.party.own_keys import OwnKeys, parse_exchange
+from datwat.party.settings import make_private_folder
 from datwat.protocol import group
 from datwat.protocol.messages import EpochNumber
 from datwat.protocol.shares import THRESHOLD, Share, ShareError, join_shares, require_share
 from datwat.protocol.shares import split_scalar as split
 from datwat.protocol.values import Bytes32, Moment, PartyId, Value
+from keyholder.advice import advise_too_many, name_epochs
 from keyholder.card import renew_card
 from keyholder.errors import SharesError
+from keyholder.rotation import MOST_SCALARS
 from keyholder.secrets import (
     EXCHANGE_NAME,
     destroy_scalar,
     find_scalars,
+    list_scalars,
     load_secrets,
     write_scalar,
 )
@@ -73,6 +77,8 @@ def write_shares(settings: KeyHolderSettings, folder: Path, now: datetime) -> li
     Raises SharesError (nothing is left behind), SecretError, ScalarMissingError.
     """
     secrets = load_secrets(settings.home)
+    if len(secrets.scalars) > MOST_SCALARS:  # no home could take them back
+        raise SharesError(advise_too_many(secrets.scalars))
     made = {epoch: split(scalar) for epoch, scalar in sorted(secrets.scalars.items())}
     try:
         make_private_folder(folder)
@@ -105,21 +111,20 @@ def restore_scalars(settings: KeyHolderSettings, paths: Sequence[Path]) -> list[
     """Bring back the scalars of two or three share files; return their epochs.
 
     A home that never served takes them in place of what `init` drew. Raises SharesError: nothing
-    changed. Raises SecretError where the exchange key is missing.
+    changed. Raises SecretError or KeyFormError where the exchange key is missing or damaged.
     """
     joined = _join([_read(path, settings.id) for path in paths])
     home = settings.home
-    read_secret(home, EXCHANGE_NAME)  # without it the card cannot be made, nor anything served
+    OwnKeys(home, EXCHANGE_NAME, parse_exchange)  # without it nothing can be served
     has_served, own = (home / "run").is_dir(), find_scalars(home)
     if has_served:
-        for epoch, scalar in joined.items():
-            if own.get(epoch, scalar) != scalar:
-                raise SharesError(
-                    f"This home has another scalar of epoch {epoch}, and has served with it: "
-                    "restore into the home of a new `init`."
-                )
-    for epoch, held in own.items():
-        if not has_served and joined.get(epoch) != held:
+        _require_room(joined, own, list_scalars(home))
+    elif len(joined) > MOST_SCALARS:
+        raise SharesError(
+            f"These shares are of epochs {name_epochs(joined)}, and a home has two at most."
+        )
+    for epoch in list_scalars(home):
+        if not has_served and (epoch not in own or joined.get(epoch) != own[epoch]):
             destroy_scalar(home, epoch)
     kept = find_scalars(home)
     for epoch, scalar in joined.items():
@@ -128,6 +133,28 @@ def restore_scalars(settings: KeyHolderSettings, paths: Sequence[Path]) -> list[
             write_scalar(home, epoch, scalar)
     renew_card(settings, load_secrets(home))
     return sorted(joined)
+
+
+def _require_room(joined: Mapping[int, bytes], own: Mapping[int, bytes], there: set[int]) -> None:
+    """Raise SharesError unless a home that has served can be left with these beside its own."""
+    for epoch, scalar in joined.items():
+        if own.get(epoch, scalar) != scalar:
+            raise SharesError(
+                f"This home has another scalar of epoch {epoch}, and has served with it: "
+                "restore into the home of a new `init`."
+            )
+    epochs = joined.keys() | there
+    if len(epochs) > MOST_SCALARS:
+        raise SharesError(
+            f"This home would have scalars of epochs {name_epochs(epochs)}, and two are the most: "
+            "restore into the home of a new `init`, and copy from there the one `secrets/scalar-N` "
+            "that is needed here."
+        )
+    for epoch in there - own.keys() - joined.keys():
+        raise SharesError(
+            f"`secrets/scalar-{epoch}` of this home cannot be read, and these shares do not have "
+            "it: name shares that do, or take the file out if its epoch is over."
+        )
 
 
 def _build_share(epoch: int, share: Share) -> ScalarShare:

@@ -54,6 +54,7 @@ class ScalarRotation(KeyHolderTable, table=True):
     leaving: int = Field(sa_column=Column(Integer, nullable=False))
     current: int = Field(sa_column=Column(Integer, nullable=False))
     highest: int = Field(sa_column=Column(Integer, nullable=False))  # no epoch has it twice
+    is_drawn: bool = Field(sa_column=Column(Boolean, nullable=False))
     permille: int = Field(sa_column=Column(Integer, nullable=False))
     begun_at: int = Field(sa_column=Column(BigInteger, nullable=False))  # Unix seconds
     given_at: int | None = Field(sa_column=Column(BigInteger, nullable=True))

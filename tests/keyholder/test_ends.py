@@ -21,7 +21,8 @@ _COLUMNS = {
     "open_partner": {"partner", "opened_at", "first_load"},
     "usage": {"partner", "request_class", "day", "elements"},
     "scalar_rotation": {
-        *("id", "state", "leaving", "current", "highest", "permille", "is_destroyed"),
+        *("id", "state", "leaving", "current", "highest", "permille"),
+        *("is_drawn", "is_destroyed"),
         *("begun_at", "given_at", "told_at", "turned_at"),
     },
     "spent": {"iss", "rid", "request_hash", "answer", "until_at"},

@@ -44,7 +44,7 @@ def test_the_old_epoch_is_used_until_all_is_turned_and_everybody_can_know() -> N
     assert choose_epoch((1, 2), (1, 2), TURNED, LATER) == 2
 
 
-@pytest.mark.parametrize("rotation", [None, BEGUN, TURNED, TURNED.aborted()])
+@pytest.mark.parametrize("rotation", [None, BEGUN, TURNED, TURNED.aborted([1, 2])])
 def test_only_an_epoch_that_both_lists_name_is_used(rotation: Held | None) -> None:
     shares: list[tuple[int, ...]] = [(1,), (2,), (1, 2)]
     for shared, known in product(shares, shares):
@@ -60,12 +60,13 @@ def test_only_an_epoch_that_both_lists_name_is_used(rotation: Held | None) -> No
 def test_what_the_broker_tells_counts_for_its_own_direction_only() -> None:
     assert TURNED.state == "turned"
     assert TURNED.told(HALF, LATER).state == "begun"  # its database was put back
-    back = TURNED.aborted()
+    back = TURNED.aborted([1, 2])
     assert (back.state, back.leaving, back.current) == ("begun", 2, 1)
     assert back.told(DONE, LATER).state == "begun"
     other = Progress(leaving=2, current=1, permille=1_000, done=True)
     assert back.told(other, LATER).state == "turned"
-    assert BEGUN.aborted().state == "ended"  # nobody had δ
+    assert replace(BEGUN, is_drawn=True).aborted([1]).state == "ended"  # nobody had δ
+    assert BEGUN.aborted([1]).state == "begun"  # whether rows lie under it is not known
 
 
 def test_whoever_is_killed_before_the_scalar_is_destroyed_destroys_it_at_the_start(

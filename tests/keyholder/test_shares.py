@@ -144,6 +144,58 @@ def test_two_epochs_are_kept_and_brought_back_together(tmp_path: Path) -> None:
     assert [read_scalar(new, n) for n in (1, 2)] == [read_scalar(home, n) for n in (1, 2)]
 
 
+def write(home: Path, epoch: int, content: str | None = None) -> None:
+    path = home / "secrets" / f"scalar-{epoch}"
+    path.write_text(group.random_scalar().hex() if content is None else content)
+    path.chmod(0o600)
+
+
+@pytest.mark.parametrize("has_served", [True, False])
+def test_no_home_comes_to_have_three_scalars(tmp_path: Path, has_served: bool) -> None:
+    home = make_home(tmp_path / "home")
+    write(home, 3)
+    shares = back_up(home, tmp_path / "shares")  # made in the rotation 1 -> 3
+    for epoch in (1, 3):
+        (home / "secrets" / f"scalar-{epoch}").unlink()
+    write(home, 4)
+    if not has_served:
+        assert restore(home, *shares[:2])["epochs"] == [1, 3]  # in place of the other
+        return
+    (home / "run").mkdir()
+    assert "1, 3 and 4" in refuse(home, *shares[:2])
+    write(home, 4, "no scalar")  # damaged, it is still the one that this home serves with
+    assert "1, 3 and 4" in refuse(home, *shares[:2])
+
+
+def test_shares_of_three_scalars_are_neither_made_nor_brought_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = make_home(tmp_path / "home")
+    for epoch in (3, 4):
+        write(home, epoch)
+    with pytest.raises(SharesError, match="1, 3 and 4"):
+        back_up(home, tmp_path / "shares")
+    assert not (tmp_path / "shares").exists()
+    with monkeypatch.context() as before:  # as an older version made them
+        before.setattr("keyholder.shares.MOST_SCALARS", 4)
+        shares = back_up(home, tmp_path / "shares")
+    assert "1, 3 and 4" in refuse(make_home(tmp_path / "new"), *shares[:2])
+
+
+def test_a_damaged_scalar_that_the_shares_lack_is_said_before_anything_changes(
+    tmp_path: Path,
+) -> None:
+    home = make_home(tmp_path / "home")
+    shares = back_up(home, tmp_path / "shares")
+    (home / "run").mkdir()
+    (home / "secrets" / "scalar-1").unlink()
+    write(home, 2, "no scalar")
+    assert "scalar-2" in refuse(home, *shares[:2])
+    (home / "run").rmdir()  # in a home of `init` it makes place
+    assert restore(home, *shares[:2])["epochs"] == [1]
+    assert not (home / "secrets" / "scalar-2").exists()
+
+
 def test_where_shares_cannot_be_written_none_is_left(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     full = tmp_path / "full"

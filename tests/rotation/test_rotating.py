@@ -299,6 +299,29 @@ def put_back(running: Running, leaving: int, current: int) -> None:
         assert store.end(conn, leaving)
 
 
+async def test_scalars_that_were_found_are_turned_back_and_nobody_is_lost(
+    broker: Running, numbers: Iterator[str]
+) -> None:
+    """The old shares are back, and no rotation was needed: an abort destroys nothing by itself."""
+    world, bsn, directory = world_of(broker), next(numbers), broker.broker.keeper.directory
+    handle = await register(broker, bsn, present(broker))
+    leaving, current = await begin(broker)
+    rotating = start_rotating(broker)
+    await run_until(broker, rotating, "turned")
+    await finish(broker, rotating)
+    write_scalar(world.settings.home, leaving, world.scalars[leaving])  # as `restore` does
+    world.restart()
+    await world.rotations.begin(directory, now())
+    said = await world.rotations.abort(directory, now())
+    assert (said["rotation"], said["epochs"]) == ("begun", [leaving, current])
+    assert await register(broker, bsn, current) == handle
+    await sign(broker)
+    rotating = start_rotating(broker)
+    await run_until(broker, rotating, "turned")
+    await finish(broker, rotating)
+    assert await register(broker, bsn, present(broker)) == handle
+
+
 async def test_a_rotation_that_the_key_holder_does_not_know_is_an_alarm(
     broker: Running, numbers: Iterator[str]
 ) -> None:
