@@ -107,7 +107,7 @@ class Cosigning:
         try:
             while True:
                 try:
-                    self.begin_round()
+                    await self.begin_round()
                 except Exception as error:  # noqa: BLE001 - a ratchet's server may be away
                     _log.warning("witness_round_failed", code=code_failure(error))
                 await asyncio.sleep(seconds)
@@ -115,12 +115,14 @@ class Cosigning:
             for task in self._running.values():
                 task.cancel()
 
-    def begin_round(self) -> list[asyncio.Task[None]]:
+    async def begin_round(self) -> list[asyncio.Task[None]]:
         """Ask all who are not being asked; return the tasks that run now."""
         listed = {witness.name: witness for witness in self._read_trust().witnesses if witness.url}
         self._running = {name: task for name, task in self._running.items() if not task.done()}
         self.asked = {name: self.asked.get(name, Asked()) for name in listed}
-        head = self._proofs.read_head()
+        if not listed:
+            return []
+        head = await asyncio.to_thread(self._proofs.read_head)  # of a ratchet that may be away
         for name, witness in listed.items():
             if name not in self._running:
                 self._running[name] = asyncio.ensure_future(self._try(witness, head))

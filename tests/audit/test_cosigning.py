@@ -112,7 +112,7 @@ def desk(world: LogWorld) -> Iterator[Desk]:
 
 
 async def ask(cosigning: Cosigning) -> None:
-    await asyncio.gather(*cosigning.begin_round())
+    await asyncio.gather(*await cosigning.begin_round())
 
 
 async def test_what_enough_witnesses_vouch_for_is_shown(desk: Desk) -> None:
@@ -197,7 +197,7 @@ async def test_one_that_is_slow_holds_up_nobody(desk: Desk) -> None:
         began = time.monotonic()
         tasks: list[asyncio.Task[None]] = []
         for size in (3, 4, 5):
-            tasks = cosigning.begin_round()
+            tasks = await cosigning.begin_round()
             await asyncio.wait(tasks, timeout=0.5)
             assert desk.read_shown() == (size, 1)
             await write(desk.world, 1)

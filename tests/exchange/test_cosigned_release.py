@@ -45,7 +45,7 @@ async def test_an_order_needs_the_word_of_enough_witnesses(tmp_path: Path) -> No
         async with serve_source(source, port):
             assert (await _release(asked)).failure == "source_refused_order"
         for _ in range(2):
-            await asyncio.gather(*cosigning.begin_round())
+            await asyncio.gather(*await cosigning.begin_round())
             async with serve_source(source.reopen(), port):
                 assert (await _release(asked)).failure is None
 
