@@ -29,6 +29,7 @@ from broker.api_wiring import (
 )
 from broker.audit.generation_notice import GenerationNotice
 from broker.audit.payloads import Organisation
+from broker.audit.proofs import Proofs, SignedHead
 from broker.commands.authoring_commands import build_authoring_commands
 from broker.commands.ends_commands import build_ends_commands, build_ends_status
 from broker.commands.keys_commands import build_keys_commands
@@ -55,6 +56,7 @@ from datwat.party.check_page import derive_check_page_hash
 from datwat.party.gate import Limits
 from datwat.party.http_in import build_app
 from datwat.party.metrics_http import build_metrics_listeners, build_metrics_route
+from datwat.party.ratchet_errors import RatchetAwayError
 from datwat.party.serve import Listener
 from datwat.party.telemetry import get_logger, name_failure
 from datwat.protocol import blinding
@@ -237,10 +239,18 @@ def build_commands(broker: Broker, wake_outbox: Wake) -> dict[str, Command]:
     }
 
 
+def _read_head(proofs: Proofs) -> SignedHead:
+    """Return the newest head, or what this process knows: who asks for a status is told of it."""
+    try:
+        return proofs.read_head()
+    except RatchetAwayError:
+        return proofs.read_known_head()
+
+
 async def _build_status(broker: Broker) -> dict[str, Any]:
     now, directory = broker.rooms.clock(), broker.keeper.directory
     waiting, special_overdue = broker.openings.count_waiting()
-    head = broker.rooms.proofs.read_head()
+    head = _read_head(broker.rooms.proofs)
     with broker.rooms.reading() as conn:
         overdue = broker.rooms.registers.contacts.count_overdue(conn, now)
     return {

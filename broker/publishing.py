@@ -21,7 +21,7 @@ from broker.adapters.witnesses import HttpWitnesses
 from broker.audit.cosigning import Cosigning
 from broker.audit.log import Log
 from broker.audit.past_log import Generations, load_generations
-from broker.audit.proofs import Proofs
+from broker.audit.proofs import Proofs, SignedHead
 from broker.audit.publication import ProofBase, Publication
 from broker.audit.publication_ports import PublicationStore
 from broker.audit.records import LogError
@@ -30,6 +30,7 @@ from broker.audit.tiles import Tiles
 from datwat.party.database_errors import find_away
 from datwat.party.http_out import HttpOut
 from datwat.party.ratchet import Ratchet
+from datwat.party.ratchet_errors import RatchetAwayError
 from datwat.party.tag_index import TagIndex
 from datwat.party.telemetry import code_failure, get_logger, name_failure
 from datwat.party.trust_keeper import TrustKeeper
@@ -122,13 +123,19 @@ class Publishing:
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
                 _log.warning("look_failed", exception=name_failure(error))
 
+    def _read_shown(self) -> SignedHead:
+        try:
+            return self.publication.read_shown()
+        except RatchetAwayError:  # who asks for a status is told of it
+            return self.publication.read_vouched()
+
     def build_status(self) -> dict[str, Any]:
-        """Return what `status` shows of the public log."""
+        """Return what `status` shows of the public log, as far as it is known."""
         cosigned = self.publication.read_cosigned()
         last = self.tag_roots.last
         now = self.clock()
         return {
-            "checkpoint_size": self.publication.read_shown().size,
+            "checkpoint_size": self._read_shown().size,
             "cosignatures": cosigned.count if cosigned else 0,
             "cosigned_size": cosigned.size if cosigned else None,
             "cosigned_seconds_ago": max(0, int(now.timestamp()) - cosigned.at)

@@ -312,6 +312,7 @@ def test_figures_are_told_while_a_server_is_away(
             headers = {"Authorization": f"Bearer {token}"}
             shown = httpx.get(url, headers=headers, timeout=3.0, trust_env=False)
             assert "datwat_database_up 1.0" in shown.text
+            assert broker.status["log_size"] > 0  # as far as it knows
     finally:
         ratchet_server.start()
     await_true(lambda: four.housekeeper is not None, 15.0, "nobody keeps house")
