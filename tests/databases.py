@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from broker.adapters.database import MIGRATIONS as BROKER
 from connectors.tables import MIGRATIONS as CONNECTOR
@@ -226,3 +226,18 @@ def execute_on_server(server: str, statement: str) -> None:
     with admin.connect() as connection:
         connection.execute(text(statement))
     admin.dispose()
+
+
+def require_held_goes_on(engine: Engine) -> None:
+    """Require of a party's opener of SQLite that a held connection outlives a failed COMMIT."""
+    kept = "number INTEGER PRIMARY KEY, of INTEGER REFERENCES kept DEFERRABLE INITIALLY DEFERRED"
+    with engine.connect() as held:
+        with held.begin():
+            held.exec_driver_sql(f"CREATE TABLE kept ({kept})")
+        with pytest.raises(IntegrityError), held.begin():
+            held.exec_driver_sql("INSERT INTO kept VALUES (1, 2)")
+        with held.begin():
+            held.exec_driver_sql("INSERT INTO kept VALUES (3, 3)")
+        with held.begin():
+            assert held.exec_driver_sql("SELECT number FROM kept").scalars().all() == [3]
+    engine.dispose()

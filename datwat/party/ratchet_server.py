@@ -23,23 +23,16 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from datwat.party import ratchet_form as form
 from datwat.party import ratchet_statements as sql
 from datwat.party.database import open_engine, parse_url
-from datwat.party.database_errors import (
-    DatabaseEncodingError,
-    DatabaseEntryError,
-    DatabaseError,
-    DatabaseNotDurableError,
-    DatabaseOldServerError,
-    DatabaseReadOnlyError,
-    DatabaseUrlError,
-)
-from datwat.party.postgres import PATIENCE, explain
+from datwat.party.database_errors import DatabaseError, DatabaseUrlError
+from datwat.party.postgres import PATIENCE
 from datwat.party.ratchet import Ratchet
+from datwat.party.ratchet_away import explain_away
 from datwat.party.ratchet_errors import (
     RatchetAlarmError,
     RatchetAwayError,
@@ -59,14 +52,6 @@ _AWAY_SECONDS = 0.5
 # After which a server that says nothing is taken for one that does not answer.
 _SILENT_SINGLE_SECONDS = 2.0
 _SILENT_SECONDS = 10.0
-# What a start says of it, beside that it does not answer.
-_TOLD = (
-    DatabaseEntryError,
-    DatabaseEncodingError,
-    DatabaseNotDurableError,
-    DatabaseOldServerError,
-    DatabaseReadOnlyError,
-)
 _T = TypeVar("_T")
 
 
@@ -119,7 +104,7 @@ class ServerRatchet(Ratchet):
             ratchet._run(ratchet._check)
             ratchet._patience = _PATIENCE_SECONDS
         except RatchetAwayError:
-            raise _explain_away(engine) from None
+            raise explain_away(engine) from None
         except BaseException:
             engine.dispose()
             raise
@@ -329,25 +314,6 @@ class ServerRatchet(Ratchet):
                 self._is_refused = True
                 raise RatchetBrokenError from None
             time.sleep(_PAUSE_SECONDS)
-
-
-def _explain_away(engine: Engine) -> RatchetAwayError:
-    """Return why a start gave up on the server, and let go of it."""
-    found: DatabaseError | None = None
-    try:
-        engine.connect().close()
-    except DBAPIError as error:
-        found = explain(engine, error)
-    except DatabaseError as error:
-        found = error
-    except PoolTimeoutError:
-        pass
-    finally:
-        engine.dispose()
-    if isinstance(found, _TOLD):
-        told = found.detail.replace("database_url", "ratchet_url")
-        return RatchetAwayError(f"The ratchet's server cannot be used. {told}")
-    return RatchetAwayError()
 
 
 def find_identity(conn: Connection) -> int:

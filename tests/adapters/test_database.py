@@ -19,6 +19,7 @@ from datwat.party.database_errors import (
     DatabaseNotDurableError,
     DatabaseTooNewError,
 )
+from tests.databases import require_held_goes_on
 
 _MINE = {"log_head", "log_entries", "log_nodes", "log_counters", "subjects", "log_quarter_keys"}
 
@@ -82,17 +83,7 @@ def test_sqlite_is_set_up_to_lose_nothing_and_to_overwrite(sqlite_url: str) -> N
 @pytest.mark.parametrize("how", ["BEGIN", database.BEGIN_WRITING])
 def test_a_held_connection_goes_on_after_a_commit_that_failed(sqlite_url: str, how: str) -> None:
     engine = database.open_engine(sqlite_url).execution_options(**{database.BEGIN_OPTION: how})
-    kept = "number INTEGER PRIMARY KEY, of INTEGER REFERENCES kept DEFERRABLE INITIALLY DEFERRED"
-    with engine.connect() as held:
-        with held.begin():
-            held.exec_driver_sql(f"CREATE TABLE kept ({kept})")
-        with pytest.raises(IntegrityError), held.begin():
-            held.exec_driver_sql("INSERT INTO kept VALUES (1, 2)")
-        with held.begin():
-            held.exec_driver_sql("INSERT INTO kept VALUES (3, 3)")
-        with held.begin():
-            assert held.exec_driver_sql("SELECT number FROM kept").scalars().all() == [3]
-    engine.dispose()
+    require_held_goes_on(engine)
 
 
 def test_a_transaction_is_undone_as_a_whole_and_to_a_savepoint(engine: Engine) -> None:

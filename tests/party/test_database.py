@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
-from sqlalchemy.exc import IntegrityError
 
 from datwat.party.database import (
     READ_ONLY,
@@ -17,6 +16,7 @@ from datwat.party.database import (
     open_engine,
 )
 from keyholder.tables import METADATA, MIGRATIONS
+from tests.databases import require_held_goes_on
 from tests.keyholder.conftest import own_engine
 
 __all__ = ["own_engine"]
@@ -64,17 +64,7 @@ def test_sqlite_is_opened_durably_and_for_its_owner(tmp_path: Path) -> None:
 
 def test_a_held_connection_goes_on_after_a_commit_that_failed(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'one.sqlite'}")
-    kept = "number INTEGER PRIMARY KEY, of INTEGER REFERENCES kept DEFERRABLE INITIALLY DEFERRED"
-    with engine.connect() as held:
-        with held.begin():
-            held.exec_driver_sql(f"CREATE TABLE kept ({kept})")
-        with pytest.raises(IntegrityError), held.begin():
-            held.exec_driver_sql("INSERT INTO kept VALUES (1, 2)")
-        with held.begin():
-            held.exec_driver_sql("INSERT INTO kept VALUES (3, 3)")
-        with held.begin():
-            assert held.exec_driver_sql("SELECT number FROM kept").scalars().all() == [3]
-    engine.dispose()
+    require_held_goes_on(engine)
 
 
 def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
