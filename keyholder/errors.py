@@ -116,6 +116,16 @@ class RotationUnturnedError(RotationError):
         )
 
 
+class RotationUntoldError(RotationError):
+    """The broker has not spoken since the key holder started; what is written down may be old."""
+
+    code = "scalar_rotation_untold"
+    default_detail = (
+        "The broker has not told since this start that all its rows are turned. Where it runs it "
+        "does so within seconds: see that it runs, and finish again."
+    )
+
+
 class RotationEarlyError(RotationError):
     """Messages made under the epoch may still come."""
 
@@ -145,6 +155,7 @@ register_problems(
         "scalar_rotation_runs": (409, "A rotation runs already"),
         "scalar_rotation_none": (409, "No rotation runs"),
         "scalar_rotation_unturned": (409, "Not every row is turned"),
+        "scalar_rotation_untold": (409, "The broker has not told yet"),
         "scalar_rotation_early": (409, "It is too early to finish"),
     }
 )

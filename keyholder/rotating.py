@@ -36,6 +36,7 @@ from keyholder.errors import (
     RotationEarlyError,
     RotationError,
     RotationRunsError,
+    RotationUntoldError,
     RotationUnturnedError,
     ScalarMissingError,
 )
@@ -74,6 +75,8 @@ class Rotations:
         self._one = asyncio.Lock()
         # Whether one was evaluated under the epoch that is left just before is not known.
         self._last_leaving_at = started_at
+        # The row may be put back from a copy that is older than what the broker told since.
+        self._is_told = False
         self.version = 0
         with reading(engine).begin() as connection:
             self.rotation = find_rotation(connection)
@@ -141,12 +144,14 @@ class Rotations:
         """End the rotation and destroy the scalar of the epoch that is left.
 
         `at_once` does not wait for what was made under it. Raises NoRotationError,
-        RotationUnturnedError, RotationEarlyError, ScalarMissingError.
+        RotationUnturnedError, RotationUntoldError, RotationEarlyError, ScalarMissingError.
         """
         async with self._one:
             rotation = self._require_running()
             if rotation.state != "turned":
                 raise RotationUnturnedError(rotation.permille)
+            if not self._is_told:
+                raise RotationUntoldError
             possible_at = self._derive_end(rotation)
             if now < possible_at and not at_once:
                 raise RotationEarlyError(encode_moment(possible_at))
@@ -190,6 +195,7 @@ class Rotations:
         if not found.runs:
             return wire.Rotation(v=1, state="ended", current=found.current)
         before, self.rotation = self.rotation, found
+        self._is_told = True
         if before is not None and before.state != found.state:
             _log.info("epoch_told", state=found.state)
         return wire.Rotation(

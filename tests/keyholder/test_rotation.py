@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from datwat.party.admin import CommandRefusedError
 from datwat.protocol import group
 from datwat.protocol.keys import ExchangePublicKey
 from datwat.protocol.rotation import (
@@ -157,7 +158,15 @@ def test_a_rotation_is_begun_kept_over_a_restart_and_aborted(
         back = run("rotate", "abort", *home)
         assert (back["rotation"], back["leaving"], back["current"]) == ("begun", 2, 1)
         over = Progress(leaving=2, current=1, permille=1_000, done=True)
-        open_answer(world, ask(world, broker, progress=over.model_dump(mode="json")))
+        all_is_turned = {"progress": over.model_dump(mode="json")}
+        open_answer(world, ask(world, broker, **all_is_turned))
+        assert run("rotate", "status", *home)["rotation"] == "turned"
+        world.stop()  # and its database may be put back from an old copy
+        world.start()
+        with pytest.raises(CommandRefusedError, match="not told since this start"):
+            run("rotate", "finish", *home, "--at-once")
+        assert (world.home / "secrets" / "scalar-2").exists()
+        open_answer(world, ask(world, broker, **all_is_turned))
         ended = run("rotate", "finish", *home, "--at-once")
         assert (ended["rotation"], ended["epochs"]) == ("ended", [1])
         assert not (world.home / "secrets" / "scalar-2").exists()
