@@ -47,6 +47,7 @@ from broker.audit.forgetting import read_oldest
 from broker.ending import build_is_waiting
 from broker.settings import BrokerSettings
 from datwat.party.database import find_sqlite_file
+from datwat.party.database_urls import build_file_url
 from datwat.party.ratchet import Mark, Ratchet
 from datwat.party.settings import make_private_folder
 from datwat.party.trust_keeper import open_ratchet
@@ -211,7 +212,7 @@ def _open_target(url: str, revision: str) -> Iterator[Engine]:
     make_private_folder(file.parent)
     new = file.with_name(file.name + _NEW)
     _remove(new)
-    engine = open_engine(f"sqlite:///{new}")
+    engine = open_engine(build_file_url(new))
     try:
         migrate(engine, revision)
         yield engine

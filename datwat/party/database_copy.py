@@ -46,6 +46,7 @@ from sqlalchemy.exc import DBAPIError
 
 from datwat.party.database import COPYING, migrate, open_engine, reading
 from datwat.party.database_errors import DatabaseError, DatabaseTooNewError
+from datwat.party.database_urls import build_file_url
 from datwat.party.postgres import explain, lift_limits
 
 _AT_ONCE = 2_000
@@ -151,7 +152,7 @@ def _reflect(conn: Connection) -> MetaData:
 def _require_own(tables: set[str], migrations: Path, revision: str) -> None:
     """Refuse a source with other tables than this party makes, before the target is touched."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = open_engine(f"sqlite:///{folder}/made.sqlite")
+        engine = open_engine(build_file_url(Path(folder, "made.sqlite")))
         try:
             migrate(engine, migrations, revision)
             made = set(inspect(engine).get_table_names())

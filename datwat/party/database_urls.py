@@ -63,6 +63,11 @@ def parse_url(url: str) -> URL:
     return parsed
 
 
+def build_file_url(file: Path) -> str:
+    """Return the URL of an SQLite file: `%`, `?` and all else in its path stay what they are."""
+    return URL.create("sqlite", database=str(file)).render_as_string()
+
+
 def asks_for_tls(url: URL) -> bool:
     """Tell whether a PostgreSQL URL takes no connection without TLS."""
     return url.query.get("sslmode") in _TLS_ALWAYS or url.query.get("sslrootcert") == _SYSTEM

@@ -25,9 +25,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from datwat.party.database_urls import build_file_url
 from datwat.party.errors import PartyError
 from datwat.party.faults import describe_first_fault, format_steps
 from datwat.party.files import describe_obstacle
+from datwat.party.variables import PREFIX, find_unknown
 from datwat.protocol.values import PartyId, ShortText
 
 SETTINGS_FILE = "settings.toml"
@@ -70,7 +72,7 @@ class PartySettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="DATWAT_", extra="forbid", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
     home: Path
@@ -110,7 +112,7 @@ class PartySettings(BaseSettings):
     @property
     def database(self) -> str:
         """The database URL: the given one, else an SQLite file in the home folder."""
-        return self.database_url or f"sqlite:///{self.home / 'database' / 'party.sqlite'}"
+        return self.database_url or build_file_url(self.home / "database" / "party.sqlite")
 
     @property
     def ratchet(self) -> Path:
@@ -133,6 +135,8 @@ def load_settings(
     """
     if not (home / SETTINGS_FILE).is_file():
         raise SettingsError(_describe_absence(home))
+    if unknown := find_unknown(os.environ, kind.model_fields):
+        raise SettingsError(f"{unknown} {cure}")
     try:
         return kind(home=home.resolve())
     except tomllib.TOMLDecodeError:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psycopg
 
+from datwat.party.database_urls import build_file_url
+
 _FOLDER = Path(__file__).parent
 
 
@@ -15,7 +17,7 @@ def fill_sqlite(name: str, database: Path) -> str:
     with sqlite3.connect(database) as connection:
         connection.executescript(_read(name))
     connection.close()
-    return f"sqlite:///{database}"
+    return build_file_url(database)
 
 
 def fill_postgres(name: str, folder: Path) -> str:

@@ -1,9 +1,9 @@
 """A process that appends one entry after another and says on standard output how each ended.
 
 `written <index>` only after the receipt; `refused` where it may be tried again; `stopped` where the
-log has stopped, and then it ends. Environment: `DATWAT_COUNT` entries, `DATWAT_SYNCHRONOUS` to take
-SQLite's durability away (a control that must fail), `DATWAT_KILL_AT` to be killed before that step,
-`DATWAT_WRITER=thread` to have no batch written by the event loop.
+log has stopped, and then it ends. Environment: `STEADY_COUNT` entries, `STEADY_SYNCHRONOUS` to take
+SQLite's durability away (a control that must fail), `STEADY_KILL_AT` to be killed before that step,
+`STEADY_WRITER=thread` to have no batch written by the event loop.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from datwat.party.ratchet import Ratchet
 from datwat.protocol.checkpoint import CheckpointSigner
 from tests.audit.conftest import AT, ORIGIN
 
-_KILL_AT = int(os.environ.get("DATWAT_KILL_AT", "0"))
-_IS_SHORT = os.environ.get("DATWAT_WRITER") != "thread"
+_KILL_AT = int(os.environ.get("STEADY_KILL_AT", "0"))
+_IS_SHORT = os.environ.get("STEADY_WRITER") != "thread"
 _RETRIES = 200
 _steps = 0
 
@@ -107,7 +107,7 @@ async def _append(log: Log, sealing: Sealing) -> str:
 
 async def _run(url: str, folder: Path, private_key: str) -> None:
     engine = open_engine(url)
-    if synchronous := os.environ.get("DATWAT_SYNCHRONOUS"):
+    if synchronous := os.environ.get("STEADY_SYNCHRONOUS"):
         weaken(engine, synchronous)
     store = SqlLogStore(engine)
     sealing = Sealing(FileKek.open(folder / "kek"), store)
@@ -117,7 +117,7 @@ async def _run(url: str, folder: Path, private_key: str) -> None:
     if _KILL_AT:
         count_steps(engine)
         engine.dispose()
-    left, retries = int(os.environ.get("DATWAT_COUNT", "20")), _RETRIES
+    left, retries = int(os.environ.get("STEADY_COUNT", "20")), _RETRIES
     while left and retries:
         outcome = await _append(log, sealing)
         say(outcome)

@@ -93,7 +93,7 @@ def test_no_answer_leaves_before_its_transaction_and_the_ratchet_are_synced(
     trace = folder / "trace"
     command = ["strace", "-f", "-y", "-qq", "-e", "trace=fdatasync,fsync,write", "-o", str(trace)]
     lines = _run(
-        [*command, *_command(world, sqlite_url)], DATWAT_COUNT="30", DATWAT_SYNCHRONOUS=synchronous
+        [*command, *_command(world, sqlite_url)], STEADY_COUNT="30", STEADY_SYNCHRONOUS=synchronous
     )
     assert len(_indexes(lines)) == 30
     found = _count_early(trace)
@@ -114,7 +114,7 @@ def test_an_error_of_the_disk_stops_the_log_and_answers_nothing_more(
     world = LogWorld(engine, folder)
     inject = f"inject={call}:error=EIO:when=40+"
     command = ["strace", "-f", "-qq", "-e", f"trace={call}", "-e", inject, "-o", os.devnull]
-    lines = _run([*command, *_command(world, sqlite_url)], DATWAT_COUNT="60")
+    lines = _run([*command, *_command(world, sqlite_url)], STEADY_COUNT="60")
     assert _indexes(lines)
     assert lines[-1] == "stopped"
     assert not any(line.startswith("done") for line in lines)
@@ -170,7 +170,7 @@ def _run_without_room(
     only = [word for path in paths for word in ("-P", str(path))]
     command = ["strace", "-f", "-qq", *only, "-e", "trace=pwrite64", "-e", inject]
     command += ["-o", os.devnull, *_command(world, url)]
-    return _run(command, DATWAT_COUNT="60", DATWAT_WRITER=writer)
+    return _run(command, STEADY_COUNT="60", STEADY_WRITER=writer)
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room_again(
         _command(world, url),
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"DATWAT_COUNT": "60"},
+        env=os.environ | {"STEADY_COUNT": "60"},
     )
     assert child.stdout is not None
     lines: list[str] = []

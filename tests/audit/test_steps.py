@@ -29,7 +29,7 @@ def _run(world: LogWorld, url: str, kill_at: int) -> tuple[list[str], int]:
         [sys.executable, "-m", "tests.audit.steady_child", url, str(world.folder), key],
         capture_output=True,
         text=True,
-        env=os.environ | {"DATWAT_COUNT": str(_ENTRIES), "DATWAT_KILL_AT": str(kill_at)},
+        env=os.environ | {"STEADY_COUNT": str(_ENTRIES), "STEADY_KILL_AT": str(kill_at)},
         timeout=60,
         check=False,
     )

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.timeout(500),
 ]
 ROOT = Path(__file__).resolve().parents[2]
-MARK = "DATWAT_DEMO_TEST_MARK"
+MARK = "DEMO_TEST_MARK"
 START = "from datwat.cli import main; main()"
 
 

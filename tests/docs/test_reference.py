@@ -15,6 +15,7 @@ from broker.settings import BrokerSettings
 from connectors.portal.settings import PortalSettings
 from connectors.settings import ConnectorSettings
 from datwat.party.settings import PartySettings
+from datwat.party.variables import OF_COMMANDS, OF_PARTIES
 from keyholder.settings import KeyHolderSettings
 from witness.settings import WitnessSettings
 
@@ -51,6 +52,13 @@ def test_every_setting_is_described_with_its_default(section: str) -> None:
     text = CONFIGURATION.read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
     described = {name: default for name, default, _ in ROW.findall(text)}
     assert described == list_settings(SECTIONS[section])
+
+
+def test_each_variable_is_known_to_every_party() -> None:
+    own = set().union(*(kind.model_fields for kind in SECTIONS.values()))
+    assert own - set(PartySettings.model_fields) == OF_PARTIES
+    described = re.findall(r"^\| `DATWAT_(\w+)` \|", CONFIGURATION.read_text("utf-8"), re.MULTILINE)
+    assert {name.lower() for name in described} == OF_COMMANDS
 
 
 def test_the_list_of_commands_is_current() -> None:

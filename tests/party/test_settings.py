@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
+from datwat.party.database import open_engine
 from datwat.party.settings import (
     HomeExistsError,
     PartySettings,
@@ -52,6 +54,39 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     settings = load_settings(PartySettings, tmp_path)
     assert (settings.database, settings.port) == ("postgresql://somewhere/x", 9_000)
     assert "somewhere" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("DATWAT_DATABSE_URL", "variable DATWAT_DATABSE_URL. Is DATWAT_DATABASE_URL meant"),
+        ("datwat_prt", "variable DATWAT_PRT. Is DATWAT_PORT meant"),
+        ("DATWAT_", "variable DATWAT_. Correct"),
+        ("DATWAT_" + "X" * 90, f"variable DATWAT_{'X' * 57}. Correct"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    write_settings(tmp_path, VALUES)
+    for others in ("DATWAT_STAFF_ROLE_CLAIM", "DATWAT_TOKEN_FILE", "DATWATER", "PORT"):
+        monkeypatch.setenv(others, "x")
+    load_settings(PartySettings, tmp_path)
+    monkeypatch.setenv(name, "postgresql://u:secret@h/d")
+    with pytest.raises(SettingsError, match=words) as caught:
+        load_settings(PartySettings, tmp_path)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a?b", "%2e%2e", "a#b", "u:p@h", "é", "%00"])
+def test_the_file_lies_in_the_home_however_that_is_called(tmp_path: Path, name: str) -> None:
+    write_settings(tmp_path / name, VALUES)
+    engine = open_engine(load_settings(PartySettings, tmp_path / name).database)
+    with engine.connect() as conn:
+        conn.execute(text("CREATE TABLE held (x)"))
+    engine.dispose()
+    assert (tmp_path / name / "database" / "party.sqlite").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_change_keeps_the_rest(tmp_path: Path) -> None:
@@ -103,7 +138,7 @@ def test_what_is_changed_is_private_from_its_first_byte(
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("written", "words"),
     [
         ("id = ", "not TOML"),
         ('name = "x"', "Setting id"),
@@ -112,8 +147,8 @@ def test_what_is_changed_is_private_from_its_first_byte(
         ('id = "00000099000000001000:x1"\nname = "x"\nsecret = "no"', "Setting secret"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, text: str, words: str) -> None:
-    (tmp_path / "settings.toml").write_text(text)
+def test_what_is_wrong_is_said(tmp_path: Path, written: str, words: str) -> None:
+    (tmp_path / "settings.toml").write_text(written)
     with pytest.raises(SettingsError, match=words):
         load_settings(PartySettings, tmp_path)
 
