@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from datwat.party.serve import wait_until_ready
+from datwat.party.running import wait_until_ready
 from demo.covenant import find_ports
 from tests.parties import START, Party
 

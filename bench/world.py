@@ -19,7 +19,7 @@ from bench.postgres import Database, find_pid, open_filled, require_means
 from bench.seed import fill
 from broker.adapters.database import open_engine
 from broker.settings import BrokerSettings
-from datwat.party.serve import Running, find_running
+from datwat.party.running import Running, find_running
 from datwat.party.settings import change_settings, load_settings
 from demo.covenant import find_ports
 from tests.parties import POLICIES, Covenant, PartnerSpec, run_command

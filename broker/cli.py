@@ -39,7 +39,7 @@ from datwat.party.init import (
     serve_home,
     write_card,
 )
-from datwat.party.serve import NotRunningError
+from datwat.party.running import NotRunningError
 from datwat.party.settings import Plain, make_private_folder, require_home, write_secret
 from datwat.web.staff import HIGH, STAFF_SECRET_NAME, SUBSTANTIAL
 from datwat.web.staff_options import (

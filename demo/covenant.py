@@ -16,7 +16,7 @@ from typing import Any
 from connectors.client.http import ConnectorClient
 from datwat.cli import run as run_datwat
 from datwat.party.errors import PartyError
-from datwat.party.serve import require_running
+from datwat.party.running import require_running
 from demo.events import Look
 from demo.model import Case, PartnerDeclared
 

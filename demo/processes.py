@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from datwat.party.errors import PartyError
-from datwat.party.serve import NotRunningError, wait_until_ready
+from datwat.party.running import NotRunningError, wait_until_ready
 
 DATWAT = (sys.executable, "-c", "from datwat.cli import main; main()")
 _START_SECONDS = 240.0

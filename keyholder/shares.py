@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 
 from datwat.party.files import describe_obstacle
 from datwat.party.own_keys import OwnKeys, parse_exchange
+from datwat.party.running import has_served
 from datwat.party.settings import make_private_folder
 from datwat.protocol import group
 from datwat.protocol.messages import EpochNumber
@@ -116,15 +117,15 @@ def restore_scalars(settings: KeyHolderSettings, paths: Sequence[Path]) -> list[
     joined = _join([_read(path, settings.id) for path in paths])
     home = settings.home
     OwnKeys(home, EXCHANGE_NAME, parse_exchange)  # without it nothing can be served
-    has_served, own = (home / "run").is_dir(), find_scalars(home)
-    if has_served:
+    served, own = has_served(home), find_scalars(home)
+    if served:
         _require_room(joined, own, list_scalars(home))
     elif len(joined) > MOST_SCALARS:
         raise SharesError(
             f"These shares are of epochs {name_epochs(joined)}, and a home has two at most."
         )
     for epoch in list_scalars(home):
-        if not has_served and (epoch not in own or joined.get(epoch) != own[epoch]):
+        if not served and (epoch not in own or joined.get(epoch) != own[epoch]):
             destroy_scalar(home, epoch)
     kept = find_scalars(home)
     for epoch, scalar in joined.items():

@@ -13,7 +13,7 @@ import typer
 from datwat.party import clock
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.init import CARD_FILE
-from datwat.party.serve import AlreadyRunningError, find_running
+from datwat.party.running import holding_stopped
 from datwat.party.settings import load_settings, require_home
 from keyholder.settings import KeyHolderSettings
 from keyholder.shares import restore_scalars, write_shares
@@ -40,8 +40,7 @@ def restore(
 ) -> None:
     """Bring the scalar back into a home of `init`, or into this home where it was lost."""
     require_home(home, "keyholder")
-    if find_running(home) is not None:
-        raise AlreadyRunningError
     settings = load_settings(KeyHolderSettings, home)
-    epochs = restore_scalars(settings, shares)
+    with holding_stopped(settings.home):
+        epochs = restore_scalars(settings, shares)
     print_result({"epochs": epochs, "card": str(home / CARD_FILE)}, as_json=as_json)

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from connectors.client.http import ConnectorClient
 from datwat.cli import run as run_datwat
-from datwat.party.serve import Running, find_running, wait_until_ready
+from datwat.party.running import Running, find_running, wait_until_ready
 from datwat.party.settings import change_settings
 from demo.covenant import find_ports
 

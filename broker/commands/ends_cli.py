@@ -17,7 +17,7 @@ from broker.settings import BrokerSettings
 from datwat.party import clock
 from datwat.party.admin import call_party, call_running
 from datwat.party.console import HomeOption, JsonOption, print_result
-from datwat.party.serve import AlreadyRunningError, find_running
+from datwat.party.running import holding_stopped
 from datwat.party.settings import load_settings, require_home
 
 _call = partial(call_party, "broker")
@@ -127,9 +127,8 @@ def restore(
     """
     require_home(home, "broker")
     settings = load_settings(BrokerSettings, home)
-    if find_running(settings.home) is not None:
-        raise AlreadyRunningError
-    result = Restoration(settings, Wanted(file, key, mirror), clock.now()).run()
+    with holding_stopped(settings.home):
+        result = Restoration(settings, Wanted(file, key, mirror), clock.now()).run()
     print_result(result, as_json=as_json)
     if not result["whole"]:
         typer.echo(_describe_damage(result), err=True)

@@ -26,7 +26,7 @@ from datwat.party.own_keys_cli import (
     finish_next,
     start_next,
 )
-from datwat.party.serve import NotRunningError
+from datwat.party.running import NotRunningError
 from datwat.party.settings import require_home
 
 _PARTY = "broker"

@@ -17,7 +17,7 @@ from broker.settings import BrokerSettings
 from datwat.party import clock
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.init import CARD_FILE
-from datwat.party.serve import AlreadyRunningError, find_running
+from datwat.party.running import holding_stopped
 from datwat.party.settings import load_settings, require_home
 
 _PARTY = "broker"
@@ -76,22 +76,22 @@ def new_generation(
     """Go on in a new log after a loss; entries that are still there are taken along."""
     require_home(home, _PARTY)
     settings = load_settings(BrokerSettings, home)
-    if find_running(settings.home) is not None:
-        raise AlreadyRunningError
     reason = " ".join(reason.split())
     if not reason or len(reason) > _LONGEST_REASON:
         raise typer.BadParameter(
             f"say in 1 to {_LONGEST_REASON} characters why.", param_hint="--reason"
         )
-    new = derive_next_origin(settings.log_origin)
-    if not yes:
-        typer.echo(
-            f"The log {settings.log_origin} ends and {new} begins. Every party learns it from the "
-            "next trust list; what was signed before this moment is refused. It cannot be undone."
-        )
-        typer.confirm("Go on?", abort=True)
-    now = clock.now().replace(microsecond=0)
-    found = begin_generation(settings, Wanted(reason, tuple(witness or ())), now)
+    with holding_stopped(settings.home):
+        new = derive_next_origin(settings.log_origin)
+        if not yes:
+            typer.echo(
+                f"The log {settings.log_origin} ends and {new} begins. Every party learns it from "
+                "the next trust list; what was signed before this moment is refused. It cannot be "
+                "undone."
+            )
+            typer.confirm("Go on?", abort=True)
+        now = clock.now().replace(microsecond=0)
+        found = begin_generation(settings, Wanted(reason, tuple(witness or ())), now)
     settings = load_settings(BrokerSettings, home)
     card = build_card(settings, load_secrets(settings.home))
     path = home / CARD_FILE

@@ -28,7 +28,8 @@ from datwat.party.errors import PartyError
 from datwat.party.files import describe_obstacle
 from datwat.party.gate import Door, Gate, Limits
 from datwat.party.problems import NotFoundError, add_problem_handlers
-from datwat.party.serve import Listener, NotRunningError, require_running
+from datwat.party.running import NotRunningError, require_running
+from datwat.party.serve import Listener
 from datwat.party.settings import read_secret, require_home, write_secret
 from datwat.protocol.canonical import CanonicalError, decode_strict
 

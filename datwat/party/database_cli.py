@@ -1,7 +1,7 @@
 """The commands about a party's database on a server: copy it there, migrate it, name its roles.
 
-Rules: the party is stopped for as long as its database is copied: its ratchet is held, and what its
-processes hold on the source's server; nothing that these commands print holds a password.
+Rules: the party is stopped for as long as its database is copied: its home, its ratchet and what
+its processes hold on the source's server are held; no password is ever printed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datwat.party.database_errors import DatabaseError
 from datwat.party.database_roles import NOT_APART, NOT_APART_STATE, RoleNameError, build_roles
 from datwat.party.party_database import find_party
 from datwat.party.postgres import explain, open_postgres
-from datwat.party.serve import AlreadyRunningError, find_running, list_processes
+from datwat.party.running import holding_stopped
 from datwat.party.settings import change_settings, load_settings
 from datwat.party.trust_keeper import open_ratchet
 
@@ -55,13 +55,12 @@ def copy(
     name, party = find_party(source)
     settings = load_settings(party.settings, source)
     _require_apart(settings.database, target)
-    if any(find_running(settings.home, number) for number in list_processes(settings.home)):
-        raise AlreadyRunningError
     engines = open_engine(settings.database), open_engine(target)
     try:
         with (
+            holding_stopped(settings.home),
             open_ratchet(settings) as ratchet,
-            # A ratchet on a server is open to several processes, and keeps none out.
+            # What serves from another home, on the same database: its ratchet keeps none out.
             telling_where(engines[0], SOURCE),
             party.hold(settings.database),
             copying(*engines, party.migrations, name, _report) as copied,

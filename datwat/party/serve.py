@@ -1,7 +1,7 @@
-"""Runs a party: its listeners, one run file that says where they are, and a graceful end.
+"""Runs a party: its listeners and a graceful end.
 
-Rules: one process per home folder and number (a lock, not a pid); what fails at the start is one
-sentence, not a traceback; a child of the demo or of a test dies with its parent.
+Rules: what fails at the start is one sentence, not a traceback; a child of the demo or of a test
+dies with its parent.
 """
 
 from __future__ import annotations
@@ -9,19 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import gc
-import json
 import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
 
 import uvicorn
 import uvloop
@@ -29,15 +25,13 @@ from starlette.types import ASGIApp
 
 from datwat.party.connections import HttpConnection, allow_connections, drop_untaken
 from datwat.party.errors import PartyError
-from datwat.party.files import replace_file
-from datwat.party.settings import make_private_folder
+from datwat.party.running import holding_process, write_run_file
 from datwat.party.telemetry import get_logger
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 30
 _BACKLOG = 512
-_POLL_SECONDS = 0.05
 # New objects until the youngest are looked at (Python: 700), and rounds until older ones are.
 _GC_THRESHOLDS = (20_000, 20, 20)
 # What each listener is for, for who started the party.
@@ -52,20 +46,6 @@ _LISTENERS = {
 }
 
 _log = get_logger("serve")
-
-
-class AlreadyRunningError(PartyError):
-    """A process serves from this home already."""
-
-    code = "already_running"
-    default_detail = "This party is already running from this home folder: stop it first."
-
-
-class NotRunningError(PartyError):
-    """No process serves from this home."""
-
-    code = "not_running"
-    default_detail = "This party is not running: start it with its `serve` command."
 
 
 class PortTakenError(PartyError):
@@ -92,13 +72,6 @@ class Listener:
     port: int
 
 
-class Running(NamedTuple):
-    """What the run file says: the process, and the port of each listener by its name."""
-
-    pid: int
-    ports: dict[str, int]
-
-
 OpenParty = Callable[[], AbstractAsyncContextManager[Sequence[Listener]]]
 
 
@@ -113,8 +86,10 @@ def serve(
     if with_parent:
         die_with_parent()
     allow_connections()
-    folder = _name_folder(home, process)
-    with _hold_home(folder), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        holding_process(home, process) as folder,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         runner.run(_serve(open_party, folder))
 
 
@@ -126,59 +101,6 @@ def die_with_parent() -> None:
         raise StartError("The process cannot be tied to its parent on this system.")
     if os.getppid() != parent:  # it ended before the call
         raise StartError("The parent process has ended.")
-
-
-def find_running(home: Path, process: int = 1) -> Running | None:
-    """Return where a process of this home listens, or None if it is not (yet) running."""
-    folder = _name_folder(home, process)
-    try:
-        with (folder / "lock").open("rb") as lock:
-            if _try_lock(lock):
-                return None
-        held = json.loads((folder / "serve.json").read_text(encoding="utf-8"))
-        return Running(held["pid"], held["ports"])
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def require_running(home: Path, process: int | None = None) -> Running:
-    """Return where a process of this home listens; raise NotRunningError.
-
-    None: the first one, or where that does not run, the next.
-    """
-    numbers = list_processes(home) if process is None else [process]
-    for number in numbers:
-        running = find_running(home, number)
-        if running is not None:
-            return running
-    raise NotRunningError
-
-
-def list_processes(home: Path) -> list[int]:
-    """Return the numbers of the processes that ever served from this home, the first one first."""
-    with contextlib.suppress(OSError):
-        names = [path.name for path in (home / "run").iterdir() if path.is_dir()]
-        return [1, *sorted(int(name) for name in names if name.isdecimal())]
-    return [1]
-
-
-def wait_until_ready(
-    home: Path,
-    *,
-    seconds: float = 20.0,
-    is_alive: Callable[[], bool] | None = None,
-    process: int = 1,
-) -> Running:
-    """Return as soon as the party listens; raise NotRunningError when that takes too long."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        running = find_running(home, process)
-        if running is not None:
-            return running
-        if is_alive is not None and not is_alive():
-            break
-        time.sleep(_POLL_SECONDS)
-    raise NotRunningError
 
 
 class _Server(uvicorn.Server):
@@ -224,7 +146,7 @@ async def _run_servers(
                 raise StartError
             await asyncio.sleep(0.01)
         _spare_collector()
-        _write_run_file(folder, ports)
+        write_run_file(folder, ports)
         addresses = {one.name: _build_address(one, ports[one.name]) for one in listeners}
         _log.info("serving", **addresses)
         _say_where(addresses)
@@ -282,33 +204,3 @@ def _open_socket(listener: Listener) -> socket.socket:
         raise PortTakenError from None
     drop_untaken(sock)
     return sock
-
-
-def _name_folder(home: Path, process: int) -> Path:
-    """Return where a process of this home says that it runs: one of several has its own."""
-    return home / "run" if process == 1 else home / "run" / str(process)
-
-
-def _write_run_file(folder: Path, ports: dict[str, int]) -> None:
-    content = json.dumps({"pid": os.getpid(), "ports": ports})
-    replace_file(folder / "serve.json", content.encode())
-
-
-@contextmanager
-def _hold_home(folder: Path) -> Iterator[None]:
-    """Hold a process's lock, which the kernel lets go of however the process ends."""
-    make_private_folder(folder.parent)
-    make_private_folder(folder)
-    with (folder / "lock").open("wb") as lock:
-        if not _try_lock(lock):
-            raise AlreadyRunningError
-        (folder / "serve.json").unlink(missing_ok=True)
-        yield
-
-
-def _try_lock(lock: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

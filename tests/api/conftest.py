@@ -15,7 +15,7 @@ import pytest
 
 from connectors.client.outgoing import ROUTES, Sent
 from connectors.client.verification import VerifiedAnswer, verify_answer
-from datwat.party.serve import wait_until_ready
+from datwat.party.running import wait_until_ready
 from datwat.protocol.canonical import decode_strict
 from tests.exchange.world import World
 

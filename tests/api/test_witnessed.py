@@ -14,7 +14,7 @@ import pytest
 from broker.settings import BrokerSettings
 from datwat.cli import run
 from datwat.party.admin import call_party
-from datwat.party.serve import wait_until_ready
+from datwat.party.running import wait_until_ready
 from datwat.party.settings import change_settings, load_settings
 from datwat.protocol.checkpoint import Checkpoint, verify_checkpoint, verify_cosignatures
 from datwat.protocol.notes import parse_note

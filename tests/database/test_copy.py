@@ -23,6 +23,7 @@ from datwat.party import database_cli, database_copy
 from datwat.party.database import migrate, open_engine
 from datwat.party.database_copy import copying
 from datwat.party.database_errors import DatabaseUnfinishedError
+from datwat.party.running import AlreadyRunningError, holding_process
 from datwat.party.settings import change_settings
 from keyholder.tables import MIGRATIONS as OTHER_MIGRATIONS
 from tests.conftest import open_database
@@ -257,6 +258,23 @@ async def test_a_broker_that_runs_is_not_copied(
         assert copy(lived[0].home, target) == 1
     assert "ratchet" in capsys.readouterr().err.lower()
     assert inspect_tables(target) == []
+
+
+async def test_a_party_does_not_start_from_a_home_that_is_copied(
+    home: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with holding_process(home, 1):
+        pass  # it has served
+    refused = []
+
+    def start(_table: str, _rows: int, _total: int) -> None:
+        with pytest.raises(AlreadyRunningError), holding_process(home, 1):
+            pass
+        refused.append(True)
+
+    monkeypatch.setattr(database_cli, "_report", start)
+    assert copy(home, target) == 0
+    assert refused
 
 
 @pytest.fixture

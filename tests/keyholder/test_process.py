@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from datwat.party.database import DatabaseError
-from datwat.party.serve import NotRunningError, find_running
+from datwat.party.running import NotRunningError, find_running
 from datwat.party.settings import (
     HomeExistsError,
     SettingsError,

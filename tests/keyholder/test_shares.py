@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from datwat.party.serve import AlreadyRunningError
+from datwat.party.running import AlreadyRunningError, holding_process
 from datwat.protocol import group
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.trust import Card
@@ -26,6 +26,11 @@ OTHER_ID = "00000099000000002001:key-holder"
 def make_home(folder: Path, party: str = KEY_HOLDER_ID) -> Path:
     run("init", "--home", str(folder), "--id", party, "--name", "KH", "--url", "http://127.0.0.1:1")
     return folder
+
+
+def serve_once(home: Path) -> None:
+    with holding_process(home, 1):
+        pass
 
 
 def back_up(home: Path, folder: Path) -> list[Path]:
@@ -97,7 +102,7 @@ def test_the_files_are_for_their_owner_and_hold_no_scalar(tmp_path: Path) -> Non
 def test_a_scalar_that_was_lost_comes_back_into_its_home(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     shares, scalar = back_up(home, tmp_path / "shares"), read_scalar(home)
-    (home / "run").mkdir()  # it has served
+    serve_once(home)
     (home / "secrets" / "scalar-1").unlink()
     assert restore(home, shares[0], shares[2])["epochs"] == [1]
     assert read_scalar(home) == scalar
@@ -129,7 +134,7 @@ def test_what_is_wrong_with_shares_is_said_and_nothing_changes(tmp_path: Path) -
 def test_a_home_that_served_keeps_its_scalar(tmp_path: Path) -> None:
     first, second = make_home(tmp_path / "first"), make_home(tmp_path / "second")
     shares = back_up(first, tmp_path / "shares")
-    (second / "run").mkdir()
+    serve_once(second)
     assert "another scalar of epoch 1" in refuse(second, shares[0], shares[1])
 
 
@@ -161,7 +166,7 @@ def test_no_home_comes_to_have_three_scalars(tmp_path: Path, has_served: bool) -
     if not has_served:
         assert restore(home, *shares[:2])["epochs"] == [1, 3]  # in place of the other
         return
-    (home / "run").mkdir()
+    serve_once(home)
     assert "1, 3 and 4" in refuse(home, *shares[:2])
     write(home, 4, "no scalar")  # damaged, it is still the one that this home serves with
     assert "1, 3 and 4" in refuse(home, *shares[:2])
@@ -187,11 +192,11 @@ def test_a_damaged_scalar_that_the_shares_lack_is_said_before_anything_changes(
 ) -> None:
     home = make_home(tmp_path / "home")
     shares = back_up(home, tmp_path / "shares")
-    (home / "run").mkdir()
+    serve_once(home)
     (home / "secrets" / "scalar-1").unlink()
     write(home, 2, "no scalar")
     assert "scalar-2" in refuse(home, *shares[:2])
-    (home / "run").rmdir()  # in a home of `init` it makes place
+    shutil.rmtree(home / "run")  # in a home of `init` it makes place
     assert restore(home, *shares[:2])["epochs"] == [1]
     assert not (home / "secrets" / "scalar-2").exists()
 
@@ -208,11 +213,8 @@ def test_where_shares_cannot_be_written_none_is_left(tmp_path: Path) -> None:
     assert [path.name for path in full.iterdir()] == ["letter.txt"]
 
 
-def test_a_running_key_holder_is_not_restored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_running_key_holder_is_not_restored(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     shares = back_up(home, tmp_path / "shares")
-    monkeypatch.setattr("keyholder.shares_cli.find_running", lambda _home: object())
-    with pytest.raises(AlreadyRunningError):
+    with holding_process(home, 2), pytest.raises(AlreadyRunningError):
         restore(home, *shares[:2])

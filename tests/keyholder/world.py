@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from typer.testing import CliRunner
 
-from datwat.party.serve import wait_until_ready
+from datwat.party.running import wait_until_ready
 from datwat.party.settings import change_settings
 from datwat.protocol import blinding
 from datwat.protocol.canonical import decode_strict

@@ -8,8 +8,10 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -22,7 +24,15 @@ from datwat.party.admin import (
     call_running,
     create_admin_token,
 )
-from datwat.party.serve import NotRunningError, find_running, wait_until_ready
+from datwat.party.running import (
+    AlreadyRunningError,
+    NotRunningError,
+    find_running,
+    holding_process,
+    holding_stopped,
+    list_processes,
+    wait_until_ready,
+)
 from datwat.party.settings import SecretError
 
 pytestmark = pytest.mark.processes
@@ -147,6 +157,39 @@ def test_after_a_kill_the_home_is_free_again(home: Path, process: subprocess.Pop
     process.wait(timeout=10)
     assert (home / "run" / "serve.json").exists()
     assert find_running(home) is None
+
+
+def test_none_starts_where_it_is_held_stopped(home: Path) -> None:
+    with holding_process(home, 3):
+        assert list_processes(home) == [1, 3]
+        with pytest.raises(AlreadyRunningError), holding_stopped(home):
+            pass
+    with holding_stopped(home):
+        for number in (1, 3):
+            with pytest.raises(AlreadyRunningError), holding_process(home, number):
+                pass
+    with holding_stopped(home):  # what was refused left nothing held
+        pass
+
+
+def test_who_looks_whether_it_runs_keeps_nobody_from_starting(home: Path) -> None:
+    with holding_process(home, 1):
+        pass
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            assert find_running(home) is None
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        try:
+            for _ in range(2_000):
+                with holding_process(home, 1):
+                    pass
+        finally:
+            done.set()
+        looking.result(timeout=10)
 
 
 def test_a_child_ends_with_its_parent(home: Path) -> None:

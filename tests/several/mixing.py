@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import psycopg
 
-from datwat.party.serve import find_running
+from datwat.party.running import find_running
 from tests.parties import Party
 from tests.postgres import OwnServer
 from tests.several.conftest import Stormy

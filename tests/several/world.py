@@ -18,7 +18,7 @@ from sqlalchemy import text
 from connectors.client.outgoing import ROUTES, Sent
 from datwat.party.admin import call_running
 from datwat.party.database import open_engine
-from datwat.party.serve import Running, find_running, wait_until_ready
+from datwat.party.running import Running, find_running, wait_until_ready
 from datwat.party.settings import change_settings
 from tests.faults.world import PURPOSE, ROOT, Direct, FaultCovenant
 from tests.parties import BROKER_ID, LOG_ORIGIN, START, PartnerSpec, Party, run_command

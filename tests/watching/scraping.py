@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from datwat.party.metric_rows import METRICS, OPERATIONS, TOGETHER
 from datwat.party.metrics_http import TOKEN_NAME
-from datwat.party.serve import require_running
+from datwat.party.running import require_running
 
 PARTIES = ("broker", "key-holder", "portal", "witness", "social-team", "youth-help")
 COMMANDS = {"key-holder": "keyholder"}

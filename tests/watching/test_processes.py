@@ -10,7 +10,7 @@ import pytest
 
 from datwat.party.metric_rows import METRICS
 from datwat.party.parts import WORDS
-from datwat.party.serve import require_running
+from datwat.party.running import require_running
 from tests.demo.world import World
 from tests.watching.scraping import (
     COMMANDS,

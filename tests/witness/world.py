@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from datwat.cli import run as run_datwat
 from datwat.party.admin import call_running
-from datwat.party.serve import wait_until_ready
+from datwat.party.running import wait_until_ready
 from datwat.party.settings import change_settings
 from datwat.protocol.checkpoint import verify_cosignatures
 from datwat.protocol.cosigning import AddCheckpoint, read_cosignature_lines
