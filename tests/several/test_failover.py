@@ -15,7 +15,7 @@ from datwat.protocol.merkle import verify_consistency
 from tests.audit.conftest import ORIGIN
 from tests.conftest import execute_on_server, open_database
 from tests.postgres import OwnServer, own_server
-from tests.several.standby import is_followed, promote, standby_of
+from tests.several.standby import change_setting, is_followed, promote, standby_of
 from tests.several.test_two_logs import Process, Together
 from tests.several.world import await_true
 
@@ -77,7 +77,7 @@ async def test_a_fail_over_loses_nothing_acknowledged_and_forks_nothing(
         folder.mkdir()
         with open_database(postgres_url) as ratchet, standby_of(primary) as standby:
             await _fail_over(primary, standby, f"broker_{round_}", ratchet, folder)
-        primary.start("synchronous_standby_names=''")
+        primary.start()
 
 
 async def _fail_over(
@@ -108,6 +108,7 @@ async def _fail_over(
     with pytest.raises((LogBehindError, LogForkedError)):
         late.log.start()
     late.close()
+    change_setting(primary, "synchronous_standby_names", "")  # for the next round
     await asyncio.to_thread(primary.stop, "fast")
 
 
