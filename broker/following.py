@@ -167,7 +167,14 @@ class Following:
         if bundle.digest == self.here.bundle.digest:  # signed by one more key
             self.here.take(bundle, found.document)
             return
-        if isinstance(self._engine, ExternalOpa) and self.offered.digest != bundle.digest:
+        engine = self._engine
+        # Where that OPA has it already, another process offered it, and all is denied until it is
+        # tried there and in force here too: a rehearsal would only make that longer.
+        if (
+            isinstance(engine, ExternalOpa)
+            and self.offered.digest != bundle.digest
+            and not await engine.has(bundle)
+        ):
             await rehearse(bundle, self.here.bundle)
         self.offered = bundle
         prove = partial(require_proven, bundle=bundle, proven=self.here.bundle)

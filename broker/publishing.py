@@ -79,8 +79,7 @@ class Publishing:
             await asyncio.sleep(seconds)
             try:
                 await self.tag_roots.state()
-                # Without witnesses what is signed is what is shown.
-                self.tag_roots.cover(self.publication.read_shown().size)
+                await self._cover_shown()  # without witnesses what is signed is what is shown
                 self._note_success()
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
                 self._note(error)
@@ -94,9 +93,9 @@ class Publishing:
             self._note(error)
 
     def _note(self, error: Exception) -> None:
-        """Keep what failed; a database that is away for a moment says nothing of the log."""
+        """Keep what failed; a server that is away for a moment says nothing of the log."""
         cause = (error.__cause__ or error) if type(error) is LogError else error
-        away = find_away(cause)
+        away = cause if isinstance(cause, RatchetAwayError) else find_away(cause)
         if away is not None:
             _log.warning("tag_root_waits", exception=name_failure(cause))
             self.waits_since = self.waits_since or self.clock()
@@ -118,10 +117,14 @@ class Publishing:
         while True:
             await asyncio.sleep(seconds)
             try:
-                shown = await asyncio.to_thread(self.publication.read_shown)
-                self.tag_roots.cover(shown.size)
+                await self._cover_shown()
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
                 _log.warning("look_failed", exception=name_failure(error))
+
+    async def _cover_shown(self) -> None:
+        # In a thread: it asks the ratchet, which may be on a server that hangs.
+        shown = await asyncio.to_thread(self.publication.read_shown)
+        self.tag_roots.cover(shown.size)
 
     def _read_shown(self) -> SignedHead:
         try:

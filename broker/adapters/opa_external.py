@@ -72,7 +72,11 @@ class ExternalOpa(InForce):
 
     async def is_ready(self) -> bool:
         """Tell whether OPA answers by the revision in force here."""
-        return await self._link.read_revision() == self._bundle.revision
+        return await self.has(self._bundle)
+
+    async def has(self, bundle: Bundle) -> bool:
+        """Tell whether OPA answers by this bundle now, whatever is in force here."""
+        return await self._link.read_revision() == bundle.revision
 
     async def prove(self, prove: Prove) -> None:
         """Try the bundle in force; raises OpaBehindError, and what `prove` raises."""

@@ -110,8 +110,7 @@ class TagRoots:
             TagTwiceError: two entries have one tag; no root is stated any more.
             LogError: it could not be written; the next round tries again.
         """
-        size = self._log.size
-        root = await asyncio.to_thread(self._prepare, size)
+        size, root = await asyncio.to_thread(self._prepare)
         if root == (self._last.root if self._last else EMPTY):
             return False
         keep_from = self._base.size if self._base else 0
@@ -187,7 +186,8 @@ class TagRoots:
                     return StatedEntry(index, *stated)
         raise LogDamagedError
 
-    def _prepare(self, size: int) -> bytes:
+    def _prepare(self) -> tuple[int, bytes]:
+        size = self._log.size  # in this thread: a ratchet's server may hang
         with self._adding:
             try:
                 for start in range(self._index.added, size, _HASHED_AT_ONCE):
@@ -201,7 +201,7 @@ class TagRoots:
                 raise
             finally:
                 self._show()
-            return self._index.added_root
+            return size, self._index.added_root
 
     def give_way(self) -> None:
         """Let others write: as long as the log has something to write, if not without end."""

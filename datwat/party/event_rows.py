@@ -278,7 +278,7 @@ EVENTS: Final[Mapping[str, EventRow]] = {
         "Keep the log file, do not restart yet, and call support.",
     ),
     "tag_root_waits": EventRow(
-        ("exception",), "The database was away: no root was stated this time.", _AGAIN
+        ("exception",), "Database or ratchet was away: no root was stated this time.", _AGAIN
     ),
     "trust_list_accepted": EventRow(("seq", "partners"), "Another trust list is in force."),
     "trust_list_not_refreshed": EventRow(

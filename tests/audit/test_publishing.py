@@ -23,6 +23,7 @@ from broker.publishing import Publishing
 from datwat.party import clock
 from datwat.party.database import BUSY_MILLISECONDS
 from datwat.party.http_out import HttpOut
+from datwat.party.ratchet_errors import RatchetAwayError
 from datwat.party.tag_index import TagIndex
 from tests.audit.conftest import LogWorld
 from tests.audit.test_cosigning import Desk
@@ -92,4 +93,23 @@ async def test_a_database_that_others_hold_is_no_fault_of_the_log(
             # One that stays so is told: a full disk, or a server that takes no changes.
             monkeypatch.setattr(broker.publishing, "_PASSES", timedelta(seconds=1))
             await wait_for(publishing, tag_root_failure="database_away")
+        await wait_for(publishing, tag_root_failure=None, tag_root_size=4)
+
+
+async def test_a_ratchet_server_that_is_away_for_a_moment_is_no_fault_of_the_log(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wait_in_vain() -> bool:
+        tried.set()
+        raise RatchetAwayError
+
+    tried = asyncio.Event()
+    await write(world, 4)
+    async with publish(world) as publishing:
+        with monkeypatch.context() as patch:
+            patch.setattr(publishing.tag_roots, "state", wait_in_vain)
+            await asyncio.wait_for(tried.wait(), 30)
+            assert publishing.build_status()["tag_root_failure"] is None
+            patch.setattr(broker.publishing, "_PASSES", timedelta(0))
+            await wait_for(publishing, tag_root_failure="ratchet_away")
         await wait_for(publishing, tag_root_failure=None, tag_root_size=4)

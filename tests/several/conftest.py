@@ -20,7 +20,7 @@ from tests.postgres import OwnServer, own_server
 from tests.several.load import CHILDREN
 from tests.several.pair import Pair, server_pair
 from tests.several.proxy import Proxy
-from tests.several.world import Asking, SeveralCovenant
+from tests.several.world import Asking, SeveralCovenant, WitnessedCovenant
 
 CovenantT = TypeVar("CovenantT", bound=SeveralCovenant)
 
@@ -89,7 +89,7 @@ def four(
 class Stormy:
     """A covenant of four processes whose servers can be stopped, and what it is asked about."""
 
-    covenant: SeveralCovenant
+    covenant: WitnessedCovenant
     pair: Pair
     ratchet: OwnServer
     ratchet_network: Proxy
@@ -110,7 +110,7 @@ def stormy(
     ):
         execute_on_server(pair.primary.url, "CREATE DATABASE broker")
         database = pair.build_url("broker")
-        covenant = SeveralCovenant(
+        covenant = WitnessedCovenant(
             folder / "covenant",
             partners,
             database=database,

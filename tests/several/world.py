@@ -20,11 +20,13 @@ from datwat.party.admin import call_running
 from datwat.party.database import open_engine
 from datwat.party.running import Running, find_running, wait_until_ready
 from datwat.party.settings import change_settings
+from demo.covenant import find_ports
 from tests.faults.world import PURPOSE, ROOT, Direct, FaultCovenant
 from tests.parties import BROKER_ID, LOG_ORIGIN, START, PartnerSpec, Party, run_command
 
 _START_SECONDS = 90.0
 _TIED = ("--with-parent",)
+_WITNESS_ID = "00000099000000004000:witness"
 
 
 @dataclass
@@ -160,6 +162,30 @@ class SeveralCovenant(FaultCovenant):
             *("--id", BROKER_ID, "--name", "Broker", "--url", url, "--port", str(port)),
             *("--origin", LOG_ORIGIN, "--bundle", str(self.policy)),
         )
+
+
+class WitnessedCovenant(SeveralCovenant):
+    """One whose log a witness follows and vouches for; nobody waits for its word."""
+
+    def __init__(self, folder: Path, *args: Any, **more: Any) -> None:  # noqa: ANN401 - those of SeveralCovenant
+        self.witness = Party("witness", folder / "witness", _WITNESS_ID)
+        self._has_witness = False  # while the homes are made
+        super().__init__(folder, *args, **more)
+        for broker in self.brokers:
+            broker.environment["DATWAT_WITNESS_SECONDS"] = "1"
+        (port,) = find_ports(1)
+        run_command(
+            *("witness", "init", "--home", str(self.witness.home), "--id", _WITNESS_ID),
+            *("--name", "witness.example/w1", "--url", f"http://127.0.0.1:{port}"),
+            *("--port", str(port)),
+        )
+        self._has_witness = True
+        self.sign()
+
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        more = (self.witness,) if self._has_witness else ()
+        return (*super().parties, *more)
 
 
 def is_alive(broker: BrokerProcess) -> bool:
