@@ -44,6 +44,7 @@ from bench.postgres import MeansMissingError
 from bench.profiles import Profiler
 from bench.replay import DECISIONS, measure_replay
 from bench.residents import measure_resident
+from bench.sequenced import PROCESSES, measure_sequenced
 from bench.soak import PEOPLE as SOAKED
 from bench.soak import SECONDS, measure_soak, open_soaked
 from bench.staff import measure_staff
@@ -110,7 +111,7 @@ def _run_all(options: argparse.Namespace, folder: Path) -> list[Figure]:
         brokers=options.brokers,
     ) as world:
         figures = uvloop.run(_measure(world, bsns, options, folder))
-    return figures + uvloop.run(_measure_log(folder, options.scale))
+    return figures + uvloop.run(_measure_log(folder, options))
 
 
 def _run_full(options: argparse.Namespace, folder: Path) -> list[Figure]:
@@ -129,8 +130,8 @@ def _run_full(options: argparse.Namespace, folder: Path) -> list[Figure]:
     figures, left_out = measure_cells(cells, measure)
     for one in left_out:
         _console.print(f"left out: {one}", highlight=False)
-    options.left_out = left_out
-    return figures + uvloop.run(_measure_log(folder, options.scale))
+    options.left_out += left_out
+    return figures + uvloop.run(_measure_log(folder, options))
 
 
 def _run_soak(options: argparse.Namespace, folder: Path) -> list[Figure]:
@@ -143,6 +144,7 @@ def _run_soak(options: argparse.Namespace, folder: Path) -> list[Figure]:
         pointers=options.pointers,
         policies=options.policies,
         database=options.database,
+        brokers=options.brokers,
     ) as world:
         return uvloop.run(_measure_soak(world, bsns, SECONDS * options.scale))
 
@@ -245,11 +247,16 @@ async def _measure(
     return bench.figures
 
 
-async def _measure_log(folder: Path, scale: float) -> list[Figure]:
+async def _measure_log(folder: Path, options: argparse.Namespace) -> list[Figure]:
     """Measure what needs no other party: the broker's log and tags, and an outsider's check."""
-    share, cache = min(scale, 1), BUILD / "bench"
+    share, cache, count = min(options.scale, 1), BUILD / "bench", int(APPENDS * options.scale)
     _tell("the log")
-    figures = await measure_appends(folder / "log", int(APPENDS * scale))
+    figures = await measure_appends(folder / "log", count)
+    _tell(f"the log, written by {PROCESSES} processes")
+    try:
+        figures += measure_sequenced(folder / "sequenced", count)
+    except MeansMissingError as error:
+        options.left_out.append(f"the log, written by {PROCESSES} processes: {error}")
     _tell("the tags of the log")
     figures += measure_tags(folder / "tags", cache, int(TAGS * share))
     _tell("a whole log verified")

@@ -29,9 +29,9 @@ from datwat.protocol.checkpoint import CheckpointSigner, verify_checkpoint
 from datwat.protocol.receipt import build_leaf, require_inclusion
 
 APPENDS = 12_000
-_CLIENTS = 16
-_SLOW_SYNC = 0.3
-_ORIGIN = "bench.example/log/1"
+CLIENTS = 16
+SLOW_SYNC = 0.3
+ORIGIN = "bench.example/log/1"
 _CORE = bytes(300)
 _NAME = "append → receipt, 16 clients"
 
@@ -51,11 +51,11 @@ async def measure_appends(folder: Path, count: int) -> list[Figure]:
     (folder / "database").mkdir(parents=True)
     sync = measure_sync(folder)
     with _open_place(folder) as place, measure({}) as usage:
-        lasts = await asyncio.gather(*(_append(place, count // _CLIENTS) for _ in range(_CLIENTS)))
+        lasts = await append_all(place, count)
     for last in lasts:
-        _require_receipt(place, last)
+        require_receipt(place, last)
     # Rate and p50 are gates only where the disk syncs as fast as the targets take for granted.
-    quick, number = sync <= _SLOW_SYNC, len(place.taken)
+    quick, number = sync <= SLOW_SYNC, len(place.taken)
     p50, cpu = statistics.median(place.taken) * 1_000, usage.per("load", number)
     return [
         Figure(_NAME, "entries", number / usage.seconds, "/s", 5_000, at_least=True, gate=quick),
@@ -71,8 +71,8 @@ def _open_place(folder: Path) -> Iterator[Place]:
     migrate(engine)
     store = SqlLogStore(engine)
     sealing = Sealing(FileKek.create(folder / "kek"), store)
-    create_log(store, sealing, _ORIGIN)
-    signer = CheckpointSigner(_ORIGIN, Ed25519PrivateKey.generate())
+    create_log(store, sealing, ORIGIN)
+    signer = CheckpointSigner(ORIGIN, Ed25519PrivateKey.generate())
     with Ratchet.open(folder / "ratchet") as ratchet:
         log = Log(store, ratchet, signer)
         log.start()
@@ -80,6 +80,11 @@ def _open_place(folder: Path) -> Iterator[Place]:
         log.stop()
     store.close()
     engine.dispose()
+
+
+async def append_all(place: Place, count: int) -> list[Appended]:
+    """Append about `count` entries by all clients; return what the last one of each gave."""
+    return await asyncio.gather(*(_append(place, count // CLIENTS) for _ in range(CLIENTS)))
 
 
 async def _append(place: Place, count: int) -> Appended:
@@ -105,9 +110,9 @@ async def _append(place: Place, count: int) -> Appended:
     return appended
 
 
-def _require_receipt(place: Place, appended: Appended) -> None:
+def require_receipt(place: Place, appended: Appended) -> None:
     """Raise unless the entry lies under the signed checkpoint that came with it."""
     (entry,) = appended.entries
-    checkpoint = verify_checkpoint(appended.checkpoint.encode(), _ORIGIN, [place.vkey])
+    checkpoint = verify_checkpoint(appended.checkpoint.encode(), ORIGIN, [place.vkey])
     leaf = build_leaf(_CORE, entry.payload_hash or b"", entry.tag or b"")
     require_inclusion(leaf, entry.receipt, checkpoint)

@@ -18,6 +18,7 @@ import uvloop
 from bench import others, works
 from bench.costs import INQUIRY, SIZES
 from bench.figures import Figure
+from bench.overhead import measure_overhead
 from bench.partner import Case, Partner, open_partner
 from bench.postgres import Database, MeansMissingError
 from bench.profiles import Profiler
@@ -105,6 +106,8 @@ async def measure_asked(
     await works.measure_household(bench, together)
     tell("releases")
     await others.measure_releases(bench, alone)
+    tell("the source, asked directly and by releases")
+    await measure_overhead(bench, alone)
     others.measure_memory(bench)
     return alone
 

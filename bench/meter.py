@@ -106,10 +106,23 @@ def read_memory(pid: int | Group) -> float:
     """Return the resident memory of a process, or of a group without its children, in MiB."""
     if isinstance(pid, Group):
         return sum(map(read_memory, pid.pids))
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1_024
-    return 0.0
+    return _read_mebibytes(pid, "VmRSS")
+
+
+def read_shared(pid: int) -> float:
+    """Return the memory in MiB that a process has mapped so that others could share it."""
+    return _read_mebibytes(pid, "RssShmem")
+
+
+def read_private(pid: int | Group) -> float:
+    """Return the resident memory in MiB without that; of a group with the children it counts."""
+    if isinstance(pid, int):
+        return read_memory(pid) - read_shared(pid)
+    held = sum(map(read_private, pid.pids))
+    for child in list_descendants(pid.pids) if pid.with_children else ():
+        with suppress(OSError):  # it ended meanwhile
+            held += read_private(child)
+    return held
 
 
 def find_children(pids: Sequence[int], name: str) -> list[int]:
@@ -138,6 +151,13 @@ def measure_sync(folder: Path) -> float:
             os.fdatasync(descriptor)
             taken.append(time.perf_counter() - began)
     return statistics.median(taken) * 1_000
+
+
+def _read_mebibytes(pid: int, name: str) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1_024
+    return 0.0  # it has ended, and its parent did not take note of it yet
 
 
 def _read_ticks(pid: int, fields: slice) -> int:

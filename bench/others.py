@@ -34,7 +34,7 @@ async def measure_hello(bench: Bench) -> None:
     """Measure the plain FastAPI that ratios are taken to."""
     with open_hello() as (port, pid):
         requests = [build_request("/hello", _HELLO)] * bench.count(8_000)
-        await _wait_for(port)
+        await await_port(port)
         await run_closed(port, requests[:200])
         with measure({"hello": pid}) as usage:
             run = await run_closed(port, requests)
@@ -45,7 +45,8 @@ async def measure_hello(bench: Bench) -> None:
     bench.add(Figure(name, "capacity, 16 at once", run.rate, "/s"))
 
 
-async def _wait_for(port: int) -> None:
+async def await_port(port: int) -> None:
+    """Wait until somebody listens there; raise TimeoutError."""
     async with asyncio.timeout(_START_SECONDS):
         while True:
             try:
@@ -112,16 +113,22 @@ def sync_source(bench: Bench) -> None:
     bench.add(Figure(name, "rows", rows / usage.seconds, "/s"))
 
 
+async def find_pointers(bench: Bench, cases: Sequence[Case]) -> list[bytes]:
+    """Ask who is involved in each case; return the reference to the source of each."""
+    source = bench.world.covenant.partners[SOURCE].id
+    inquiries = await prepare_all([bench.team.prepare_inquiry(case) for case in cases])
+    run, _ = await send(bench, inquiries)
+    return [
+        find_pointer(bench.team.verify(answer, sent), source)
+        for answer, sent in zip(run.answers, inquiries, strict=True)
+    ]
+
+
 async def measure_releases(bench: Bench, cases: Sequence[Case]) -> None:
     """Ask the source what it knows: order, gateway, envelope, outcome; the broker's part of it."""
     source = bench.world.covenant.partners[SOURCE].id
     cases = cases[: bench.count(300)]
-    inquiries = await prepare_all([bench.team.prepare_inquiry(case) for case in cases])
-    run, _ = await send(bench, inquiries)
-    pointers = [
-        find_pointer(bench.team.verify(answer, sent), source)
-        for answer, sent in zip(run.answers, inquiries, strict=True)
-    ]
+    pointers = await find_pointers(bench, cases)
     messages = await prepare_all(
         [
             bench.team.prepare_release(case, pointer, source)

@@ -18,6 +18,7 @@ from typing import Any
 from bench.load import build_request
 from broker.policy.publication import read_publication
 from connectors.client.exchange import Exchange, LogMemory
+from connectors.client.opening import open_release
 from connectors.client.outgoing import ROUTES, Draft, Person, Sent
 from connectors.client.verification import VerifiedAnswer, verify_answer
 from connectors.identity_key import load_signing_key
@@ -128,6 +129,7 @@ class Partner:
 
     async def prepare_release(self, case: Case, involvement: bytes, source: str) -> Sent:
         """Return the question what the source knows of the first person of an occasion."""
+        reply_key = ExchangeKey.generate()
         members = {"involvement": involvement}
         persons = [Person(handle=case.handles[0], members=members)]
         statement = Statement(professional=NOOR, occasion=case.occasion, motivation=_MOTIVATION)
@@ -136,9 +138,10 @@ class Partner:
             "source": source,
             "product": PRODUCT,
             "fields": list(FIELDS),
-            "reply_key": encode_bytes(ExchangeKey.generate().public.raw),
+            "reply_key": encode_bytes(reply_key.public.raw),
         }
-        return await self._prepare("release", persons, statement, extra)
+        draft = Draft("release", persons, statement, extra, reply_key)
+        return await self.exchange.prepare(draft)
 
     async def prepare_session(self, bsn: str) -> Sent:
         """Return the login of a resident at the portal that this partner is."""
@@ -177,6 +180,22 @@ class Partner:
     def verify(self, answer: bytes, sent: Sent) -> VerifiedAnswer:
         """Return an answer whose every proof holds."""
         return verify_answer(answer, sent, self.exchange.directory.trust.log)
+
+    def open_release(self, answer: bytes, sent: Sent, source: str) -> dict[str, Any] | None:
+        """Return the facts that a source released, or None where it released none."""
+        verified = self.verify(answer, sent)
+        if verified.envelope is None or sent.reply_key is None:
+            return None
+        opened = open_release(
+            verified,
+            sent,
+            source=source,
+            recipient=sent.reply_key,
+            directory=self.exchange.directory,
+            now=clock.now(),
+            bsn=None,
+        )
+        return dict(opened.values)
 
 
 @contextlib.asynccontextmanager

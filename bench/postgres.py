@@ -31,7 +31,7 @@ Database = Literal["sqlite", "postgresql"]
 _NAME = "broker"
 _SECRETS = ("secrets/row.key", "secrets/kek.json")
 # A quarter of what a small server has; the tests' own server makes do with less.
-_SETTINGS = ("shared_buffers=1GB", "max_wal_size=4GB")
+SETTINGS = ("shared_buffers=1GB", "max_wal_size=4GB")
 _OWNER = "postgres"
 
 
@@ -68,10 +68,10 @@ def open_filled(home: Path, cache: Path, pointers: int) -> Iterator[OwnServer]:
     ).folder
     for name in _SECRETS:
         shutil.copy(kept / name, home / name)
-    with own_server(*_SETTINGS) as server:
+    with own_server(*SETTINGS) as server:
         server.stop("fast")
         _replace_data(server, kept / "data")
-        server.start(*_SETTINGS)
+        server.start(*SETTINGS)
         change_settings(home, {"database_url": _build_url(server)})
         yield server
 
@@ -84,7 +84,7 @@ def find_pid(server: OwnServer) -> int:
 def _make(home: Path, folder: Path, pointers: int) -> None:
     """Fill a new server through the broker's own tables, and keep its data folder."""
     settings, secrets = load_settings(BrokerSettings, home), load_secrets(home)
-    with own_server(*_SETTINGS) as server:
+    with own_server(*SETTINGS) as server:
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {_NAME}")
         engine = open_engine(_build_url(server))

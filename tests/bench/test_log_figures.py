@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench import appends
+from bench import appends, sequenced
 from bench.appends import measure_appends
 from bench.ends import let_end, seed_contents
 from bench.figures import Figure
+from bench.sequenced import Worker, measure_sequenced
 from bench.tags import measure_tags
 from bench.verified import measure_verify
 from broker.adapters.database import open_engine
@@ -79,6 +82,37 @@ async def test_a_receipt_that_does_not_hold_gives_no_figure(
     monkeypatch.setattr(appends, "Log", Forgetful)
     with pytest.raises(DatwatError):
         await measure_appends(tmp_path / "log", 64)
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(120)
+def test_several_processes_append_to_one_log(postgres_url: str, tmp_path: Path) -> None:
+    found = read(measure_sequenced(tmp_path / "log", 128, processes=2))
+    assert found["entries"] > 0
+    assert found["p50"] > 0
+    assert found["CPU per entry, all brokers"] > 0
+    assert found["CPU per entry, database and ratchet"] > 0
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(120)
+def test_an_entry_that_the_log_lacks_gives_no_figure(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequenced, "SIGNING_KEY", "another.key")
+    with pytest.raises(RuntimeError, match="could not open the log"):
+        measure_sequenced(tmp_path / "unopened", 64, processes=2)
+    monkeypatch.undo()
+    real = sequenced.append_at_once
+
+    def lose(workers: Sequence[Worker]) -> list[dict[str, Any]]:
+        told = real(workers)
+        told[0]["taken"].append(0.001)
+        return told
+
+    monkeypatch.setattr(sequenced, "append_at_once", lose)
+    with pytest.raises(RuntimeError, match="the log has"):
+        measure_sequenced(tmp_path / "lost", 64, processes=2)
 
 
 @pytest.mark.sqlite_only("the bench measures ends on a file")

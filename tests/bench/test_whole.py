@@ -27,12 +27,14 @@ _PARTS = {
         "household of four: p99 at a third of capacity",
         "database: an entry with its contents",
         "release, through a gateway: delivered",
+        "release, beside a direct call: its own overhead, p50",
         "a resident's own log: a page of 25 cards, broker CPU",
         "a bundle of 500 entries: built, broker CPU",
         "a bundle of 500 entries: checked by Python",
         "a bundle of 500 entries: checked in Chromium, p50",
         "a flood of refusals by one partner: p99 beside it / alone",
         "append → receipt, 16 clients: entries",
+        "append → receipt, 4 processes of 16 clients on PostgreSQL: entries",
         "a whole log verified from a mirror: entries",
     ),
     "--database postgresql": (
@@ -50,6 +52,11 @@ _PARTS = {
     "--soak": (
         "many questions: asked, a quarter of them refused or broken",
         "many questions: broker: memory at the end",
+    ),
+    "--soak --database postgresql --brokers 2": (
+        "many questions: broker 2: memory at the end",
+        "many questions: broker 2: first levels of the tags, beside that",
+        "many questions: database: memory at the end",
     ),
     "--ends": (
         "contents that end, questions going on: seconds for 100,000",
