@@ -90,12 +90,25 @@ class Following:
             is_waiting = not self.is_active or self.offered is not self.here.bundle
             await asyncio.sleep(_SOON_SECONDS if is_waiting else LOOK_SECONDS)
             try:
-                if self._waiting is not None and await self._engine.is_ready():
-                    self._folders.advance(self._waiting.bundle)
-                    self._unkept, self._waiting = self._waiting, None
+                await self._begin_waiting()
                 await self.look()
             except Exception as error:  # noqa: BLE001 - a failed round is tried again
                 _log.warning("policy_round_failed", exception=name_failure(error))
+
+    async def _begin_waiting(self) -> None:
+        """Put the bundle of the start in force once OPA has it and its cases came out."""
+        waiting, engine = self._waiting, self._engine
+        if waiting is None or not await engine.is_ready():
+            return
+        try:
+            if isinstance(engine, ExternalOpa) and not engine.is_tried:
+                await engine.prove(partial(require_proven, bundle=waiting.bundle))
+        except DatwatError as error:
+            _log.warning("policy_refused", code=error.code)
+            self.state = replace(self.state, refused=Refused.of(error, None, self._clock()))
+            return
+        self._folders.advance(waiting.bundle)
+        self._unkept, self._waiting = waiting, None
 
     async def take_up_shared(self) -> bool:
         """Look at once, as another process took a bundle up; return whether it is in force here."""
@@ -154,7 +167,8 @@ class Following:
     def _is_due(self, seen: _Seen) -> bool:
         in_force = self.here
         if (seen.digest, seen.document) == (in_force.bundle.digest, in_force.files.document):
-            self._forget()
+            if self.is_active:  # else what is said of it holds
+                self._forget()
             return False
         is_same = seen == self._refused
         return not is_same or asyncio.get_running_loop().time() >= self._not_before
@@ -168,16 +182,19 @@ class Following:
             self.here.take(bundle, found.document)
             return
         engine = self._engine
-        # Where that OPA has it already, another process offered it, and all is denied until it is
-        # tried there and in force here too: a rehearsal would only make that longer.
+        # What no OPA has tried excuses no case of the next one.
+        proven = self.here.bundle if self.is_active else None
+        # Where that OPA has it already (another process offered it, or somebody gave it the
+        # archive), all is denied until it is tried there and in force here: a rehearsal would only
+        # make that longer.
         if (
             isinstance(engine, ExternalOpa)
             and self.offered.digest != bundle.digest
             and not await engine.has(bundle)
         ):
-            await rehearse(bundle, self.here.bundle)
+            await rehearse(bundle, proven)
         self.offered = bundle
-        prove = partial(require_proven, bundle=bundle, proven=self.here.bundle)
+        prove = partial(require_proven, bundle=bundle, proven=proven)
         await self._engine.activate(bundle, prove, partial(self._begin, found))
         self._folders.advance(bundle)
         self._unkept = found

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from broker.adapters.opa import SupervisedOpa
 from broker.adapters.opa_external import ExternalOpa
@@ -64,7 +65,8 @@ async def begin_policy(
             publication = read()
             found = folders.verify(publication, directory)
             is_known = kept is not None and derive_digest(kept.archive) == found.bundle.digest
-            engine = await _enter(settings, found.bundle, stack, is_known=is_known)
+            trust = Trust(is_known=is_known, has_other=kept is not None)
+            engine = await _enter(settings, found.bundle, stack, trust)
         except DatwatError as error:
             first = first or error
             refused = refused or Refused.of(error, publication, clock.now())
@@ -97,30 +99,43 @@ def _require(kept: Publication | None) -> Publication:
     return kept
 
 
+class Trust(NamedTuple):
+    """Whether a bundle was in force here before, and whether there is one that was."""
+
+    is_known: bool
+    has_other: bool
+
+
 async def _enter(
-    settings: BrokerSettings, bundle: Bundle, stack: AsyncExitStack, *, is_known: bool
+    settings: BrokerSettings, bundle: Bundle, stack: AsyncExitStack, trust: Trust
 ) -> Opa:
-    """Start the engine with `bundle`, tried unless it was in force here before."""
+    """Start the engine with `bundle`, tried unless it was in force here before.
+
+    An OPA that others run may get it only from here: without one of its own the broker begins with
+    what was in force and tries the new one there, or, at its very first start, answers nobody until
+    it is tried there.
+    """
     deadline = settings.opa_deadline_ms / 1_000
     if settings.opa_url:
         token = read_secret(settings.home, "opa.token").decode("ascii")
-        if not is_known:
-            await rehearse(bundle)
+        is_tried = trust.is_known or await rehearse(bundle)
+        if not is_tried and trust.has_other:
+            raise OpaMissingError
         return await stack.enter_async_context(
-            ExternalOpa(settings.opa_url, token, bundle, deadline=deadline)
+            ExternalOpa(settings.opa_url, token, bundle, deadline=deadline, is_tried=is_tried)
         )
     async with AsyncExitStack() as trying:
         opa = await trying.enter_async_context(
             SupervisedOpa(await find_opa(), bundle, deadline=deadline)
         )
-        if not is_known:
+        if not trust.is_known:
             await opa.prove(partial(require_proven, bundle=bundle))
         await stack.enter_async_context(trying.pop_all())
     return opa
 
 
-async def rehearse(bundle: Bundle, proven: Bundle | None = None) -> None:
-    """Try a bundle in an OPA of its own, where this machine has one, before others load it.
+async def rehearse(bundle: Bundle, proven: Bundle | None = None) -> bool:
+    """Try a bundle in an OPA of its own before others load it; False where there is no program.
 
     `proven` is in force.
 
@@ -129,6 +144,7 @@ async def rehearse(bundle: Bundle, proven: Bundle | None = None) -> None:
     try:
         binary = await find_opa()
     except OpaMissingError:
-        return
+        return False
     async with SupervisedOpa(binary, bundle) as opa:
         await opa.prove(partial(require_proven, bundle=bundle, proven=proven))
+    return True

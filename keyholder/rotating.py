@@ -75,7 +75,7 @@ class Rotations:
         self._one = asyncio.Lock()
         # Whether one was evaluated under the epoch that is left just before is not known.
         self._last_leaving_at = started_at
-        # The row may be put back from a copy that is older than what the broker told since.
+        # That all is turned. The row may be put back from a copy older than what was told since.
         self._is_told = False
         self.version = 0
         with reading(engine).begin() as connection:
@@ -150,7 +150,8 @@ class Rotations:
             rotation = self._require_running()
             if rotation.state != "turned":
                 raise RotationUnturnedError(rotation.permille)
-            if not self._is_told:
+            # Where it is gone already nothing is destroyed, and the broker may speak no more of it.
+            if not self._is_told and rotation.leaving in self.secrets.scalars:
                 raise RotationUntoldError
             possible_at = self._derive_end(rotation)
             if now < possible_at and not at_once:
@@ -195,7 +196,8 @@ class Rotations:
         if not found.runs:
             return wire.Rotation(v=1, state="ended", current=found.current)
         before, self.rotation = self.rotation, found
-        self._is_told = True
+        if asked.progress is not None:
+            self._is_told = asked.progress.done and found.is_meant(asked.progress)
         if before is not None and before.state != found.state:
             _log.info("epoch_told", state=found.state)
         return wire.Rotation(
@@ -264,7 +266,7 @@ class Rotations:
     def _keep(self, rotation: Rotation) -> None:
         with self._engine.begin() as connection:
             save_rotation(connection, rotation)
-        self.rotation = rotation
+        self.rotation, self._is_told = rotation, False
         self.version += 1
 
     def _reload(self) -> None:

@@ -55,12 +55,16 @@ class Rotation:
     def told(self, progress: Progress | None, now: datetime) -> Rotation:
         """Return the rotation after the broker asked, and said how far it is if it turns rows."""
         found = replace(self, told_at=now, given_at=self.given_at or now)
-        if progress is None or (progress.leaving, progress.current) != (self.leaving, self.current):
+        if progress is None or not self.is_meant(progress):
             return found
         if not progress.done:
             return replace(found, state="begun", permille=progress.permille, turned_at=None)
         turned_at = self.turned_at or now
         return replace(found, state="turned", permille=1_000, turned_at=turned_at)
+
+    def is_meant(self, progress: Progress) -> bool:
+        """Return whether the broker speaks of this rotation, in this direction."""
+        return (progress.leaving, progress.current) == (self.leaving, self.current)
 
     def aborted(self, listed: Collection[int]) -> Rotation:
         """Return it turned round, back to where it came from; over at once where δ never left.

@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
+from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
 
+from datwat.party.database import find_sqlite_file, open_engine
 from datwat.party.files import describe_obstacle
 from datwat.party.own_keys import OwnKeys, parse_exchange
 from datwat.party.running import has_served
 from datwat.party.settings import make_private_folder
 from datwat.protocol import group
+from datwat.protocol.errors import DatwatError
 from datwat.protocol.messages import EpochNumber
 from datwat.protocol.shares import THRESHOLD, Share, ShareError, join_shares, require_share
 from datwat.protocol.shares import split_scalar as split
@@ -40,6 +44,7 @@ from keyholder.secrets import (
 )
 from keyholder.settings import KeyHolderSettings
 
+_LEFT_BY_SERVING = ("database", "ratchet", "trust")
 _MAX_BYTES = 65_536
 
 
@@ -117,7 +122,7 @@ def restore_scalars(settings: KeyHolderSettings, paths: Sequence[Path]) -> list[
     joined = _join([_read(path, settings.id) for path in paths])
     home = settings.home
     OwnKeys(home, EXCHANGE_NAME, parse_exchange)  # without it nothing can be served
-    served, own = has_served(home), find_scalars(home)
+    served, own = _has_served(settings), find_scalars(home)
     if served:
         _require_room(joined, own, list_scalars(home))
     elif len(joined) > MOST_SCALARS:
@@ -134,6 +139,26 @@ def restore_scalars(settings: KeyHolderSettings, paths: Sequence[Path]) -> list[
             write_scalar(home, epoch, scalar)
     renew_card(settings, load_secrets(home))
     return sorted(joined)
+
+
+def _has_served(settings: KeyHolderSettings) -> bool:
+    """Return whether pointers may rest on the scalars of this home: by all that serving leaves.
+
+    A backup has no `run/`, and a ratchet may lie elsewhere. What cannot be asked counts as served.
+    """
+    home = settings.home
+    if has_served(home) or any((home / name).exists() for name in _LEFT_BY_SERVING):
+        return True
+    file = find_sqlite_file(settings.database)
+    if file is not None:
+        return file.exists()
+    engine = open_engine(settings.database)
+    try:
+        return bool(inspect(engine).get_table_names())
+    except (SQLAlchemyError, DatwatError):
+        return True
+    finally:
+        engine.dispose()
 
 
 def _require_room(joined: Mapping[int, bytes], own: Mapping[int, bytes], there: set[int]) -> None:

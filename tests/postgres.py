@@ -2,7 +2,7 @@
 
 It runs from the machine's own server programs, as another user when the tests run as root (the
 server refuses root), with fsync on: the broker refuses a server that could lose commits.
-`TEST_DATABASE_URL` names a server to use instead (its user may create databases).
+`TESTS_DATWAT_DATABASE_URL` names a server to use instead (its user may create databases).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _PROGRAMS = sorted(
 
 def is_available() -> bool:
     """Whether there is a server to use or to start."""
-    return "TEST_DATABASE_URL" in os.environ or bool(_find_programs())
+    return "TESTS_DATWAT_DATABASE_URL" in os.environ or bool(_find_programs())
 
 
 @contextmanager
 def shared_server(folder: Path) -> Iterator[str]:
     """Yield the URL of a server; the last of those who share `folder` stops it."""
-    given = os.environ.get("TEST_DATABASE_URL")
+    given = os.environ.get("TESTS_DATWAT_DATABASE_URL")
     if given is not None:
         yield given
         return

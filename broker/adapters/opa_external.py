@@ -16,7 +16,7 @@ from broker.adapters.opa import InForce
 from broker.adapters.opa_held import find_held
 from broker.adapters.opa_link import DEADLINE_SECONDS, OpaLink
 from broker.policy.decision import Decision, EntryPoint
-from broker.policy.engine import Decisions
+from broker.policy.engine import Decisions, PolicyUnavailableError
 from broker.policy.evaluation import Evaluation
 from broker.policy.proving import Prove
 from datwat.protocol.bundle import Bundle
@@ -45,8 +45,15 @@ class ExternalOpa(InForce):
     """
 
     def __init__(
-        self, url: str, token: str, bundle: Bundle, *, deadline: float = DEADLINE_SECONDS
+        self,
+        url: str,
+        token: str,
+        bundle: Bundle,
+        *,
+        deadline: float = DEADLINE_SECONDS,
+        is_tried: bool,
     ) -> None:
+        """`is_tried`: whether the cases of `bundle` came out; before that nobody is answered."""
         parts = urlsplit(url)
         tls = parts.scheme == "https"
         host, port = parts.hostname or "", parts.port or (443 if tls else 8181)
@@ -57,6 +64,7 @@ class ExternalOpa(InForce):
         self._build_link = build_link
         self._link = build_link(deadline)
         self._bundle = bundle
+        self.is_tried = is_tried
 
     async def __aenter__(self) -> Self:
         await self._link.open()
@@ -81,6 +89,7 @@ class ExternalOpa(InForce):
     async def prove(self, prove: Prove) -> None:
         """Try the bundle in force; raises OpaBehindError, and what `prove` raises."""
         await self._prove(self._bundle, prove)
+        self.is_tried = True
 
     async def activate(
         self,
@@ -94,12 +103,14 @@ class ExternalOpa(InForce):
         OpaBehindError where it does not have it within some seconds, and what `prove` raises.
         """
         await self._prove(bundle, prove)
-        self._bundle = bundle
+        self._bundle, self.is_tried = bundle, True
         if on_active is not None:
             on_active()
 
     async def evaluate(self, evaluations: Sequence[Evaluation]) -> Decisions:
         """Return one decision per evaluation; raises PolicyUnavailableError, PolicyChangedError."""
+        if not self.is_tried:
+            raise PolicyUnavailableError
         revision = self._bundle.revision
         held = find_held()
         if held is not None:

@@ -201,7 +201,8 @@ class TagRoots:
                 raise
             finally:
                 self._show()
-            return size, self._index.added_root
+            # Another thread may have taken in a larger root that was stated elsewhere.
+            return self._index.added, self._index.added_root
 
     def give_way(self) -> None:
         """Let others write: as long as the log has something to write, if not without end."""

@@ -17,7 +17,7 @@ from broker.settings import BrokerSettings
 from datwat.party import clock
 from datwat.party.console import HomeOption, JsonOption, print_result
 from datwat.party.init import CARD_FILE
-from datwat.party.running import holding_stopped
+from datwat.party.running import AlreadyRunningError, holding_stopped
 from datwat.party.settings import load_settings, require_home
 
 _PARTY = "broker"
@@ -81,15 +81,19 @@ def new_generation(
         raise typer.BadParameter(
             f"say in 1 to {_LONGEST_REASON} characters why.", param_hint="--reason"
         )
+    new = derive_next_origin(settings.log_origin)
     with holding_stopped(settings.home):
-        new = derive_next_origin(settings.log_origin)
-        if not yes:
-            typer.echo(
-                f"The log {settings.log_origin} ends and {new} begins. Every party learns it from "
-                "the next trust list; what was signed before this moment is refused. It cannot be "
-                "undone."
-            )
-            typer.confirm("Go on?", abort=True)
+        pass  # else it is said before anybody is asked
+    if not yes:
+        typer.echo(
+            f"The log {settings.log_origin} ends and {new} begins. Every party learns it from the "
+            "next trust list; what was signed before this moment is refused. It cannot be undone."
+        )
+        typer.confirm("Go on?", abort=True)
+    with holding_stopped(settings.home):
+        settings = load_settings(BrokerSettings, home)  # another one may have begun meanwhile
+        if derive_next_origin(settings.log_origin) != new:
+            raise AlreadyRunningError
         now = clock.now().replace(microsecond=0)
         found = begin_generation(settings, Wanted(reason, tuple(witness or ())), now)
     settings = load_settings(BrokerSettings, home)

@@ -64,8 +64,14 @@ def parse_url(url: str) -> URL:
 
 
 def build_file_url(file: Path) -> str:
-    """Return the URL of an SQLite file: `%`, `?` and all else in its path stay what they are."""
-    return URL.create("sqlite", database=str(file)).render_as_string()
+    """Return the URL of an SQLite file: `%`, `?` and all else in its path stay what they are.
+
+    Raises DatabaseUrlError for a path that is no UTF-8.
+    """
+    try:
+        return URL.create("sqlite", database=str(file)).render_as_string()
+    except UnicodeEncodeError:
+        raise DatabaseUrlError("The home folder's path is no UTF-8: name it otherwise.") from None
 
 
 def asks_for_tls(url: URL) -> bool:

@@ -278,7 +278,9 @@ EVENTS: Final[Mapping[str, EventRow]] = {
         "Keep the log file, do not restart yet, and call support.",
     ),
     "tag_root_waits": EventRow(
-        ("exception",), "Database or ratchet was away: no root was stated this time.", _AGAIN
+        ("exception",),
+        "Database or ratchet was away: no root was stated this time.",
+        "It is tried again. Look at both servers and at their disks if it stays.",
     ),
     "trust_list_accepted": EventRow(("seq", "partners"), "Another trust list is in force."),
     "trust_list_not_refreshed": EventRow(

@@ -1,7 +1,8 @@
 """Which processes of a home run, and where they listen; who needs a party stopped, holds it so.
 
-Rules: one process per home folder and number, by a lock and not a pid: the kernel lets go of it
-however the process ends.
+Rules: one process per home folder and number, and none while a command holds the home: by locks and
+not by pids, as the kernel lets go of them however a process ends. Each process shares the home's
+lock; who holds the party stopped has it alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -24,7 +25,8 @@ _POLL_SECONDS = 0.05
 _FOLDER = "run"
 _LOCK = "lock"
 _FILE = "serve.json"
-# Who looks whether a process runs has its lock for a moment: nobody is taken for running by that.
+_HOME_LOCK = "process.lock"
+# Who looks whether a process runs shares its lock for a moment, which is no reason not to start.
 _TRIES = 20
 _TRY_SECONDS = 0.01
 
@@ -33,7 +35,17 @@ class AlreadyRunningError(PartyError):
     """A process serves from this home already."""
 
     code = "already_running"
-    default_detail = "This party is already running from this home folder: stop it first."
+    default_detail = (
+        "This party runs from this home folder already, or another command needs it stopped: stop "
+        "it, or wait for that command."
+    )
+
+
+class HeldStoppedError(PartyError):
+    """A command that needs the party stopped is at work."""
+
+    code = "held_stopped"
+    default_detail = "A command needs this party stopped: start it once that command has ended."
 
 
 class NotRunningError(PartyError):
@@ -55,7 +67,7 @@ def find_running(home: Path, process: int = 1) -> Running | None:
     folder = _name_folder(home, process)
     try:
         with (folder / _LOCK).open("rb") as lock:
-            if _try_lock(lock):
+            if _try_lock(lock, fcntl.LOCK_SH):
                 return None
         held = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         return Running(held["pid"], held["ports"])
@@ -80,7 +92,7 @@ def list_processes(home: Path) -> list[int]:
     """Return the numbers of the processes that ever served from this home, the first one first."""
     with contextlib.suppress(OSError):
         names = [path.name for path in (home / _FOLDER).iterdir() if path.is_dir()]
-        return [1, *sorted(int(name) for name in names if name.isdecimal())]
+        return sorted({1, *(int(name) for name in names if name.isdecimal())})
     return [1]
 
 
@@ -110,30 +122,34 @@ def wait_until_ready(
 
 @contextmanager
 def holding_process(home: Path, process: int) -> Iterator[Path]:
-    """Hold the lock of one process; give its run folder. Raises AlreadyRunningError."""
+    """Hold the lock of one process; give its run folder.
+
+    Raises AlreadyRunningError, HeldStoppedError.
+    """
     folder = _name_folder(home, process)
     make_private_folder(folder.parent)
     make_private_folder(folder)
-    with (folder / _LOCK).open("wb") as lock:
-        for left in reversed(range(_TRIES)):
-            if _try_lock(lock):
-                break
-            if not left:
-                raise AlreadyRunningError
-            time.sleep(_TRY_SECONDS)
+    with (home / _HOME_LOCK).open("wb") as shared, (folder / _LOCK).open("wb") as lock:
+        if not _wait_for(shared, fcntl.LOCK_SH):
+            raise HeldStoppedError
+        if not _wait_for(lock, fcntl.LOCK_EX):
+            raise AlreadyRunningError
         (folder / _FILE).unlink(missing_ok=True)
         yield folder
 
 
 @contextmanager
 def holding_stopped(home: Path) -> Iterator[None]:
-    """Hold every process that ever served from this home, so that none starts meanwhile.
+    """See that no process serves from this home, whatever its number, until the block ends.
 
-    Nothing is made in a home from which none ever did. Raises AlreadyRunningError where one runs.
+    Raises AlreadyRunningError where one does, or another command holds it stopped.
     """
-    with ExitStack() as held:
-        for number in list_processes(home) if has_served(home) else ():
-            held.enter_context(holding_process(home, number))
+    with (home / _HOME_LOCK).open("wb") as lock:
+        if not _wait_for(lock, fcntl.LOCK_EX):
+            raise AlreadyRunningError
+        # One of an older version does not share the home's lock.
+        if any(find_running(home, number) for number in list_processes(home)):
+            raise AlreadyRunningError
         yield
 
 
@@ -148,9 +164,18 @@ def _name_folder(home: Path, process: int) -> Path:
     return home / _FOLDER if process == 1 else home / _FOLDER / str(process)
 
 
-def _try_lock(lock: IO[bytes]) -> bool:
+def _wait_for(lock: IO[bytes], kind: int) -> bool:
+    """Tell whether a lock could be had, now or a moment later."""
+    for _ in range(_TRIES):
+        if _try_lock(lock, kind):
+            return True
+        time.sleep(_TRY_SECONDS)
+    return False
+
+
+def _try_lock(lock: IO[bytes], kind: int) -> bool:
     try:
-        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock.fileno(), kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -136,7 +136,7 @@ def load_settings(
     if not (home / SETTINGS_FILE).is_file():
         raise SettingsError(_describe_absence(home))
     if unknown := find_unknown(os.environ, kind.model_fields):
-        raise SettingsError(f"{unknown} {cure}")
+        raise SettingsError(unknown)
     try:
         return kind(home=home.resolve())
     except tomllib.TOMLDecodeError:

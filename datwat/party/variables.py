@@ -24,6 +24,8 @@ staff_roles_claim tag_root_seconds theme withheld witness_seconds
 """
 OF_PARTIES: Final = frozenset(_OF_PARTIES.split())
 _MOST_LETTERS = 64
+# What Kubernetes tells each container of a service: NAME_SERVICE_HOST, NAME_PORT_80_TCP_ADDR, ….
+_SERVICE = "_SERVICE_HOST"
 
 
 def find_unknown(environment: Iterable[str], own: Iterable[str]) -> str | None:
@@ -32,14 +34,28 @@ def find_unknown(environment: Iterable[str], own: Iterable[str]) -> str | None:
     `environment` are the names of variables, `own` the names of the asking party's settings.
     """
     known = {name.upper() for name in OF_COMMANDS | OF_PARTIES | set(own)}
-    for variable in sorted(environment):
-        name = variable.upper()  # settings are read so, too
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known:
+    # Only of ASCII letters is upper case what settings take for one name.
+    given = sorted(name.upper() if name.isascii() else name for name in environment)
+    services = [name.removesuffix(_SERVICE) for name in given if name.endswith(_SERVICE)]
+    for name in given:
+        if (
+            name[: len(PREFIX)].upper() == PREFIX
+            and name.removeprefix(PREFIX) not in known
+            and not any(_is_of(name, service) for service in services)
+        ):
             return _describe(name, known)
     return None
+
+
+def _is_of(name: str, service: str) -> bool:
+    rest = name.removeprefix(service)
+    return rest != name and (rest == "_PORT" or rest.startswith(("_SERVICE_", "_PORT_")))
 
 
 def _describe(variable: str, known: Iterable[str]) -> str:
     near = get_close_matches(variable.removeprefix(PREFIX), sorted(known), n=1)
     meant = f" Is {PREFIX}{near[0]} meant?" if near else ""
-    return f"No setting is named as the variable {variable[:_MOST_LETTERS]}.{meant}"
+    return (
+        f"No setting is named as the variable {variable[:_MOST_LETTERS]}.{meant} Correct it, or "
+        "unset it."
+    )

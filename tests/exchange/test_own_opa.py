@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,15 +13,18 @@ import pytest
 from typer.testing import CliRunner
 
 from broker import following as following_module
-from broker.adapters.opa_process import find_opa
+from broker import policy_start
+from broker.adapters.opa_process import OpaMissingError, find_opa
 from broker.api_wiring import build_health
 from broker.app import build_bundle_listeners
 from broker.cli import app
+from broker.following import Following
+from broker.policy.engine import PolicyUnavailableError
 from broker.policy_folders import BUNDLE_RATCHET
 from datwat.party.settings import change_settings, write_secret
 from tests.exchange.source import free_port, serve_app
 from tests.exchange.test_following import Officers, weigh
-from tests.exchange.world import World, open_world
+from tests.exchange.world import Running, World, open_world
 from tests.policy.opa_world import until
 
 
@@ -38,18 +42,24 @@ async def run_opa(config: Path, port: int) -> AsyncIterator[None]:
         await process.wait()
 
 
+def build_own(folder: Path) -> tuple[World, Path, int, int]:
+    """Return a broker that asks an OPA of somebody's, that one's configuration, and two ports."""
+    world, served, asked = World(folder), free_port(), free_port()
+    arguments = ["opa-config", "--home", str(world.home), "--port", str(served), "--json"]
+    config = json.loads(CliRunner().invoke(app, arguments).stdout)["opa"]
+    config["bundles"]["datwat"]["polling"] = {"min_delay_seconds": 1, "max_delay_seconds": 1}
+    path = folder / "opa.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    write_secret(world.home, "opa.token", b"of-this-opa")
+    change_settings(world.home, {"opa_url": f"http://127.0.0.1:{asked}"})
+    return world, path, served, asked
+
+
 async def test_an_opa_of_ones_own_from_its_first_bundle_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following_module, "_SOON_SECONDS", 0.1)
-    world, served, asked = World(tmp_path), free_port(), free_port()
-    arguments = ["opa-config", "--home", str(world.home), "--port", str(served), "--json"]
-    config = json.loads(CliRunner().invoke(app, arguments).stdout)["opa"]
-    config["bundles"]["datwat"]["polling"] = {"min_delay_seconds": 1, "max_delay_seconds": 1}
-    path = tmp_path / "opa.json"
-    path.write_text(json.dumps(config), encoding="utf-8")
-    write_secret(world.home, "opa.token", b"of-this-opa")
-    change_settings(world.home, {"opa_url": f"http://127.0.0.1:{asked}"})
+    world, path, served, asked = build_own(tmp_path)
     async with AsyncExitStack() as stack:
         officers = Officers(await open_world(world, stack))
         broker, following = officers.running.broker, officers.following
@@ -84,3 +94,90 @@ async def test_an_opa_of_ones_own_from_its_first_bundle_to_the_next(
                 break
         assert following.state.seq == seq
         assert await weigh(officers.running) == officers.bundle.revision != first.revision
+
+
+@asynccontextmanager
+async def following_beside(running: Running, served: int) -> AsyncIterator[Officers]:
+    """Serve the bundle to that OPA, and look for the next one, as the broker does."""
+    officers = Officers(running)
+    async with AsyncExitStack() as stack:
+        (listener,) = build_bundle_listeners(running.broker)
+        await stack.enter_async_context(serve_app(listener.app, served))
+        follows = asyncio.ensure_future(officers.following.run())
+        stack.callback(follows.cancel)
+        yield officers
+
+
+async def test_without_an_opa_of_its_own_no_start_puts_an_untried_bundle_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def find_none() -> Path:
+        raise OpaMissingError
+
+    monkeypatch.setattr(following_module, "_SOON_SECONDS", 0.1)
+    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(policy_start, "find_opa", find_none)
+    world, path, served, asked = build_own(tmp_path)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(run_opa(path, asked))
+        async with following_beside(await open_world(world, stack), served) as officers:
+            following = officers.following
+
+            async def is_active() -> bool:
+                return following.is_active
+
+            await until(is_active)
+            first = officers.bundle
+            assert await weigh(officers.running) == first.revision
+            officers.put(officers.fail_a_case())
+            await until(lambda: refuses(following, "bundle_cases"))
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(run_opa(path, asked))
+        async with following_beside(await open_world(world, stack), served) as again:
+            assert again.bundle.digest == first.digest
+            await until(lambda: refuses(again.following, "bundle_cases"))
+            mark = again.running.broker.ratchet.value(BUNDLE_RATCHET)
+            assert mark is not None
+            assert mark.number == first.seq
+            seq = again.put(again.change_purpose(owner="Another"), seq=first.seq + 2)
+
+            async def is_taken_up() -> bool:
+                return again.following.state.seq == seq
+
+            await until(is_taken_up)
+
+
+async def test_a_first_bundle_that_fails_is_never_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def find_none() -> Path:
+        raise OpaMissingError
+
+    monkeypatch.setattr(following_module, "_SOON_SECONDS", 0.1)
+    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.2)
+    world, path, served, asked = build_own(tmp_path)
+    async with AsyncExitStack() as stack:  # read once, only to make the bad one of it
+        officers = Officers(await open_world(world, stack))
+        good, bad = officers.bundle.archive, officers.fail_a_case()
+    shutil.rmtree(world.home / "policy-in-force", ignore_errors=True)
+    monkeypatch.setattr(policy_start, "find_opa", find_none)
+    officers.put(bad, seq=officers.bundle.seq)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(run_opa(path, asked))
+        async with following_beside(await open_world(world, stack), served) as again:
+            await until(lambda: refuses(again.following, "bundle_cases"))
+            assert not again.following.is_active
+            assert again.running.broker.ratchet.value(BUNDLE_RATCHET) is None
+            with pytest.raises(PolicyUnavailableError):
+                await weigh(again.running)
+            seq = again.put(good, seq=officers.bundle.seq + 1)
+
+            async def is_taken_up() -> bool:
+                return again.following.is_active and again.following.state.seq == seq
+
+            await until(is_taken_up)
+            assert await weigh(again.running) == again.bundle.revision
+
+
+async def refuses(following: Following, code: str) -> bool:
+    return following.state.refused is not None and following.state.refused.code == code

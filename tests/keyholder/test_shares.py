@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
+from datwat.party.database import open_engine
 from datwat.party.running import AlreadyRunningError, holding_process
+from datwat.party.settings import change_settings
 from datwat.protocol import group
 from datwat.protocol.errors import DatwatError
 from datwat.protocol.trust import Card
 from keyholder.cli import app
 from keyholder.errors import SharesError
+from tests.conftest import open_database
 from tests.keyholder.world import run
 from tests.party.covenant import KEY_HOLDER_ID
 
@@ -47,12 +51,18 @@ def read_scalar(home: Path, epoch: int = 1) -> str:
     return (home / "secrets" / f"scalar-{epoch}").read_text()
 
 
+def read_all(home: Path) -> dict[Path, bytes]:
+    """Return what every file of the home holds; a lock is none of them."""
+    files = [path for path in home.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    return {path: path.read_bytes() for path in files}
+
+
 def refuse(home: Path, *shares: Path) -> str:
     """Return what is said of shares that do not fit; nothing in the home changes."""
-    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    before = read_all(home)
     result = CliRunner().invoke(app, ["restore", "--home", str(home), *map(str, shares)])
     assert isinstance(result.exception, SharesError), result.output
-    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+    assert read_all(home) == before
     return result.exception.detail
 
 
@@ -131,11 +141,35 @@ def test_what_is_wrong_with_shares_is_said_and_nothing_changes(tmp_path: Path) -
     assert f"{three} is damaged" in refuse(empty, one, three)
 
 
-def test_a_home_that_served_keeps_its_scalar(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", ["run", "database", "ratchet", "trust"])
+def test_a_home_that_served_keeps_its_scalar(tmp_path: Path, left: str) -> None:
     first, second = make_home(tmp_path / "first"), make_home(tmp_path / "second")
     shares = back_up(first, tmp_path / "shares")
     serve_once(second)
+    if left != "run":  # which no backup has
+        (second / left).mkdir()
+        shutil.rmtree(second / "run")
     assert "another scalar of epoch 1" in refuse(second, shares[0], shares[1])
+
+
+def test_a_home_whose_database_on_a_server_has_tables_or_is_away_has_served(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    first, second = make_home(tmp_path / "first"), make_home(tmp_path / "second")
+    shares = back_up(first, tmp_path / "shares")
+    with open_database(postgres_url) as url:
+        engine = open_engine(url)
+        change_settings(second, {"database_url": url})
+        with engine.begin() as connection:
+            connection.execute(text("CREATE TABLE rotation (id integer)"))
+        assert "another scalar of epoch 1" in refuse(second, shares[0], shares[1])
+        with engine.begin() as connection:
+            connection.execute(text("DROP TABLE rotation"))
+        engine.dispose()
+        change_settings(second, {"database_url": "postgresql://nobody@127.0.0.1:1/none"})
+        assert "another scalar of epoch 1" in refuse(second, shares[0], shares[1])
+        change_settings(second, {"database_url": url})
+        assert restore(second, shares[0], shares[1])["epochs"] == [1]
 
 
 def test_two_epochs_are_kept_and_brought_back_together(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ async def test_an_honest_bundle_is_proved_in_both_languages(tab: Tab, tmp_path: 
     assert "Proved: nothing is missing" in await read_result(tab)
     assert await tab.evaluate("document.documentElement.lang") == "en"
     await tab.evaluate("document.querySelector('[data-language=nl]').click()")
-    if picture := os.environ.get("TEST_PICTURE"):
+    if picture := os.environ.get("TESTS_DATWAT_PICTURE"):
         await tab.screenshot(Path(picture))
 
 

@@ -26,12 +26,14 @@ from datwat.party.admin import (
 )
 from datwat.party.running import (
     AlreadyRunningError,
+    HeldStoppedError,
     NotRunningError,
     find_running,
     holding_process,
     holding_stopped,
     list_processes,
     wait_until_ready,
+    write_run_file,
 )
 from datwat.party.settings import SecretError
 
@@ -160,16 +162,36 @@ def test_after_a_kill_the_home_is_free_again(home: Path, process: subprocess.Pop
 
 
 def test_none_starts_where_it_is_held_stopped(home: Path) -> None:
-    with holding_process(home, 3):
+    with holding_process(home, 1), holding_process(home, 3):
         assert list_processes(home) == [1, 3]
         with pytest.raises(AlreadyRunningError), holding_stopped(home):
             pass
+        with pytest.raises(AlreadyRunningError), holding_process(home, 3):
+            pass
     with holding_stopped(home):
-        for number in (1, 3):
-            with pytest.raises(AlreadyRunningError), holding_process(home, number):
+        for number in (1, 2, 3):  # one that never served either
+            with pytest.raises(HeldStoppedError), holding_process(home, number):
                 pass
-    with holding_stopped(home):  # what was refused left nothing held
-        pass
+        with pytest.raises(AlreadyRunningError), holding_stopped(home):
+            pass
+    with holding_process(home, 1), holding_process(home, 2):
+        pass  # what was refused left nothing held
+
+
+def test_a_process_of_an_older_version_is_running_too(home: Path) -> None:
+    with holding_process(home, 2) as folder:
+        write_run_file(folder, {})
+        (home / "process.lock").unlink()  # which those do not hold
+        with pytest.raises(AlreadyRunningError), holding_stopped(home):
+            pass
+
+
+def test_many_who_look_take_no_dead_process_for_a_running_one(home: Path) -> None:
+    with holding_process(home, 1) as folder:
+        write_run_file(folder, {"admin": 1})  # and is killed: it stays
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda _: find_running(home), range(4_000))
+        assert set(found) == {None}
 
 
 def test_who_looks_whether_it_runs_keeps_nobody_from_starting(home: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from datwat.party.database import open_engine
+from datwat.party.database_errors import DatabaseUrlError
 from datwat.party.settings import (
     HomeExistsError,
     PartySettings,
@@ -61,7 +62,9 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     [
         ("DATWAT_DATABSE_URL", "variable DATWAT_DATABSE_URL. Is DATWAT_DATABASE_URL meant"),
         ("datwat_prt", "variable DATWAT_PRT. Is DATWAT_PORT meant"),
-        ("DATWAT_", "variable DATWAT_. Correct"),
+        ("DATWAT_BROKERS_PORT", "variable DATWAT_BROKERS_PORT."),
+        ("DATWAT_BROKER_PROT", "variable DATWAT_BROKER_PROT."),
+        ("DATWAT_", "variable DATWAT_. Correct it"),
         ("DATWAT_" + "X" * 90, f"variable DATWAT_{'X' * 57}. Correct"),
     ],
 )
@@ -71,6 +74,8 @@ def test_a_variable_that_nobody_reads_is_refused(
     write_settings(tmp_path, VALUES)
     for others in ("DATWAT_STAFF_ROLE_CLAIM", "DATWAT_TOKEN_FILE", "DATWATER", "PORT"):
         monkeypatch.setenv(others, "x")
+    for part in ("SERVICE_HOST", "SERVICE_PORT_API", "PORT", "PORT_8443_TCP_ADDR"):
+        monkeypatch.setenv(f"DATWAT_BROKER_{part}", "x")  # as Kubernetes tells of a service
     load_settings(PartySettings, tmp_path)
     monkeypatch.setenv(name, "postgresql://u:secret@h/d")
     with pytest.raises(SettingsError, match=words) as caught:
@@ -87,6 +92,13 @@ def test_the_file_lies_in_the_home_however_that_is_called(tmp_path: Path, name: 
     engine.dispose()
     assert (tmp_path / name / "database" / "party.sqlite").is_file()
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_home_whose_name_is_no_utf8_is_refused_in_words(tmp_path: Path) -> None:
+    home = tmp_path / "\udcff"
+    write_settings(home, VALUES)
+    with pytest.raises(DatabaseUrlError, match="UTF-8"):
+        _ = load_settings(PartySettings, home).database
 
 
 def test_change_keeps_the_rest(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ async def test_a_real_opa_follows_the_broker(
             stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            external = ExternalOpa(f"http://127.0.0.1:{port}", "unused", bundle)
+            external = ExternalOpa(f"http://127.0.0.1:{port}", "unused", bundle, is_tried=True)
             async with external as opa:
                 await until(opa.is_ready)
                 assert (await opa.evaluate([make_evaluation()]))[0].rung == "dat"
@@ -113,7 +113,7 @@ async def test_an_opa_that_does_not_follow_leaves_the_old_one_in_force(
     monkeypatch: pytest.MonkeyPatch, bundle: Bundle, newer: Bundle
 ) -> None:
     monkeypatch.setattr("broker.adapters.opa_external._LOADED_WITHIN", 0.2)
-    async with ExternalOpa("http://127.0.0.1:1", "unused", bundle) as opa:
+    async with ExternalOpa("http://127.0.0.1:1", "unused", bundle, is_tried=True) as opa:
         with pytest.raises(OpaBehindError):
             await opa.activate(newer, on_active=lambda: pytest.fail("it is not in force"))
         assert opa.revision == bundle.revision

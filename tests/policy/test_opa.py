@@ -230,7 +230,7 @@ def answer_of(revision: str, **changes: object) -> bytes:
 
 async def test_an_external_opa_is_asked_with_the_token(foreign: ForeignOpa, bundle: Bundle) -> None:
     foreign.answer = lambda: (200, answer_of(bundle.revision))
-    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle) as opa:
+    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle, is_tried=True) as opa:
         assert (await opa.evaluate([make_evaluation()]))[0].rung == "dat"
     assert f"authorization: bearer {TOKEN}".encode() in foreign.asked[0].lower()
     assert foreign.asked[0].startswith(b"POST /v1/data/datwat/ask/decision?provenance=true ")
@@ -270,7 +270,7 @@ async def test_anything_but_a_well_formed_decision_is_a_denial(
     foreign: ForeignOpa, bundle: Bundle, body: bytes
 ) -> None:
     foreign.answer = lambda: (200, body.replace(b"REV", bundle.revision.encode()))
-    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle) as opa:
+    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle, is_tried=True) as opa:
         with pytest.raises(PolicyUnavailableError):
             await opa.evaluate([make_evaluation()])
 
@@ -279,7 +279,7 @@ async def test_anything_but_a_well_formed_decision_is_a_denial(
 async def test_another_status_is_a_denial(foreign: ForeignOpa, bundle: Bundle, status: int) -> None:
     body = b"" if status == 204 else answer_of(bundle.revision)
     foreign.answer = lambda: (status, body)
-    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle) as opa:
+    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle, is_tried=True) as opa:
         with pytest.raises(PolicyUnavailableError):
             await opa.evaluate([make_evaluation()])
 
@@ -289,7 +289,7 @@ async def test_a_redirect_is_not_followed_with_the_token(
 ) -> None:
     foreign.answer = lambda: (307, b"{}")
     foreign.location = f"http://127.0.0.1:{foreign.port}/elsewhere"
-    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle) as opa:
+    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle, is_tried=True) as opa:
         with pytest.raises(PolicyUnavailableError):
             await opa.evaluate([make_evaluation()])
     assert len(foreign.asked) == 1
@@ -297,7 +297,7 @@ async def test_a_redirect_is_not_followed_with_the_token(
 
 async def test_one_failed_person_denies_all(foreign: ForeignOpa, bundle: Bundle) -> None:
     foreign.answer = lambda: (200, b"{}" if len(foreign.asked) == 7 else answer_of(bundle.revision))
-    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle) as opa:
+    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle, is_tried=True) as opa:
         with pytest.raises(PolicyUnavailableError):
             await opa.evaluate([make_evaluation()] * 20)
 
@@ -308,7 +308,7 @@ async def test_an_external_opa_is_believed_for_the_new_bundle_only_once_it_has_i
     monkeypatch.setattr(opa_external, "_LOADED_WITHIN", 0.2)
     new = make_bundle(make_archive(write_policies(tmp_path / "new"), code="text"), seq=2)
     foreign.answer = lambda: (200, answer_of(bundle.revision))
-    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle) as opa:
+    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle, is_tried=True) as opa:
         with pytest.raises(OpaBehindError):
             await opa.activate(new)
         assert (await opa.evaluate([make_evaluation()])).revision == bundle.revision
@@ -324,7 +324,7 @@ async def test_a_message_halfway_is_not_weighed_by_an_external_opa_that_changed(
 ) -> None:
     new = make_bundle(make_archive(write_policies(tmp_path / "new"), code="text"), seq=2)
     foreign.answer = lambda: (200, answer_of(bundle.revision))
-    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle) as opa:
+    async with ExternalOpa(f"http://127.0.0.1:{foreign.port}", TOKEN, bundle, is_tried=True) as opa:
         with opa.hold():
             await opa.evaluate([make_evaluation()])
             foreign.answer = lambda: (200, answer_of(new.revision))
@@ -412,7 +412,7 @@ async def test_no_opa_at_all_is_a_denial_and_the_token_shows_nowhere(
     bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with ExternalOpa("http://127.0.0.1:1", TOKEN, bundle) as opa:
+    async with ExternalOpa("http://127.0.0.1:1", TOKEN, bundle, is_tried=True) as opa:
         assert not await opa.is_ready()
         with pytest.raises(PolicyUnavailableError) as caught:
             await opa.evaluate([make_evaluation()])

@@ -53,7 +53,7 @@ _OTHERS: Final = (
     " AND application_name = 'datwat' AND pid <> pg_backend_pid()"
 )
 _LOCK_TIMEOUT_SECONDS: Final = 5.0  # of datwat/party/postgres.py
-SEED: Final = "FAULTS_SEED"
+SEED: Final = "TESTS_DATWAT_SEED"
 
 
 def draw_seed() -> int:
