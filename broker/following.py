@@ -73,6 +73,7 @@ class Following:
         self._refused: _Seen | None = None
         self._failed = 0
         self._not_before = 0.0
+        self._not_tried_before = 0.0  # the same of the bundle of the start
         self._unkept: Found | None = None
         # What a composition of several processes sets: told of what was taken up; one of them
         # states the documents.
@@ -100,13 +101,15 @@ class Following:
         waiting, engine = self._waiting, self._engine
         if waiting is None or not await engine.is_ready():
             return
-        try:
-            if isinstance(engine, ExternalOpa) and not engine.is_tried:
+        if isinstance(engine, ExternalOpa) and not engine.is_tried:
+            if asyncio.get_running_loop().time() < self._not_tried_before:
+                return
+            try:
                 await engine.prove(partial(require_proven, bundle=waiting.bundle))
-        except DatwatError as error:
-            _log.warning("policy_refused", code=error.code)
-            self.state = replace(self.state, refused=Refused.of(error, None, self._clock()))
-            return
+            except DatwatError as error:
+                self._refuse(error, None, None)
+                self._not_tried_before = self._not_before
+                return
         self._folders.advance(waiting.bundle)
         self._unkept, self._waiting = waiting, None
 

@@ -133,6 +133,8 @@ class Rotations:
         listed = [epoch.epoch for epoch in directory.trust.key_holder.epochs]
         async with self._one:
             back = self._require_running().aborted(listed)
+            if back.current not in self.secrets.scalars:
+                raise ScalarMissingError
             await asyncio.to_thread(self._keep if back.runs else self._end, back)
             self._last_leaving_at = now
         _log.info("epoch_aborted", leaving=back.leaving, current=back.current)

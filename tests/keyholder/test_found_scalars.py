@@ -195,3 +195,17 @@ def test_the_last_scalar_is_never_destroyed(place: Place) -> None:
     with pytest.raises(ScalarMissingError):
         place.open()
     assert place.epochs == [1]
+
+
+async def test_a_rotation_that_lost_what_it_leaves_is_finished_and_not_turned_round(
+    place: Place,
+) -> None:
+    place.hold(1, 2)
+    done = Progress(leaving=1, current=2, permille=1_000, done=True)
+    place.save(Held("begun", 1, 2, 2, NOW).told(done, NOW))  # its database was put back
+    place.hold(2)
+    rotations = place.open()
+    with pytest.raises(ScalarMissingError):
+        await rotations.abort(place.list(2), NOW)
+    ended = await rotations.finish(place.list(2), NOW, at_once=True)
+    assert (ended["rotation"], ended["epochs"]) == ("ended", [2])
