@@ -91,7 +91,7 @@ _CODES: dict[tuple[int, str], str] = {
         "database_starting database_entry database_old_server database_encoding database_rights "
         "database_unfinished database_copy database_role_name text_missing "
         "libsodium_missing voprf_self_test command_unavailable file_unreadable "
-        "already_running not_running command_slow port_taken start_failed "
+        "already_running held_stopped not_running command_slow port_taken start_failed "
         "ratchet_unusable ratchet_locked ratchet_damaged ratchet_broken ratchet_refused "
         "ratchet_alarm tag_index_damaged "
         "trust_list_unusable trust_list_pin trust_list_old trust_list_keys"

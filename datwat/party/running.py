@@ -36,8 +36,8 @@ class AlreadyRunningError(PartyError):
 
     code = "already_running"
     default_detail = (
-        "This party runs from this home folder already, or another command needs it stopped: stop "
-        "it, or wait for that command."
+        "This party is already running from this home folder, or another command needs it stopped: "
+        "stop it, or wait for that command."
     )
 
 
