@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from bench.hello import serve_plain
 from connectors.settings import ConnectorSettings
 from connectors.sources.opening import Sources
 from datwat.party.serve import die_with_parent
@@ -49,12 +49,6 @@ def build_app(sources: Sources) -> FastAPI:
 if __name__ == "__main__":
     die_with_parent()
     settings = load_settings(ConnectorSettings, Path(sys.argv[2]))
-    uvicorn.run(
-        build_app(Sources.load(settings.home, settings.declaration_paths)),
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        log_level="warning",
+    serve_plain(
+        build_app(Sources.load(settings.home, settings.declaration_paths)), int(sys.argv[1])
     )

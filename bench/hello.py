@@ -36,14 +36,19 @@ async def greet(question: Question) -> Greeting:
     return Greeting(text=f"hello {question.name}", total=sum(question.numbers))
 
 
-if __name__ == "__main__":
-    die_with_parent()
+def serve_plain(served: FastAPI, port: int) -> None:
+    """Serve an app as quickly as uvicorn can, until it is stopped."""
     uvicorn.run(
-        app,
+        served,
         host="127.0.0.1",
-        port=int(sys.argv[1]),
+        port=port,
         loop="uvloop",
         http="httptools",
         access_log=False,
         log_level="warning",
     )
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    serve_plain(app, int(sys.argv[1]))

@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from broker.adapters.opa import SupervisedOpa
 from broker.adapters.opa_external import ExternalOpa
@@ -65,8 +64,9 @@ async def begin_policy(
             publication = read()
             found = folders.verify(publication, directory)
             is_known = kept is not None and derive_digest(kept.archive) == found.bundle.digest
-            trust = Trust(is_known=is_known, has_other=kept is not None)
-            engine = await _enter(settings, found.bundle, stack, trust)
+            engine = await _enter(
+                settings, found.bundle, stack, is_known=is_known, has_other=kept is not None
+            )
         except DatwatError as error:
             first = first or error
             refused = refused or Refused.of(error, publication, clock.now())
@@ -99,18 +99,17 @@ def _require(kept: Publication | None) -> Publication:
     return kept
 
 
-class Trust(NamedTuple):
-    """Whether a bundle was in force here before, and whether there is one that was."""
-
-    is_known: bool
-    has_other: bool
-
-
 async def _enter(
-    settings: BrokerSettings, bundle: Bundle, stack: AsyncExitStack, trust: Trust
+    settings: BrokerSettings,
+    bundle: Bundle,
+    stack: AsyncExitStack,
+    *,
+    is_known: bool,
+    has_other: bool,
 ) -> Opa:
-    """Start the engine with `bundle`, tried unless it was in force here before.
+    """Start the engine with `bundle`, tried unless it was in force here before (`is_known`).
 
+    `has_other`: whether there is one that was.
     An OPA that others run may get it only from here: without one of its own the broker begins with
     what was in force and tries the new one there, or, at its very first start, answers nobody until
     it is tried there.
@@ -118,8 +117,8 @@ async def _enter(
     deadline = settings.opa_deadline_ms / 1_000
     if settings.opa_url:
         token = read_secret(settings.home, "opa.token").decode("ascii")
-        is_tried = trust.is_known or await rehearse(bundle)
-        if not is_tried and trust.has_other:
+        is_tried = is_known or await rehearse(bundle)
+        if not is_tried and has_other:
             raise OpaMissingError
         return await stack.enter_async_context(
             ExternalOpa(settings.opa_url, token, bundle, deadline=deadline, is_tried=is_tried)
@@ -128,7 +127,7 @@ async def _enter(
         opa = await trying.enter_async_context(
             SupervisedOpa(await find_opa(), bundle, deadline=deadline)
         )
-        if not trust.is_known:
+        if not is_known:
             await opa.prove(partial(require_proven, bundle=bundle))
         await stack.enter_async_context(trying.pop_all())
     return opa

@@ -117,7 +117,7 @@ class RotationUnturnedError(RotationError):
 
 
 class RotationUntoldError(RotationError):
-    """The broker has not spoken since the key holder started; what is written down may be old."""
+    """The broker has not told so since the key holder started; what is written may be old."""
 
     code = "scalar_rotation_untold"
     default_detail = (

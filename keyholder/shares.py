@@ -122,15 +122,15 @@ def restore_scalars(settings: KeyHolderSettings, paths: Sequence[Path]) -> list[
     joined = _join([_read(path, settings.id) for path in paths])
     home = settings.home
     OwnKeys(home, EXCHANGE_NAME, parse_exchange)  # without it nothing can be served
-    served, own = _has_served(settings), find_scalars(home)
-    if served:
+    is_used, own = _is_used(settings), find_scalars(home)
+    if is_used:
         _require_room(joined, own, list_scalars(home))
     elif len(joined) > MOST_SCALARS:
         raise SharesError(
             f"These shares are of epochs {name_epochs(joined)}, and a home has two at most."
         )
     for epoch in list_scalars(home):
-        if not served and (epoch not in own or joined.get(epoch) != own[epoch]):
+        if not is_used and (epoch not in own or joined.get(epoch) != own[epoch]):
             destroy_scalar(home, epoch)
     kept = find_scalars(home)
     for epoch, scalar in joined.items():
@@ -141,7 +141,7 @@ def restore_scalars(settings: KeyHolderSettings, paths: Sequence[Path]) -> list[
     return sorted(joined)
 
 
-def _has_served(settings: KeyHolderSettings) -> bool:
+def _is_used(settings: KeyHolderSettings) -> bool:
     """Return whether pointers may rest on the scalars of this home: by all that serving leaves.
 
     A backup has no `run/`, and a ratchet may lie elsewhere. What cannot be asked counts as served.

@@ -127,15 +127,17 @@ def holding_process(home: Path, process: int) -> Iterator[Path]:
     Raises AlreadyRunningError, HeldStoppedError.
     """
     folder = _name_folder(home, process)
-    make_private_folder(folder.parent)
-    make_private_folder(folder)
-    with (home / _HOME_LOCK).open("wb") as shared, (folder / _LOCK).open("wb") as lock:
+    make_private_folder(home)
+    with (home / _HOME_LOCK).open("wb") as shared:
         if not _wait_for(shared, fcntl.LOCK_SH):
-            raise HeldStoppedError
-        if not _wait_for(lock, fcntl.LOCK_EX):
-            raise AlreadyRunningError
-        (folder / _FILE).unlink(missing_ok=True)
-        yield folder
+            raise HeldStoppedError  # before `run/` is made, by which a home is known to have served
+        make_private_folder(folder.parent)
+        make_private_folder(folder)
+        with (folder / _LOCK).open("wb") as lock:
+            if not _wait_for(lock, fcntl.LOCK_EX):
+                raise AlreadyRunningError
+            (folder / _FILE).unlink(missing_ok=True)
+            yield folder
 
 
 @contextmanager

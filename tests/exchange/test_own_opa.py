@@ -108,15 +108,25 @@ async def following_beside(running: Running, served: int) -> AsyncIterator[Offic
         yield officers
 
 
-async def test_without_an_opa_of_its_own_no_start_puts_an_untried_bundle_in_force(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following_module, "_SOON_SECONDS", 0.1)
+    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.2)
+
+
+def take_opa_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the broker without an OPA that it could start."""
+
     async def find_none() -> Path:
         raise OpaMissingError
 
-    monkeypatch.setattr(following_module, "_SOON_SECONDS", 0.1)
-    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.2)
     monkeypatch.setattr(policy_start, "find_opa", find_none)
+
+
+async def test_without_an_opa_of_its_own_no_start_puts_an_untried_bundle_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_often(monkeypatch)
+    take_opa_away(monkeypatch)
     world, path, served, asked = build_own(tmp_path)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(run_opa(path, asked))
@@ -150,17 +160,13 @@ async def test_without_an_opa_of_its_own_no_start_puts_an_untried_bundle_in_forc
 async def test_a_first_bundle_that_fails_is_never_in_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def find_none() -> Path:
-        raise OpaMissingError
-
-    monkeypatch.setattr(following_module, "_SOON_SECONDS", 0.1)
-    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.2)
+    look_often(monkeypatch)
     world, path, served, asked = build_own(tmp_path)
     async with AsyncExitStack() as stack:  # read once, only to make the bad one of it
         officers = Officers(await open_world(world, stack))
         good, bad = officers.bundle.archive, officers.fail_a_case()
     shutil.rmtree(world.home / "policy-in-force", ignore_errors=True)
-    monkeypatch.setattr(policy_start, "find_opa", find_none)
+    take_opa_away(monkeypatch)
     officers.put(bad, seq=officers.bundle.seq)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(run_opa(path, asked))

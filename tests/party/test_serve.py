@@ -29,6 +29,7 @@ from datwat.party.running import (
     HeldStoppedError,
     NotRunningError,
     find_running,
+    has_served,
     holding_process,
     holding_stopped,
     list_processes,
@@ -162,6 +163,9 @@ def test_after_a_kill_the_home_is_free_again(home: Path, process: subprocess.Pop
 
 
 def test_none_starts_where_it_is_held_stopped(home: Path) -> None:
+    with holding_stopped(home), pytest.raises(HeldStoppedError), holding_process(home, 1):
+        pass
+    assert not has_served(home)
     with holding_process(home, 1), holding_process(home, 3):
         assert list_processes(home) == [1, 3]
         with pytest.raises(AlreadyRunningError), holding_stopped(home):
